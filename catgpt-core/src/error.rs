@@ -1,0 +1,304 @@
+//! The one error of the crate: ask its [`kind`](Error::kind), show its text.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::TurnId;
+
+/// What every fallible call of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, as far as a program should care. The names are stable and shared by all front ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The caller gave something that cannot be used: a bad id, an empty prompt, a message that is too large.
+    InvalidInput,
+    /// No such session, turn, message or persona for this owner.
+    NotFound,
+    /// Another turn is running in the session; [`Error::turn`] names it.
+    Busy,
+    /// The session changed meanwhile, or an idempotency key was used for other content.
+    Conflict,
+    /// The model refused the credentials, or none were given.
+    Unauthorized,
+    /// The model's rate limit or quota; see [`Error::retry_after`].
+    RateLimited,
+    /// Nothing arrived in time.
+    Timeout,
+    /// The model could not be reached, or failed on its side.
+    Unavailable,
+    /// The answer ended before it was whole.
+    Truncated,
+    /// The model or its provider refused to answer this.
+    Refused,
+    /// The conversation does not fit into the model's context.
+    ContextTooLong,
+    /// The durable store cannot be reached, is locked, or is damaged.
+    Store,
+    /// The durable store has no room left, or may not be written.
+    StoreFull,
+    /// The backend cannot do this at all.
+    Unsupported,
+    /// The engine is closing.
+    Closed,
+    /// A defect or a state that should not exist; worth a report.
+    Unexpected,
+}
+
+impl ErrorKind {
+    /// Every kind, for tables and tests of the front ends.
+    pub const ALL: [ErrorKind; 16] = [
+        Self::InvalidInput,
+        Self::NotFound,
+        Self::Busy,
+        Self::Conflict,
+        Self::Unauthorized,
+        Self::RateLimited,
+        Self::Timeout,
+        Self::Unavailable,
+        Self::Truncated,
+        Self::Refused,
+        Self::ContextTooLong,
+        Self::Store,
+        Self::StoreFull,
+        Self::Unsupported,
+        Self::Closed,
+        Self::Unexpected,
+    ];
+
+    /// The stable name, as it stands in JSON: `rate_limited`, `not_found`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid_input",
+            Self::NotFound => "not_found",
+            Self::Busy => "busy",
+            Self::Conflict => "conflict",
+            Self::Unauthorized => "unauthorized",
+            Self::RateLimited => "rate_limited",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::Truncated => "truncated",
+            Self::Refused => "refused",
+            Self::ContextTooLong => "context_too_long",
+            Self::Store => "store",
+            Self::StoreFull => "store_full",
+            Self::Unsupported => "unsupported",
+            Self::Closed => "closed",
+            Self::Unexpected => "unexpected",
+        }
+    }
+
+    /// Whether the same call may succeed if it is made again later.
+    pub fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::Busy | Self::RateLimited | Self::Timeout | Self::Unavailable | Self::Truncated | Self::Store
+        )
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An error: its kind, a sentence that says what to do, and facts (`session`, `status`, `path`) beside it.
+///
+/// Neither a key nor the text of a message ever stands in it.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    retryable: bool,
+    message: Cow<'static, str>,
+    context: Vec<(&'static str, String)>,
+    retry_after: Option<Duration>,
+    turn: Option<TurnId>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// A new error.
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            retryable: kind.is_retryable(),
+            message: message.into(),
+            context: Vec::new(),
+            retry_after: None,
+            turn: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::InvalidInput, message)
+    }
+
+    pub(crate) fn not_found(what: &'static str) -> Self {
+        Self::new(ErrorKind::NotFound, format!("no such {what}"))
+    }
+
+    /// Adds a fact. Never the text of a message, never a secret.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
+        self.0.context.push((key, value.to_string()));
+        self
+    }
+
+    /// Names the turn that this is about.
+    #[must_use]
+    pub fn with_turn(mut self, turn: TurnId) -> Self {
+        self.0.turn = Some(turn);
+        self
+    }
+
+    /// Says how long to wait before trying again.
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Option<Duration>) -> Self {
+        self.0.retry_after = after;
+        self
+    }
+
+    /// Overrides whether the same call may succeed later, where the kind alone does not tell.
+    #[must_use]
+    pub fn with_retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable = retryable;
+        self
+    }
+
+    /// Keeps the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The sentence without its facts.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// A fact by its name, such as `status` or `session`.
+    pub fn context(&self, key: &str) -> Option<&str> {
+        self.0.context.iter().find(|(k, _)| *k == key).map(|(_, v)| v.as_str())
+    }
+
+    /// Whether the same call may succeed if it is made again later.
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable
+    }
+
+    /// How long the other side asked to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The running turn that a busy session names.
+    pub fn turn(&self) -> Option<TurnId> {
+        self.0.turn
+    }
+
+    /// The same as plain data, to be sent or stored.
+    pub fn info(&self) -> ErrorInfo {
+        ErrorInfo {
+            kind: self.0.kind,
+            message: self.to_string(),
+            retryable: self.0.retryable,
+            retry_after_ms: self.0.retry_after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+            turn: self.0.turn,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if let Some(turn) = self.0.turn {
+            write!(f, " (turn: {turn})")?;
+        }
+        for (key, value) in &self.0.context {
+            write!(f, " ({key}: {value})")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {self}", self.0.kind)?;
+        match &self.0.source {
+            Some(source) => write!(f, "; caused by: {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|s| &**s as &(dyn StdError + 'static))
+    }
+}
+
+/// An [`Error`] as plain data: what events carry, what a failed message stores, what other languages get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorInfo {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// A sentence for people.
+    pub message: String,
+    /// Whether the same call may succeed later.
+    pub retryable: bool,
+    /// Milliseconds that the other side asked to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// The turn that this is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<TurnId>,
+}
+
+impl From<ErrorInfo> for Error {
+    fn from(info: ErrorInfo) -> Self {
+        let mut error = Error::new(info.kind, info.message)
+            .with_retryable(info.retryable)
+            .with_retry_after(info.retry_after_ms.map(Duration::from_millis));
+        error.0.turn = info.turn;
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_the_same_name_in_code_and_json() {
+        for kind in ErrorKind::ALL {
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
+        }
+    }
+
+    #[test]
+    fn an_error_survives_the_trip_through_data() {
+        let error = Error::new(ErrorKind::RateLimited, "slow down")
+            .with("status", 429)
+            .with_retry_after(Some(Duration::from_secs(2)));
+        let back = Error::from(error.info());
+        assert_eq!(back.kind(), ErrorKind::RateLimited);
+        assert_eq!(back.retry_after(), Some(Duration::from_secs(2)));
+        assert_eq!(back.to_string(), "slow down (status: 429)");
+        assert!(back.is_retryable());
+    }
+}

@@ -1,0 +1,146 @@
+//! The model: the contract for anything that can answer, and what it is asked.
+
+pub mod retry;
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::message::{Content, FinishReason, Role, ToolCall, Usage};
+
+pub use retry::RetryPolicy;
+
+/// Streams one answer. One method is required.
+///
+/// The stream begins its work when it is first polled and **ends the upstream request when it is dropped**. It yields
+/// [`ModelEvent::Finish`] exactly when the model said that it had finished: a stream that just ends is an answer that
+/// was cut off. An error ends it. Retrying is the caller's business: asking again is calling `stream` again.
+pub trait ChatModel: fmt::Debug + Send + Sync + 'static {
+    /// Asks the model.
+    fn stream(&self, request: ModelRequest) -> BoxStream<'static, Result<ModelEvent>>;
+
+    /// The model's name, kept with each reply, where a request does not name one.
+    fn name(&self) -> &str {
+        "model"
+    }
+}
+
+impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
+    fn stream(&self, request: ModelRequest) -> BoxStream<'static, Result<ModelEvent>> {
+        (**self).stream(request)
+    }
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+}
+
+/// What a model is asked: the messages in order, the system prompt first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelRequest {
+    /// The conversation.
+    pub messages: Vec<PromptMessage>,
+    /// How to answer.
+    pub params: Params,
+    /// Which model, if not the default one.
+    pub model: Option<String>,
+    /// The key for this call, if not the default one.
+    pub credentials: Option<Secret>,
+}
+
+/// One message of a [`ModelRequest`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct PromptMessage {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: Content,
+}
+
+impl PromptMessage {
+    /// A message of text.
+    pub fn new(role: Role, text: impl Into<String>) -> Self {
+        Self { role, content: Content::from(text.into()) }
+    }
+}
+
+/// What a model streams.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ModelEvent {
+    /// More text.
+    Text(String),
+    /// More of what it thinks.
+    Reasoning(String),
+    /// A whole tool call.
+    ToolCall(ToolCall),
+    /// What it used so far; the last one counts.
+    Usage(Usage),
+    /// It has finished. Only usage may follow.
+    Finish(FinishReason),
+}
+
+/// Sampling parameters; what is not set is the model's default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// 0 to 2: how freely it chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f32>,
+    /// 0 to 1: how much of the probability it chooses from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f32>,
+    /// The most tokens of an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// Texts that end an answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+    /// For answers that can be had again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+}
+
+impl Params {
+    /// These, where they are set, before `base`.
+    #[must_use]
+    pub fn over(self, base: &Params) -> Params {
+        Params {
+            temperature: self.temperature.or(base.temperature),
+            top_p: self.top_p.or(base.top_p),
+            max_tokens: self.max_tokens.or(base.max_tokens),
+            stop: if self.stop.is_empty() { base.stop.clone() } else { self.stop },
+            seed: self.seed.or(base.seed),
+        }
+    }
+}
+
+/// A key. It is never shown and cannot be serialised.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Takes a key.
+    pub fn new(key: impl Into<Arc<str>>) -> Self {
+        Self(key.into())
+    }
+
+    /// The key itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(key: &str) -> Self {
+        Self::new(key)
+    }
+}
