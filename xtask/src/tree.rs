@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::run;
 
-/// The most crates that the core links with its default features. A new one that passes this line is a decision:
-/// raise it in the commit that says why.
-const CORE_CEILING: usize = 105;
+/// The most crates that the core links with its default features, proc macros not counted. It has no slack, so that
+/// each new one is a decision: raise it in the commit that says why. (105 was the estimate, httpdate is the 106th.)
+const CORE_CEILING: usize = 106;
 /// The most crates that the command line links beyond the core's.
 const CLI_CEILING: usize = 90;
 

@@ -3,6 +3,8 @@
 use super::Finding;
 use super::text::{Source, indent};
 
+/// What a file begins with: what it owns, or the document that says so.
+const HEADERS: [&str; 2] = ["//!", "#![doc = include_str!("];
 const FILE_CEILING: usize = 400;
 const FILE_AIM: usize = 250;
 const FUNCTION_CEILING: usize = 60;
@@ -12,7 +14,7 @@ const DOCUMENTS: [(&str, usize); 2] = [("ARCHITECTURE.md", 150), ("CONTRIBUTING.
 /// The rules for Rust files.
 pub(super) fn rust(source: &Source<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    if !source.text.starts_with("//!") {
+    if !HEADERS.iter().any(|header| source.text.starts_with(header)) {
         found.push(Finding::at(1, "begin the file with a line `//!` that says what it owns"));
     }
     found.extend(file_length(source));
@@ -86,6 +88,7 @@ mod tests {
         check("a.rs", "use std::fmt;\n", "begin the file");
         check("a.rs", "\n//! Late.\n", "begin the file");
         assert!(messages("a.rs", "//! Fine.\n").is_empty());
+        assert!(messages("lib.rs", "#![doc = include_str!(\"../README.md\")]\n").is_empty());
     }
 
     #[test]

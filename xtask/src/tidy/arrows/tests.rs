@@ -30,8 +30,11 @@ fn lower_layers_may_be_used() {
     fine("memory/sqlite/schema.rs", "use crate::memory::sqlite::Row; use crate::event::Change;");
     fine("turn.rs", "use crate::{event::Event, memory::{Finish, Kept}, model::retry::RetryPolicy};");
     fine("runner.rs", "use crate::turn::Turn; use tokio::sync::watch;");
-    fine("reply.rs", "use crate::follow::Follow;");
-    fine("engine.rs", "use crate::user::User; use crate::runner::Runner;");
+    fine("persona.rs", "use crate::model::Params;");
+    fine("body.rs", "use crate::memory::{Chunk, Row, View};");
+    fine("reply.rs", "use crate::runner::Runner; use crate::live::local::Log;");
+    fine("runner/begin.rs", "use crate::reply::Reply; use super::Runner; use super::super::turn::Turn;");
+    fine("engine.rs", "use crate::user::User; use crate::runner::Runner; use crate::memory::InMemory;");
     fine("testkit/server.rs", "use crate::model::ModelEvent; use crate::testkit::Fault;");
 }
 
@@ -45,7 +48,9 @@ fn arrows_that_point_up_are_found() {
     wrong("prompt.rs", "use crate::turn::Turn;", "must not use `turn`");
     wrong("wire/sse.rs", "use crate::reply::Reply;", "must not use `reply`");
     wrong("runner.rs", "use crate::session::Session;", "must not use `session`");
-    wrong("reply.rs", "use crate::runner::Runner;", "must not use `runner`");
+    wrong("persona.rs", "use crate::body::Body;", "must not use `body`");
+    wrong("memory/in_memory.rs", "use crate::body::Body;", "must not use `body`");
+    wrong("user.rs", "use crate::engine::Engine;", "must not use `engine`");
     wrong("session.rs", "use crate::engine::Engine;", "must not use `engine`");
     wrong("engine.rs", "use crate::testkit::Server;", "must not use `testkit`");
     wrong("testkit.rs", "use crate::turn::Turn;", "must not use `turn`");
@@ -57,6 +62,8 @@ fn every_way_to_write_a_path_is_read() {
     wrong("turn.rs", "//! H.\n\nuse super::engine::Engine;", "3: `turn`");
     wrong("turn.rs", "macro_rules! m { () => { $crate::engine::f() } }", "must not use `engine`");
     wrong("turn.rs", "use crate::Engine;", "name the module that owns it");
+    wrong("memory/in_memory.rs", "use super::super::runner::Runner;", "must not use `runner`");
+    fine("memory/in_memory.rs", "use super::runner; crate::helper!(); pass!(crate::__helper);");
     fine("turn.rs", "mod inner { use super::Turn; }");
     fine("turn.rs", "/// See [`crate::engine::Engine`].\nfn f() { \"crate::engine\"; }");
     fine("turn.rs", "#[cfg(test)]\nmod tests {\n    use crate::engine::Engine;\n}\n");
@@ -69,6 +76,7 @@ fn the_middle_names_no_leaf() {
     wrong("runner.rs", "use crate::model::openai::Config;", "the leaf `model::openai`");
     wrong("runner.rs", "use crate::memory::{Memory, in_memory};", "the leaf `memory::in_memory`");
     wrong("turn.rs", "use crate::{memory::{Memory, sqlite::Pragma}};", "the leaf `memory::sqlite`");
+    wrong("user.rs", "use crate::memory::InMemory;", "`InMemory` is a leaf");
     wrong("engine.rs", "fn f() { Sqlite::open() }", "`Sqlite` is a leaf");
     fine("engine.rs", "fn open_sqlite(MySqlite: u8) {}");
 }
