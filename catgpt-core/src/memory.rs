@@ -5,6 +5,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -16,8 +17,8 @@ pub const MAX_BODY: usize = 16 << 20;
 
 mod data;
 pub use data::{
-    Answer, Begin, Begun, Caps, Checkpoint, Chunk, Cursor, Done, Finish, Kept, Limit, Op, Opened, Parent, Pin, Query,
-    Read, Row, Sealed, SessionRow, Swept, View,
+    Answer, Begin, Begun, Checkpoint, Chunk, Cursor, Done, Finish, Kept, Limit, Op, Opened, Parent, Pin, Query, Read,
+    Row, Sealed, SessionRow, Swept, View,
 };
 
 /// Where sessions, messages and turns are kept. Seven methods that stay seven: what is new is a new [`Op`] or
@@ -65,6 +66,25 @@ pub trait Memory: Debug + Send + Sync + 'static {
     /// Writes out and lets go of what it holds. Calls after it fail with `Closed`.
     async fn close(&self) -> Result<()> {
         Ok(())
+    }
+}
+
+/// What a backend is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Whether it survives the process.
+    pub durable: bool,
+    /// Whether other processes use it at the same time.
+    pub shared: bool,
+    /// How long a running turn is believed alive without a checkpoint.
+    pub lease: Duration,
+    /// How often to look for news of a turn that runs elsewhere.
+    pub poll: Duration,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { durable: false, shared: false, lease: Duration::from_secs(15), poll: Duration::from_millis(100) }
     }
 }
 

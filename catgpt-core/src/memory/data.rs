@@ -6,25 +6,6 @@ use crate::event::Change;
 use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::message::{Offset, Role, Status, Usage};
 
-/// What a backend is like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caps {
-    /// Whether it survives the process.
-    pub durable: bool,
-    /// Whether other processes use it at the same time.
-    pub shared: bool,
-    /// How long a running turn is believed alive without a checkpoint.
-    pub lease: Duration,
-    /// How often to look for news of a turn that runs elsewhere.
-    pub poll: Duration,
-}
-
-impl Default for Caps {
-    fn default() -> Self {
-        Self { durable: false, shared: false, lease: Duration::from_secs(15), poll: Duration::from_millis(100) }
-    }
-}
-
 /// Bounds of a read: it ends at whichever comes first, but never before one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
