@@ -3,6 +3,8 @@
 //! A backend stores bytes and decides races; it knows nothing of models, prompts or events. What a turn *means* is
 //! decided by the core, which hands over finished bytes and reads them back.
 
+pub mod in_memory;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,8 @@ use crate::error::Result;
 use crate::event::Change;
 use crate::id::{OpId, Owner, Seq, SessionId, TurnId};
 use crate::message::{Offset, Role, Status, Usage};
+
+pub use in_memory::InMemory;
 
 /// The largest message, in bytes, as it is stored.
 pub const MAX_BODY: usize = 16 << 20;
@@ -120,6 +124,8 @@ pub struct Begin {
     pub if_version: Option<u64>,
     /// The user's message; `None` answers the parent again, which must then be a user's message (`InvalidInput`).
     pub message: Option<Vec<u8>>,
+    /// The encoded title of a session that this makes.
+    pub title: Option<Vec<u8>>,
     /// The model, kept with the reply.
     pub model: String,
     /// The persona: kept if the session has none yet, or if `replace` is set.
