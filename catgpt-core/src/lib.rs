@@ -6,10 +6,12 @@ pub mod id;
 pub mod memory;
 pub mod message;
 pub mod model;
+pub mod persona;
 
 pub use error::{Error, ErrorInfo, ErrorKind, Result};
 pub use event::{Change, ChangeKind, Event, Finished, Started};
 pub use id::{OpId, Owner, Seq, SessionId, TurnId};
 pub use memory::Memory;
 pub use message::{Content, FinishReason, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage};
-pub use model::{ChatModel, ModelEvent, ModelRequest, Params, PromptMessage, Secret};
+pub use model::{ChatModel, ModelEvent, ModelRequest, Offline, Params, PromptMessage, Scripted, Secret};
+pub use persona::{Example, Persona};
