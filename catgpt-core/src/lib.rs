@@ -7,6 +7,7 @@ pub mod memory;
 pub mod message;
 pub mod model;
 pub mod persona;
+pub mod prompt;
 
 pub use error::{Error, ErrorInfo, ErrorKind, Result};
 pub use event::{Change, ChangeKind, Event, Finished, Started};
@@ -15,3 +16,4 @@ pub use memory::Memory;
 pub use message::{Content, FinishReason, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage};
 pub use model::{ChatModel, ModelEvent, ModelRequest, Offline, Params, PromptMessage, Scripted, Secret};
 pub use persona::{Example, Persona};
+pub use prompt::{Estimate, TokenCounter, Window};
