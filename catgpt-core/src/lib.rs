@@ -1,10 +1,10 @@
 #![doc = include_str!("../../README.md")]
 
+mod body;
 pub mod error;
 pub mod event;
 pub mod id;
 pub mod message;
-mod body;
 pub mod persona;
 
 pub mod live;

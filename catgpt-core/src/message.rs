@@ -278,7 +278,8 @@ impl Content {
         for part in &self.0 {
             let end = start + part.weight();
             if end > from && start < to {
-                let cut = |text: &str| text[floor(text, from.saturating_sub(start))..floor(text, to - start)].to_owned();
+                let cut =
+                    |text: &str| text[floor(text, from.saturating_sub(start))..floor(text, to - start)].to_owned();
                 let piece = match part {
                     Part::Text { text } => Part::Text { text: cut(text) },
                     Part::Reasoning { text } => Part::Reasoning { text: cut(text) },

@@ -78,7 +78,12 @@ enum Phase {
     /// The model is asked, or will be after a pause.
     Running,
     /// The end is being written.
-    Closing { finished: Box<Finished>, sealing: bool, since: Option<Duration>, tries: u32 },
+    Closing {
+        finished: Box<Finished>,
+        sealing: bool,
+        since: Option<Duration>,
+        tries: u32,
+    },
     Over,
 }
 
@@ -165,7 +170,8 @@ impl Turn {
         self.end += part.weight();
         self.effects.push_back(Effect::Show(part));
         if self.end > self.rules.max_content {
-            let error = Error::new(ErrorKind::Truncated, "the answer grew too long and was cut off").with_retryable(false);
+            let error =
+                Error::new(ErrorKind::Truncated, "the answer grew too long and was cut off").with_retryable(false);
             self.close(Status::Interrupted, Some(error.info()));
         } else if self.end - self.kept >= self.rules.checkpoint_bytes {
             self.keep();
@@ -496,10 +502,7 @@ mod tests {
 
     #[test]
     fn a_stop_before_the_first_word_and_after_it_keeps_what_there_is() {
-        check(
-            vec![Input::Stop(Stop::Cancel), sealed()],
-            &["ask", "hush", "seal cancelled 0", "end cancelled 0"],
-        );
+        check(vec![Input::Stop(Stop::Cancel), sealed()], &["ask", "hush", "seal cancelled 0", "end cancelled 0"]);
         check(
             vec![text("Hi"), Input::Stop(Stop::Cancel), text("late"), sealed()],
             &["ask", "show 2", "hush", "seal cancelled 2", "end cancelled 2"],
@@ -518,15 +521,7 @@ mod tests {
     fn a_stop_while_the_model_is_to_be_asked_again_stops() {
         check(
             vec![failed(ErrorKind::Unavailable), Input::Stop(Stop::Cancel), Input::Resume, sealed()],
-            &[
-                "ask",
-                "hush",
-                "retrying",
-                "pause 500",
-                "hush",
-                "seal cancelled 0",
-                "end cancelled 0",
-            ],
+            &["ask", "hush", "retrying", "pause 500", "hush", "seal cancelled 0", "end cancelled 0"],
         );
     }
 

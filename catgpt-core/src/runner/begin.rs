@@ -13,7 +13,7 @@ use super::{Runner, Running, patiently};
 use crate::body::{Body, TitleSource, encode_title};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EVENT_VERSION, Started};
-use crate::id::{Owner, Seq, SessionId, TurnId};
+use crate::id::{Owner, SessionId, TurnId};
 use crate::live::local::Log;
 use crate::memory::{Begin, Begun, Limit, MAX_BODY, Opened, Parent, Pin};
 use crate::message::{Content, Status};
@@ -308,9 +308,4 @@ fn title_of(text: &str) -> Vec<u8> {
     let words: String = line.chars().filter(|c| !c.is_control()).take(TITLE_CHARS).collect();
     let cut = words.len() < line.len();
     encode_title(&if cut { format!("{}…", words.trim_end()) } else { words }, TitleSource::Prompt)
-}
-
-/// A message's number as a place in the tree.
-pub(crate) fn beside(seq: impl Into<Option<Seq>>) -> Parent {
-    Parent::Beside(seq.into())
 }

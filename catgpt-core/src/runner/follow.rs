@@ -67,7 +67,8 @@ impl Runner {
         };
         let mut body = Body::new(&content);
         if status == Status::Interrupted {
-            let error = Error::new(ErrorKind::Truncated, "the process that wrote this reply ended before the reply did");
+            let error =
+                Error::new(ErrorKind::Truncated, "the process that wrote this reply ended before the reply did");
             body.error = Some(error.info());
         }
         let finish = Finish { turn, status, body: body.encode(), usage: Some(usage), if_expired };
