@@ -9,7 +9,7 @@ use futures_util::stream::BoxStream;
 use tokio::sync::watch;
 
 use super::{ChatModel, ModelEvent, ModelRequest};
-use crate::error::{Error, ErrorInfo, Result};
+use crate::error::{Error, ErrorInfo, ErrorKind, Result};
 use crate::message::{FinishReason, ToolCall, Usage};
 
 /// A deterministic [`ChatModel`] for tests and docs: one script a call, and a record of what it was asked.
@@ -21,7 +21,7 @@ use crate::message::{FinishReason, ToolCall, Usage};
 /// use catgpt_core::ErrorKind;
 ///
 /// // Fails once, then answers "Hello world" word by word.
-/// let model = Scripted::script([Step::error(ErrorKind::Unavailable)]).then(Scripted::reply("Hello world"));
+/// let model = Scripted::script([Step::fails(ErrorKind::Unavailable)]).then(Scripted::reply("Hello world"));
 /// assert_eq!(model.asked(), 0);
 /// ```
 #[derive(Clone)]
@@ -95,30 +95,19 @@ impl Step {
         Self::finish(FinishReason::Stop)
     }
 
-    /// Fails with an [`Error`], or with an [`ErrorKind`](crate::ErrorKind) where only the kind matters.
-    pub fn error(error: impl Into<ScriptedError>) -> Self {
-        Self::Error(error.into().0)
+    /// Fails with this error. Its facts become part of its text; its cause is lost.
+    pub fn error(error: Error) -> Self {
+        Self::Error(error.info())
+    }
+
+    /// Fails with an error of this kind.
+    pub fn fails(kind: ErrorKind) -> Self {
+        Self::error(Error::new(kind, "a scripted error"))
     }
 
     /// Waits for `gate`, which the test keeps a clone of.
     pub fn gate(gate: &Gate) -> Self {
         Self::Gate(gate.clone())
-    }
-}
-
-/// What [`Step::error`] takes: an [`Error`] or an [`ErrorKind`](crate::ErrorKind).
-#[derive(Clone, Debug)]
-pub struct ScriptedError(ErrorInfo);
-
-impl From<Error> for ScriptedError {
-    fn from(error: Error) -> Self {
-        Self(error.info())
-    }
-}
-
-impl From<crate::ErrorKind> for ScriptedError {
-    fn from(kind: crate::ErrorKind) -> Self {
-        Self(Error::new(kind, "a scripted error").info())
     }
 }
 
@@ -312,7 +301,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::error::ErrorKind;
     use crate::message::Role;
     use crate::model::PromptMessage;
 
@@ -409,10 +397,11 @@ mod tests {
 
     #[tokio::test]
     async fn having_the_last_step_is_having_all() {
-        let model = Scripted::reply("a");
+        let model = Scripted::reply("a").then(Scripted::script([Step::Delay(Duration::ZERO)]));
         let stream = model.stream(ModelRequest::default());
         assert_eq!(stream.take(2).count().await, 2);
-        assert_eq!(model.dropped(), 0);
+        assert!(play(&model).await.is_empty());
+        assert_eq!((model.asked(), model.dropped()), (2, 0));
     }
 
     #[tokio::test]

@@ -83,4 +83,11 @@ mod tests {
             assert_eq!(error.context("line"), Some(line), "{template}");
         }
     }
+
+    #[test]
+    fn names_are_short_and_plain() {
+        let longest = "x".repeat(64);
+        assert!(["a", "_1", "userName", &longest].into_iter().all(is_name));
+        assert!(!["", "1a", "a-b", "é", &format!("{longest}x")].into_iter().any(is_name));
+    }
 }

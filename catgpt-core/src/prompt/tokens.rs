@@ -153,8 +153,8 @@ mod tests {
     #[test]
     fn a_request_is_the_sum_of_its_messages() {
         let guess = Estimate::new();
-        let mut request = ModelRequest::default();
-        request.messages = vec![PromptMessage::new(Role::System, "12345678"), PromptMessage::new(Role::User, "1234")];
+        let messages = vec![PromptMessage::new(Role::System, "12345678"), PromptMessage::new(Role::User, "1234")];
+        let mut request = ModelRequest { messages, ..ModelRequest::default() };
         assert_eq!(request_tokens(&request, &guess), 4 + 2 + 4 + 1);
         request.messages[1].content.push(Part::Image { url: "x".repeat(1 << 20), media_type: None });
         assert_eq!(request_tokens(&request, &guess), 4 + 2 + 4 + 1 + 1_000);
