@@ -3,6 +3,10 @@
 //! A backend stores bytes and decides races; it knows nothing of models, prompts or events. What a turn *means* is
 //! decided by the core, which hands over finished bytes and reads them back.
 
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod url;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +17,10 @@ use crate::error::Result;
 use crate::event::Change;
 use crate::id::{OpId, Owner, Seq, SessionId, TurnId};
 use crate::message::{Offset, Role, Status, Usage};
+
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::Sqlite;
+pub use self::url::open;
 
 /// The largest message, in bytes, as it is stored.
 pub const MAX_BODY: usize = 16 << 20;
