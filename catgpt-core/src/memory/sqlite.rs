@@ -10,6 +10,8 @@ mod reader;
 mod row;
 mod schema;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod window;
 mod writer;
@@ -67,7 +69,7 @@ impl Sqlite {
         let place = path.clone();
         spawn("catgpt-sqlite-open", move || {
             // The caller may have gone away: then the threads end again.
-            let _ = done.send(start(&place));
+            let _ = done.send(connect::writer(&place).and_then(|conn| start(&place, conn)));
         })?;
         let threads = opened.await.map_err(|_| gone())?.map_err(|fault| fault.into_error(&path))?;
         Ok(Self { path, threads: Mutex::new(Some(threads)) })
@@ -104,9 +106,8 @@ impl Sqlite {
     }
 }
 
-/// Opens every connection, so that what is wrong shows now, and gives each its thread.
-fn start(path: &Path) -> Outcome<Threads> {
-    let conn = connect::writer(path)?;
+/// Opens the other connections, so that what is wrong shows now, and gives each its thread.
+fn start(path: &Path, conn: Connection) -> Outcome<Threads> {
     let (writer, queue) = mpsc::channel(BATCH);
     let (readers, looks) = mpsc::channel(BATCH);
     let looks = Arc::new(Mutex::new(looks));
