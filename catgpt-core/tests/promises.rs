@@ -215,7 +215,7 @@ async fn attaching_shows_the_same_at_every_offset(store: Store) {
     let engine = engine(&model, &store);
     let mut sent = session(&engine).send("Hi").await.unwrap();
     until_text(&mut sent, "Grüße ").await;
-    let (turn, end) = (sent.turn(), 7 + 8 + 1 + 7);
+    let (turn, end) = (sent.turn(), 6 + 8 + 1 + 7);
     let running = join_all((0..=end).map(|from| session_attach(&engine, turn, from))).await;
     gate.open();
     let whole = all(engine.user(ME).unwrap().attach(turn, 0).await.unwrap()).await;
