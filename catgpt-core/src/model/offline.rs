@@ -82,9 +82,14 @@ fn texts(messages: &[PromptMessage], role: Role) -> Vec<String> {
     messages.iter().filter(|message| message.role == role).map(|message| message.content.text()).collect()
 }
 
+/// The first words, in lower case: enough to tell what is wanted, however long the text is.
 fn words(text: &str) -> Vec<String> {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect()
+    words.take(256).map(str::to_lowercase).collect()
+}
+
+fn asks_for_summary(text: &str) -> bool {
+    text.contains("in one line") || words(text).iter().any(|word| SUMMARISE.contains(&word.as_str()))
 }
 
 /// What the cat has heard.
@@ -106,7 +111,7 @@ impl Talk<'_> {
         let first = self.words.first().map_or("", String::as_str);
         if lines == 0 {
             "Mrow? I sniffed at your message and found no words in it.".into()
-        } else if self.has(&SUMMARISE) || lines > 3 {
+        } else if lines > 3 || asks_for_summary(self.latest) {
             self.summary()
         } else if self.asks_back() {
             self.recall()
@@ -160,10 +165,9 @@ impl Talk<'_> {
     /// Whether this asks for something that was said.
     fn asks_back(&self) -> bool {
         let text = self.words.join(" ");
-        let asked =
-            ["did i", "did we", "did you say", "i said", "we said", "you said", "was said", "have i", "remember"];
-        asked.iter().any(|phrase| text.contains(phrase))
-            && self.has(&["say", "said", "told", "tell", "ask", "remember"])
+        let said =
+            ["did i", "did we", "did you say", "i said", "we said", "you said", "i told", "was said", "remember"];
+        said.iter().any(|phrase| text.contains(phrase)) && self.has(&["what", "did", "was", "remember"])
     }
 
     fn recall(&self) -> String {
@@ -174,7 +178,8 @@ impl Talk<'_> {
             };
         }
         let about = self.earlier.iter().rev().find(|text| self.shares_a_word(text));
-        match (self.earlier.first(), about.or(self.earlier.last())) {
+        let told = || self.earlier.iter().rev().find(|text| !text.trim_end().ends_with('?'));
+        match (self.earlier.first(), about.or_else(told).or(self.earlier.last())) {
             (Some(first), _) if self.has(&["first"]) => format!("The first thing you told me: {}.", quote(first)),
             (_, Some(text)) => format!("My ears remember. You said: {}.", quote(text)),
             _ => "You have told me nothing before this; my ears are still warm from the nap.".into(),
@@ -211,12 +216,11 @@ impl Talk<'_> {
     /// The text that is to be summarised: the message without the line that asks for it.
     fn document(&self) -> &str {
         let text = self.latest.trim();
-        let asks = |line: &str| words(line).iter().any(|word| SUMMARISE.contains(&word.as_str()));
         let (first, after) = text.split_once('\n').unwrap_or((text, ""));
         let (before, last) = text.rsplit_once('\n').unwrap_or(("", text));
         match () {
-            () if asks(first) => after.trim(),
-            () if asks(last) => before.trim(),
+            () if asks_for_summary(first) => after.trim(),
+            () if asks_for_summary(last) => before.trim(),
             () => text,
         }
     }
@@ -228,12 +232,12 @@ fn plural(n: usize, word: &str) -> String {
 
 /// The first words, on one line.
 fn quote(text: &str) -> String {
-    const WORDS: usize = 8;
-    const CHARS: usize = 80;
-    let all: Vec<&str> = text.split_whitespace().collect();
-    let few = all[..all.len().min(WORDS)].join(" ");
-    let short: String = few.chars().take(CHARS).collect();
-    let more = if all.len() > WORDS || short.len() < few.len() { "…" } else { "" };
+    const WORDS: usize = 12;
+    const CHARS: usize = 100;
+    let few: Vec<&str> = text.split_whitespace().take(WORDS + 1).collect();
+    let line = few[..few.len().min(WORDS)].join(" ");
+    let short: String = line.chars().take(CHARS).collect();
+    let more = if few.len() > WORDS || short.len() < line.len() { "…" } else { "" };
     format!("\"{short}{more}\"")
 }
 
@@ -264,7 +268,9 @@ mod tests {
     fn it_remembers_what_was_said() {
         let talk = ["I plan a trip to Kyoto", "Noted.", "my dog is old", "Noted.", "what did I say about Kyoto?"];
         assert!(ask(&talk).contains("trip to Kyoto"));
-        assert!(ask(&["one fish", "Noted.", "two fish", "Mrow.", "what did we say?"]).contains("two fish"));
+        assert!(
+            ask(&["one fish", "Noted.", "two fish", "Mrow.", "why?", "Mrow.", "what did we say?"]).contains("two fish")
+        );
         assert!(ask(&["one", "Noted.", "two", "Mrow.", "what was the first thing I said?"]).contains("one"));
         assert!(ask(&["one", "Purr indeed.", "what did you say?"]).contains("Purr indeed."));
         assert!(ask(&["what did I say?"]).contains("nothing before this"));
@@ -277,7 +283,7 @@ mod tests {
             assert!(answer.contains("2 lines, 5 words") && answer.contains("\"buy fish feed the cat\""), "{answer}");
         }
         assert!(ask(&["a\nb\nc\nd"]).contains("4 lines, 4 words"));
-        assert!(ask(&["buy fish", "Noted.", "and the gist?"]).contains("began with \"buy fish\""));
+        assert!(ask(&["buy fish", "Noted.", "and in one line?"]).contains("began with \"buy fish\""));
         assert!(ask(&["summarise"]).contains("Drop a text"));
     }
 
@@ -302,8 +308,8 @@ mod tests {
     #[test]
     fn quotes_are_short_whatever_comes() {
         let quoted = quote(&"猫".repeat(1000));
-        assert_eq!(quoted.chars().count(), 83);
-        assert!(quote("a b c d e f g h i").ends_with("h…\""));
+        assert_eq!(quoted.chars().count(), 103);
+        assert!(quote("a b c d e f g h i j k l m").ends_with("l…\""));
     }
 
     #[test]
