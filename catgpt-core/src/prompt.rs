@@ -8,7 +8,8 @@ use crate::message::{Content, Message, Part, Role, Status};
 use crate::model::{ModelRequest, PromptMessage};
 use crate::persona::Persona;
 
-pub use tokens::{Estimate, TokenCounter, content_tokens, learn, request_tokens};
+pub use tokens::{Estimate, TokenCounter};
+pub(crate) use tokens::{Measured, content_tokens};
 
 /// How much of the active branch is sent: a view, never a deletion. System prompt, examples and greeting come on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

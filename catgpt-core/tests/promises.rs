@@ -76,10 +76,6 @@ fn reply(status: Status, text: &str) -> (Role, Status, String) {
     (Role::Assistant, status, text.into())
 }
 
-fn failing(kind: ErrorKind) -> Step {
-    Step::error(catgpt_core::Error::new(kind, "a scripted error"))
-}
-
 /// Says `before`, waits for the gate, says `after`.
 fn gated(before: &str, gate: &Gate, after: &str) -> Scripted {
     Scripted::script([Step::text(before), Step::gate(gate), Step::text(after), Step::stop()])
@@ -107,7 +103,7 @@ async fn nothing_is_asked_before_it_is_committed(store: Store) {
 }
 
 async fn a_model_that_fails_first_is_asked_again(store: Store) {
-    let model = Scripted::script([failing(ErrorKind::Unavailable)]).then(Scripted::reply("Hello"));
+    let model = Scripted::script([Step::fails(ErrorKind::Unavailable)]).then(Scripted::reply("Hello"));
     let engine = engine(&model, &store);
     let events = all(session(&engine).send("Hi").await.unwrap()).await;
     assert!(matches!(&events[1], Event::Retrying { attempt: 2, .. }), "{events:?}");
@@ -116,7 +112,7 @@ async fn a_model_that_fails_first_is_asked_again(store: Store) {
 }
 
 async fn a_model_that_fails_midway_keeps_its_text(store: Store) {
-    let model = Scripted::script([Step::text("Half"), failing(ErrorKind::Unavailable)]);
+    let model = Scripted::script([Step::text("Half"), Step::fails(ErrorKind::Unavailable)]);
     let engine = engine(&model, &store);
     let sent = session(&engine).send("Hi").await.unwrap();
     assert_eq!(sent.text().await.unwrap_err().kind(), ErrorKind::Unavailable);
@@ -359,7 +355,7 @@ async fn fifty_sends_with_one_key_are_one_call(store: Store) {
 }
 
 async fn a_key_stands_for_one_content(store: Store) {
-    let model = Scripted::script([failing(ErrorKind::Unauthorized)]);
+    let model = Scripted::script([Step::fails(ErrorKind::Unauthorized)]);
     let engine = engine(&model, &store);
     let first = session(&engine).send("Hi").key("k").await.unwrap();
     let turn = first.turn();
@@ -426,9 +422,8 @@ async fn others_find_nothing(store: Store) {
 
 async fn the_session_keeps_its_persona(store: Store) {
     let model = Scripted::reply("ok");
-    let build = |persona: Persona| {
-        Engine::builder().model(model.clone()).memory(store.memory.clone()).persona(persona).build()
-    };
+    let build =
+        |persona: Persona| Engine::builder().model(model.clone()).memory(store.memory.clone()).persona(persona).build();
     let old = build(Persona::new("guide", "Old guide of {{ place }}.").unwrap());
     session(&old).send("Hi").var("place", "Kyoto").await.unwrap().text().await.unwrap();
     let new = build(Persona::new("guide", "New guide.").unwrap());
@@ -465,7 +460,7 @@ async fn the_window_is_a_view(store: Store) {
 async fn too_long_a_context_is_shrunk_once(store: Store) {
     let model = Scripted::reply("ok")
         .then(Scripted::reply("ok"))
-        .then(Scripted::script([failing(ErrorKind::ContextTooLong)]))
+        .then(Scripted::script([Step::fails(ErrorKind::ContextTooLong)]))
         .then(Scripted::reply("short"));
     let engine = engine(&model, &store);
     for text in ["one", "two"] {
@@ -479,7 +474,7 @@ async fn too_long_a_context_is_shrunk_once(store: Store) {
 
 async fn the_next_prompt_has_stopped_text_and_no_empty_failures(store: Store) {
     let model = Scripted::script([Step::text("Stopped"), Step::Hang])
-        .then(Scripted::script([failing(ErrorKind::Unauthorized)]))
+        .then(Scripted::script([Step::fails(ErrorKind::Unauthorized)]))
         .then(Scripted::reply("ok"));
     let engine = engine(&model, &store);
     let mut first = session(&engine).send("a").await.unwrap();
@@ -495,7 +490,7 @@ async fn the_next_prompt_has_stopped_text_and_no_empty_failures(store: Store) {
 
 async fn usage_is_there_on_every_outcome(store: Store) {
     let model = Scripted::script([Step::text("Hi"), Step::stop(), Step::usage(7, 3)])
-        .then(Scripted::script([Step::text("some words here"), failing(ErrorKind::Unavailable)]));
+        .then(Scripted::script([Step::text("some words here"), Step::fails(ErrorKind::Unavailable)]));
     let engine = engine(&model, &store);
     let usage = |events: &[Event]| match events.last() {
         Some(Event::Finished(finished)) => finished.usage.unwrap(),

@@ -70,7 +70,7 @@ impl TokenCounter for Estimate {
 }
 
 /// How many tokens a message with this content is.
-pub fn content_tokens(content: &Content, counter: &dyn TokenCounter) -> u64 {
+pub(crate) fn content_tokens(content: &Content, counter: &dyn TokenCounter) -> u64 {
     let parts = content.parts().iter().map(|part| match part {
         Part::Text { text } | Part::Reasoning { text } => counter.count(text),
         Part::ToolCall(call) => counter.count(&call.name).saturating_add(counter.count(&call.arguments.to_string())),
@@ -82,19 +82,33 @@ pub fn content_tokens(content: &Content, counter: &dyn TokenCounter) -> u64 {
     parts.fold(PER_MESSAGE, u64::saturating_add)
 }
 
-/// How many tokens a request is: the estimate where a provider reports nothing.
-pub fn request_tokens(request: &ModelRequest, counter: &dyn TokenCounter) -> u64 {
-    request.messages.iter().map(|message| content_tokens(&message.content, counter)).fold(0, u64::saturating_add)
+/// A request in numbers: all that is left of it once it is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Measured {
+    /// How many tokens it is: the estimate where a provider reports nothing.
+    pub(crate) tokens: u64,
+    messages: u64,
+    /// Bytes of text, if there is nothing but text in it.
+    bytes: Option<u64>,
 }
 
-/// Tells the counter what the provider reported for a request, if that says something about text.
-pub fn learn(request: &ModelRequest, reported: &Usage, counter: &dyn TokenCounter) {
-    let parts = || request.messages.iter().flat_map(|message| message.content.parts());
-    if reported.estimated || !parts().all(|part| matches!(part, Part::Text { .. })) {
-        return;
+impl Measured {
+    pub(crate) fn of(request: &ModelRequest, counter: &dyn TokenCounter) -> Self {
+        let contents = || request.messages.iter().map(|message| &message.content);
+        let text_only = contents().flat_map(Content::parts).all(|part| matches!(part, Part::Text { .. }));
+        Self {
+            tokens: contents().map(|content| content_tokens(content, counter)).fold(0, u64::saturating_add),
+            messages: request.messages.len() as u64,
+            bytes: text_only.then(|| contents().map(Content::len).sum()),
+        }
     }
-    let wrapping = PER_MESSAGE.saturating_mul(request.messages.len() as u64);
-    counter.observe(parts().map(Part::weight).sum(), reported.input_tokens.saturating_sub(wrapping));
+
+    /// Tells the counter what the provider reported, if that says something about text.
+    pub(crate) fn learn(&self, reported: &Usage, counter: &dyn TokenCounter) {
+        if let Some(bytes) = self.bytes.filter(|_| !reported.estimated) {
+            counter.observe(bytes, reported.input_tokens.saturating_sub(PER_MESSAGE.saturating_mul(self.messages)));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -141,12 +155,12 @@ mod tests {
         let mut request = ModelRequest::default();
         request.messages.push(PromptMessage::new(Role::User, "x".repeat(1_000)));
         let usage = Usage { input_tokens: 504, ..Usage::default() };
-        learn(&request, &Usage { estimated: true, ..usage }, &guess);
+        Measured::of(&request, &guess).learn(&Usage { estimated: true, ..usage }, &guess);
         request.messages[0].content.push(Part::Image { url: "data:".into(), media_type: None });
-        learn(&request, &usage, &guess);
+        Measured::of(&request, &guess).learn(&usage, &guess);
         assert!(near(guess.bytes_per_token(), 4.0));
         request.messages[0] = PromptMessage::new(Role::User, "x".repeat(1_000));
-        learn(&request, &usage, &guess);
+        Measured::of(&request, &guess).learn(&usage, &guess);
         assert!(near(guess.bytes_per_token(), 3.75));
     }
 
@@ -155,8 +169,8 @@ mod tests {
         let guess = Estimate::new();
         let messages = vec![PromptMessage::new(Role::System, "12345678"), PromptMessage::new(Role::User, "1234")];
         let mut request = ModelRequest { messages, ..ModelRequest::default() };
-        assert_eq!(request_tokens(&request, &guess), 4 + 2 + 4 + 1);
+        assert_eq!(Measured::of(&request, &guess).tokens, 4 + 2 + 4 + 1);
         request.messages[1].content.push(Part::Image { url: "x".repeat(1 << 20), media_type: None });
-        assert_eq!(request_tokens(&request, &guess), 4 + 2 + 4 + 1 + 1_000);
+        assert_eq!(Measured::of(&request, &guess).tokens, 4 + 2 + 4 + 1 + 1_000);
     }
 }

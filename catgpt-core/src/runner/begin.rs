@@ -108,7 +108,10 @@ impl Ask {
         {
             return Err(Error::invalid(format!("an idempotency key must be 1 to {MAX_KEY} bytes long")));
         }
-        self.options.persona.as_deref().unwrap_or(persona).render(&self.options.vars).map(drop)
+        self.options.params.validate()?;
+        let persona = self.options.persona.as_deref().unwrap_or(persona);
+        persona.validate()?;
+        persona.render(&self.options.vars).map(drop)
     }
 
     /// What an idempotency key stands for: the place and the words.

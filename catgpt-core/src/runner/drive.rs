@@ -16,10 +16,10 @@ use crate::body::{Body, message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Finished;
 use crate::memory::{Checkpoint, Finish, Memory, Row, Sealed};
-use crate::message::{Content, Message, Offset, Part, Status, Usage};
+use crate::message::{Message, Offset, Part, Status, Usage};
 use crate::model::{ChatModel, ModelEvent, ModelRequest, Params, Secret};
 use crate::persona::Persona;
-use crate::prompt::Prompt;
+use crate::prompt::{Measured, Prompt, content_tokens};
 use crate::turn::{Effect, Input, Turn};
 
 /// How many events of the model are taken before anything else gets its turn.
@@ -32,7 +32,7 @@ pub(super) struct Drive {
     turn: Turn,
     /// What to ask; let go of as soon as something was shown, since it is not asked again then.
     material: Option<Result<Material>>,
-    asked: Option<Asked>,
+    asked: Measured,
     model: Option<BoxStream<'static, Result<ModelEvent>>>,
     jobs: FuturesUnordered<BoxFuture<'static, Input>>,
     tick: Interval,
@@ -49,13 +49,6 @@ struct Material {
     params: Params,
     model: Option<String>,
     credentials: Option<Secret>,
-}
-
-/// What was asked, in numbers.
-#[derive(Clone, Copy, Debug, Default)]
-struct Asked {
-    bytes: u64,
-    tokens: u64,
 }
 
 impl Drive {
@@ -86,7 +79,7 @@ impl Drive {
             runner,
             running,
             material: Some(material),
-            asked: None,
+            asked: Measured::default(),
             model: None,
             jobs: FuturesUnordered::new(),
             tick,
@@ -138,7 +131,7 @@ impl Drive {
             None => Err(Error::new(ErrorKind::Unexpected, "the model was asked again after it had answered")),
         };
         let stream = request.and_then(|request| {
-            self.asked = Some(measure(&request, &self.runner));
+            self.asked = Measured::of(&request, self.runner.counter.as_ref());
             // A model is foreign code: when it panics, the turn fails and the process goes on.
             catch_unwind(AssertUnwindSafe(|| self.runner.model.stream(request))).map_err(|_| panicked())
         });
@@ -186,15 +179,15 @@ impl Drive {
 
     /// What the provider reported, which also teaches the counter; else an estimate.
     fn usage(&self, reported: Option<Usage>) -> Usage {
-        let (counter, asked) = (&self.runner.counter, self.asked.unwrap_or_default());
+        let counter = self.runner.counter.as_ref();
         match reported {
             Some(usage) => {
-                counter.observe(asked.bytes, usage.input_tokens);
+                self.asked.learn(&usage, counter);
                 usage
             }
             None => Usage {
-                input_tokens: asked.tokens,
-                output_tokens: self.running.log.content(|content| tokens_of(content, &self.runner)),
+                input_tokens: self.asked.tokens,
+                output_tokens: self.running.log.content(|content| content_tokens(content, counter)),
                 estimated: true,
                 ..Usage::default()
             },
@@ -282,21 +275,6 @@ impl Material {
         request.credentials.clone_from(&self.credentials);
         Ok(request)
     }
-}
-
-fn measure(request: &ModelRequest, runner: &Runner) -> Asked {
-    request.messages.iter().fold(Asked::default(), |sum, message| Asked {
-        bytes: sum.bytes + message.content.len(),
-        tokens: sum.tokens + tokens_of(&message.content, runner),
-    })
-}
-
-pub(super) fn tokens_of(content: &Content, runner: &Runner) -> u64 {
-    let parts = content.parts().iter().map(|part| match part {
-        Part::Text { text } | Part::Reasoning { text } => runner.counter.count(text),
-        _ => 0,
-    });
-    parts.sum()
 }
 
 /// How a stored reply ended.

@@ -6,7 +6,7 @@ use futures_util::stream::{BoxStream, StreamExt};
 use tokio::time::{Instant, sleep};
 
 use super::Runner;
-use super::drive::{finished_of, tokens_of};
+use super::drive::finished_of;
 use crate::body::{Body, fold, message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EVENT_VERSION, Event, Finished, Started};
@@ -14,6 +14,7 @@ use crate::id::{Owner, TurnId};
 use crate::memory::{Finish, Limit, Memory, Read, Row, View};
 use crate::message::{Offset, Role, Status, Usage};
 use crate::persona::Persona;
+use crate::prompt::content_tokens;
 use crate::reply::Reply;
 
 impl Runner {
@@ -61,7 +62,7 @@ impl Runner {
         let content = fold(&view.chunks, 0)?;
         let usage = Usage {
             input_tokens: self.input_tokens(owner, &view, row).await?,
-            output_tokens: tokens_of(&content, self),
+            output_tokens: content_tokens(&content, self.counter.as_ref()),
             estimated: true,
             ..Usage::default()
         };
@@ -85,7 +86,7 @@ impl Runner {
         let read = Read::Branch { session: view.session.id.clone(), head: Some(head), limit };
         let branch = self.memory.read(owner, read).await?;
         let bodies = branch.rows.iter().filter(|row| row.role != Role::System).map(|row| Body::decode(&row.body));
-        let tokens: Result<Vec<u64>> = bodies.map(|body| Ok(tokens_of(&body?.content, self))).collect();
+        let tokens: Result<Vec<u64>> = bodies.map(|body| Ok(content_tokens(&body?.content, self.counter.as_ref()))).collect();
         Ok(tokens?.iter().sum())
     }
 
