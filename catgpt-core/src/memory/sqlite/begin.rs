@@ -161,6 +161,7 @@ pub(super) fn create(
 ) -> Outcome<Held> {
     let sql = "INSERT INTO session(owner, id, created_at, updated_at, title, pin) VALUES(?1, ?2, ?3, ?3, ?4, ?5)";
     conn.prepare_cached(sql)?.execute((owner.as_str(), id.as_str(), now, title, pin))?;
+    let sid = conn.last_insert_rowid();
     journal::add(conn, owner, id, None, ChangeKind::Created, now)?;
     let row = SessionRow {
         id: id.clone(),
@@ -173,7 +174,7 @@ pub(super) fn create(
         created_ms: now,
         updated_ms: now,
     };
-    Ok(Held { sid: conn.last_insert_rowid(), until: None, row })
+    Ok(Held { sid, until: None, row })
 }
 
 /// The user's message, or the empty reply that runs.
