@@ -21,9 +21,10 @@ pub(super) fn sweep(conn: &Connection, limit: u32) -> Outcome<Swept> {
     swept.more = expired.len() > limit as usize;
     swept.expired.extend(expired.into_iter().take(limit as usize));
     for table in ["idem", "op", "change"] {
-        let due = due(conn, table, limit, now - KEPT)?;
+        let mut due = due(conn, table, limit, now - KEPT)?;
         swept.more |= due.len() > limit as usize;
-        let Some(last) = due.into_iter().take(limit as usize).last() else { continue };
+        due.truncate(limit as usize);
+        let Some(last) = due.last() else { continue };
         if table == "change" {
             conn.execute(REMEMBER, [last])?;
         }

@@ -7,3 +7,4 @@ mod group;
 mod kill;
 mod kit;
 mod migrations;
+mod sweep;

@@ -13,26 +13,26 @@ const SKIPS: u32 = 16;
 const DOWN: &str =
     concat!("SELECT ", message_columns!(), " FROM message WHERE sid = ?1 AND seq <= ?2 ORDER BY seq DESC");
 
-/// How much of a read is left.
+/// How much a read has taken of what it may.
 pub(super) struct Budget {
+    limit: Limit,
     messages: u32,
     bytes: u64,
-    first: bool,
 }
 
 impl Budget {
     pub(super) fn new(limit: Limit) -> Self {
-        Self { messages: limit.messages, bytes: limit.bytes, first: true }
+        Self { limit, messages: 0, bytes: 0 }
     }
 
     /// Whether a message of `bytes` is in; the first always is.
     pub(super) fn admits(&mut self, bytes: usize) -> bool {
-        let bytes = bytes as u64;
-        if !std::mem::take(&mut self.first) && (self.messages == 0 || bytes > self.bytes) {
+        let bytes = self.bytes.saturating_add(bytes as u64);
+        if self.messages > 0 && (self.messages >= self.limit.messages || bytes > self.limit.bytes) {
             return false;
         }
-        self.messages = self.messages.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(bytes);
+        self.messages += 1;
+        self.bytes = bytes;
         true
     }
 }

@@ -102,10 +102,7 @@ async fn a_commit_that_fails_fails_for_all() {
     drop(go);
     assert!(answer.await.unwrap().is_err());
     assert_eq!(neighbour.await.unwrap_err().kind(), ErrorKind::Unexpected);
-    assert_eq!(
-        store.query(&ann(), Query::Session { session: id("a") }).await.unwrap_err().kind(),
-        ErrorKind::NotFound
-    );
+    assert_eq!(store.query(&ann(), Query::Session { session: id("a") }).await.unwrap_err().kind(), ErrorKind::NotFound);
     started(store.begin_turn(&ann(), say("a", "x")).await);
 }
 
