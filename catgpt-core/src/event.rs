@@ -85,7 +85,7 @@ pub struct Started {
     pub turn: TurnId,
     /// Its session.
     pub session: SessionId,
-    /// The user's message.
+    /// The user's message that is answered.
     pub user_seq: Option<Seq>,
     /// The reply's message.
     pub reply_seq: Seq,
@@ -130,10 +130,11 @@ impl Event {
         }
     }
 
-    /// The events that show `content`, which begins at `from`.
-    pub(crate) fn all(content: Content, from: Offset) -> impl Iterator<Item = Event> {
+    /// The events that show `content`, which ends at `end`.
+    pub(crate) fn all(content: Content, end: Offset) -> impl Iterator<Item = Event> {
+        let start = end.saturating_sub(content.len());
         let parts = content.into_iter().filter(|part| part.weight() > 0);
-        parts.scan(from, |offset, part| {
+        parts.scan(start, |offset, part| {
             *offset += part.weight();
             Some(Event::of(part, *offset))
         })

@@ -1,15 +1,53 @@
-//! catgpt.
+#![doc = include_str!("../../README.md")]
 
+mod body;
 pub mod error;
 pub mod event;
 pub mod id;
-pub mod memory;
 pub mod message;
+pub mod persona;
+
+pub mod live;
+pub mod memory;
 pub mod model;
 
+pub mod prompt;
+mod turn;
+pub mod wire;
+
+pub mod reply;
+mod runner;
+
+pub mod engine;
+pub mod session;
+pub mod user;
+
+pub use body::TitleSource;
+pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorInfo, ErrorKind, Result};
 pub use event::{Change, ChangeKind, Event, Finished, Started};
 pub use id::{OpId, Owner, Seq, SessionId, TurnId};
-pub use memory::Memory;
+#[cfg(feature = "sqlite")]
+pub use memory::Sqlite;
+pub use memory::{InMemory, Memory};
 pub use message::{Content, FinishReason, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage};
-pub use model::{ChatModel, ModelEvent, ModelRequest, Params, PromptMessage, Secret};
+pub use model::{ChatModel, ModelEvent, ModelRequest, Offline, Params, PromptMessage, RetryPolicy, Scripted, Secret};
+pub use persona::Persona;
+pub use prompt::{Estimate, TokenCounter, Window};
+pub use reply::{OnDrop, Reply};
+pub use runner::begin::Busy;
+pub use session::{Send, Session, SessionInfo};
+pub use user::{SessionPage, User};
+
+/// Everything that front ends hold across threads and awaits.
+const _: () = {
+    const fn shared<T: std::marker::Send + Sync + 'static>() {}
+    const fn moved<T: std::marker::Send + 'static>() {}
+    shared::<Engine>();
+    shared::<User>();
+    shared::<Session>();
+    shared::<Error>();
+    shared::<Persona>();
+    moved::<Reply>();
+    moved::<Send>();
+};

@@ -3,6 +3,14 @@
 //! A backend stores bytes and decides races; it knows nothing of models, prompts or events. What a turn *means* is
 //! decided by the core, which hands over finished bytes and reads them back.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod data;
+pub mod in_memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod url;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +20,17 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::id::{OpId, Owner};
 
-/// The largest message, in bytes, as it is stored.
-pub const MAX_BODY: usize = 16 << 20;
-
-mod data;
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::Sqlite;
+pub use self::url::open;
 pub use data::{
     Answer, Begin, Begun, Checkpoint, Chunk, Cursor, Done, Finish, Kept, Limit, Op, Opened, Parent, Pin, Query, Read,
     Row, Sealed, SessionRow, Swept, View,
 };
+pub use in_memory::InMemory;
+
+/// The largest message, in bytes, as it is stored.
+pub const MAX_BODY: usize = 16 << 20;
 
 /// Where sessions, messages and turns are kept. Seven methods that stay seven: what is new is a new [`Op`] or
 /// [`Query`]; what a backend lacks answers [`Unsupported`](crate::ErrorKind::Unsupported), never an empty result.
@@ -34,12 +45,14 @@ pub trait Memory: Debug + Send + Sync + 'static {
     /// Claims the session and commits the user's message and an empty running reply, in one transaction; makes the
     /// session if it is not there. The gate that decides which of several sends runs.
     ///
-    /// The order of its decisions: a turn with this id is there already → [`Begun::Started`] again while it runs and
-    /// [`Begun::Replay`] after; the key is known → `Replay` (or `Conflict` for another hash); `if_version` does not
-    /// match → `Conflict`; another turn runs → [`Begun::Busy`], or [`Begun::Stale`] if its lease has run out.
+    /// The order of its decisions: a turn with this id is there already → [`Begun::Started`] again while it runs (its
+    /// lease begins anew) and [`Begun::Replay`] after, but `Conflict` in another session and `NotFound` for another
+    /// owner; the key is known → `Replay` (or `Conflict` for another hash); `if_version` does not match → `Conflict`;
+    /// another turn runs → [`Begun::Busy`], or [`Begun::Stale`] if its lease has run out; then the parent.
     async fn begin_turn(&self, owner: &Owner, begin: Begin) -> Result<Begun>;
 
-    /// Adds a piece to a running reply and renews its lease; an empty piece only renews.
+    /// Adds a piece to a running reply and renews its lease; an empty piece only renews. For a turn that does not run,
+    /// or is not there, or is another owner's: [`Kept::Refused`].
     async fn checkpoint(&self, owner: &Owner, checkpoint: Checkpoint) -> Result<Kept>;
 
     /// Ends a turn: whole body, final status, usage, session freed, pieces deleted, in one transaction.

@@ -266,33 +266,51 @@ impl Content {
         self.0.extend(rest);
     }
 
+    /// Adds all parts of another.
+    pub(crate) fn append(&mut self, more: Content) {
+        more.0.into_iter().for_each(|part| self.push(part));
+    }
+
+    /// The next thing to show to somebody who has seen everything before `from`, and where it ends: the rest of the part
+    /// that holds `from`, but nothing after `to`. `None` if there is nothing between the two.
+    pub(crate) fn piece(&self, from: Offset, to: Offset) -> Option<(Part, Offset)> {
+        let mut start = 0;
+        for part in &self.0 {
+            let end = start + part.weight();
+            if end > from && start < to {
+                let cut =
+                    |text: &str| text[floor(text, from.saturating_sub(start))..floor(text, to - start)].to_owned();
+                let piece = match part {
+                    Part::Text { text } => Part::Text { text: cut(text) },
+                    Part::Reasoning { text } => Part::Reasoning { text: cut(text) },
+                    other => other.clone(),
+                };
+                return Some((piece, end.min(to)));
+            }
+            start = end;
+        }
+        None
+    }
+
     /// What begins at `from`. Inside a character of a text it begins with that character.
     pub fn since(&self, from: Offset) -> Content {
-        let mut skip = from;
-        let mut out = Content::default();
-        for part in &self.0 {
-            let weight = part.weight();
-            if skip >= weight {
-                skip -= weight;
-                continue;
-            }
-            match part {
-                Part::Text { text } => out.push(Part::Text { text: tail(text, skip) }),
-                Part::Reasoning { text } => out.push(Part::Reasoning { text: tail(text, skip) }),
-                other => out.push(other.clone()),
-            }
-            skip = 0;
+        let mut rest = Content::default();
+        let mut at = from;
+        while let Some((part, end)) = self.piece(at, Offset::MAX) {
+            rest.push(part);
+            at = end;
         }
-        out
+        rest
     }
 }
 
-fn tail(text: &str, skip: u64) -> String {
-    let mut at = usize::try_from(skip).map_or(text.len(), |skip| skip.min(text.len()));
+/// The greatest place in `text` that is not after `offset` and not inside a character.
+fn floor(text: &str, offset: u64) -> usize {
+    let mut at = usize::try_from(offset).map_or(text.len(), |offset| offset.min(text.len()));
     while !text.is_char_boundary(at) {
         at -= 1;
     }
-    text[at..].to_owned()
+    at
 }
 
 impl From<&str> for Content {

@@ -1,6 +1,8 @@
 //! The model: the contract for anything that can answer, and what it is asked.
 
+pub mod offline;
 pub mod retry;
+pub mod scripted;
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,10 +10,12 @@ use std::sync::Arc;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::message::{Content, FinishReason, Role, ToolCall, Usage};
 
+pub use offline::Offline;
 pub use retry::RetryPolicy;
+pub use scripted::{Gate, Scripted, Step};
 
 /// Streams one answer. One method is required.
 ///
@@ -113,6 +117,24 @@ impl Params {
             max_tokens: self.max_tokens.or(base.max_tokens),
             stop: if self.stop.is_empty() { base.stop.clone() } else { self.stop },
             seed: self.seed.or(base.seed),
+        }
+    }
+
+    /// Whether a model could take them. The error names the field.
+    pub fn validate(&self) -> Result<()> {
+        let fail = |field, rule: &'static str| Err(Error::invalid(rule).with("field", field));
+        match self {
+            Self { temperature: Some(t), .. } if !(0.0..=2.0).contains(t) => {
+                fail("temperature", "a temperature must be a number from 0 to 2")
+            }
+            Self { top_p: Some(p), .. } if !(0.0..=1.0).contains(p) => {
+                fail("top_p", "top_p must be a number from 0 to 1")
+            }
+            Self { max_tokens: Some(0), .. } => fail("max_tokens", "max_tokens must be 1 or more"),
+            Self { stop, .. } if stop.len() > 16 || stop.iter().any(|s| s.is_empty() || s.len() > 256) => {
+                fail("stop", "stop takes up to 16 texts of 1 to 256 bytes")
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -42,6 +42,8 @@ pub struct Begin {
     pub if_version: Option<u64>,
     /// The user's message; `None` answers the parent again, which must then be a user's message (`InvalidInput`).
     pub message: Option<Vec<u8>>,
+    /// The encoded title of a session that this makes.
+    pub title: Option<Vec<u8>>,
     /// The model, kept with the reply.
     pub model: String,
     /// The persona: kept if the session has none yet, or if `replace` is set.

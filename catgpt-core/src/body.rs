@@ -1,0 +1,175 @@
+//! The versioned encoding of everything that a store keeps as bytes. Stores never look inside.
+//!
+//! A body is JSON with a version: `{"v":1,"parts":[…]}`. A piece of a running reply is a body too, so that the same
+//! fold serves a reader, a follower and a burial. A later version may begin with a byte that is not `{`.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorInfo, ErrorKind, Result};
+use crate::memory::{Chunk, Row, View};
+use crate::message::{Content, FinishReason, Message, Offset, Status};
+
+const VERSION: u32 = 1;
+
+/// What a stored message says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Body<'a> {
+    #[serde(rename = "v")]
+    version: u32,
+    #[serde(rename = "parts")]
+    pub(crate) content: Cow<'a, Content>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) finish_reason: Option<FinishReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorInfo>,
+}
+
+impl<'a> Body<'a> {
+    pub(crate) fn new(content: &'a Content) -> Self {
+        Self { version: VERSION, content: Cow::Borrowed(content), finish_reason: None, error: None }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain data has a JSON form")
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Body<'static>> {
+        if bytes.is_empty() {
+            return Ok(Body::default());
+        }
+        let body: Body<'static> = serde_json::from_slice(bytes).map_err(damaged)?;
+        newer("message", body.version)?;
+        Ok(body)
+    }
+}
+
+/// A title and who gave it.
+#[derive(Serialize, Deserialize)]
+struct Title<'a> {
+    v: u32,
+    text: Cow<'a, str>,
+    by: TitleSource,
+}
+
+/// Who gave a session its title; a person's is never overwritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TitleSource {
+    /// The beginning of the first prompt.
+    Prompt,
+    /// A person.
+    User,
+}
+
+pub(crate) fn encode_title(text: &str, by: TitleSource) -> Vec<u8> {
+    serde_json::to_vec(&Title { v: VERSION, text: text.into(), by }).expect("plain data has a JSON form")
+}
+
+pub(crate) fn decode_title(bytes: &[u8]) -> Result<(String, TitleSource)> {
+    let title: Title<'_> = serde_json::from_slice(bytes).map_err(damaged)?;
+    newer("title", title.v)?;
+    Ok((title.text.into_owned(), title.by))
+}
+
+fn damaged(cause: serde_json::Error) -> Error {
+    // The cause may quote the text, so only its place is told.
+    let place = format!("{}:{}", cause.line(), cause.column());
+    Error::new(ErrorKind::Store, "the store holds a record that cannot be read").with("at", place).with_retryable(false)
+}
+
+fn newer(what: &'static str, version: u32) -> Result<()> {
+    if version <= VERSION {
+        return Ok(());
+    }
+    let text = format!("a {what} was stored by a newer version of catgpt (format {version}, this one knows {VERSION})");
+    Err(Error::new(ErrorKind::Unsupported, text))
+}
+
+/// The content of a running reply, from its pieces in order, beginning at `from`.
+pub(crate) fn fold(chunks: &[Chunk], from: Offset) -> Result<Content> {
+    let mut whole = Content::default();
+    for chunk in chunks {
+        let body = Body::decode(&chunk.body)?;
+        whole.append(body.content.since(from.saturating_sub(chunk.from)));
+    }
+    Ok(whole)
+}
+
+/// A stored row as a message; a running one with the pieces that it has so far.
+pub(crate) fn message(row: Row, chunks: &[Chunk]) -> Result<Message> {
+    let mut body = Body::decode(&row.body)?;
+    if row.status == Status::Running {
+        body.content = Cow::Owned(fold(chunks, 0)?);
+    }
+    Ok(Message {
+        seq: row.seq,
+        parent: row.parent,
+        turn: row.turn,
+        role: row.role,
+        status: row.status,
+        content: body.content.into_owned(),
+        model: row.model,
+        finish_reason: body.finish_reason,
+        usage: row.usage,
+        error: body.error,
+        created_ms: row.created_ms,
+    })
+}
+
+/// The messages of a view.
+pub(crate) fn messages(view: View) -> Result<Vec<Message>> {
+    view.rows.into_iter().map(|row| message(row, &view.chunks)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Part;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_stored_forms_are_frozen() {
+        let content = Content::from("hi");
+        assert_eq!(
+            String::from_utf8(Body::new(&content).encode()).unwrap(),
+            r#"{"v":1,"parts":[{"type":"text","text":"hi"}]}"#
+        );
+        assert_eq!(
+            String::from_utf8(encode_title("Trip", TitleSource::User)).unwrap(),
+            r#"{"v":1,"text":"Trip","by":"user"}"#
+        );
+    }
+
+    #[test]
+    fn a_newer_body_is_refused_with_both_numbers() {
+        let error = Body::decode(br#"{"v":7,"parts":[]}"#).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("format 7, this one knows 1"));
+    }
+
+    #[test]
+    fn a_damaged_body_is_reported_without_its_text() {
+        let error = Body::decode(br#"{"v":1,"parts":"my secret"}"#).unwrap_err();
+        assert!(!format!("{error:?}").contains("secret"));
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_fold_back_into_the_whole(texts in prop::collection::vec("\\PC{1,9}", 1..6), from in 0u64..60) {
+            let mut whole = Content::default();
+            let mut chunks = vec![];
+            for (i, text) in texts.into_iter().enumerate() {
+                let part = if i % 3 == 2 { Part::Reasoning { text } } else { Part::text(text) };
+                let from = whole.len();
+                whole.push(part.clone());
+                let piece: Content = [part].into_iter().collect();
+                chunks.push(Chunk { from, to: whole.len(), body: Body::new(&piece).encode() });
+            }
+            prop_assert_eq!(fold(&chunks, 0).unwrap(), whole.clone());
+            let seen: Vec<Chunk> = chunks.into_iter().filter(|c| c.to > from).collect();
+            prop_assert_eq!(fold(&seen, from).unwrap(), whole.since(from));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The engine: model, memory, persona and policies put together.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::error::Result;
+use crate::id::Owner;
+use crate::memory::{InMemory, MAX_BODY, Memory};
+use crate::model::{ChatModel, RetryPolicy};
+use crate::persona::Persona;
+use crate::prompt::{Estimate, TokenCounter, Window};
+use crate::runner::Runner;
+use crate::turn::Rules;
+use crate::user::User;
+
+/// Hands out users. Cheap to clone; all clones are one engine.
+///
+/// Call [`close`](Self::close) before the process ends. An engine that is dropped without it is a crash, as far as its
+/// running turns are concerned: they are found interrupted once their lease has run out.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    runner: Arc<Runner>,
+}
+
+impl Engine {
+    /// Begins with nothing chosen. A model must be; the memory is [`InMemory`] and the persona
+    /// [`Persona::plain`] unless others are.
+    pub fn builder() -> EngineBuilder<()> {
+        EngineBuilder {
+            model: (),
+            memory: Arc::new(InMemory::default()),
+            persona: Arc::new(Persona::plain()),
+            window: Window::default(),
+            counter: Arc::new(Estimate::default()),
+            retry: RetryPolicy::default(),
+            lease: None,
+        }
+    }
+
+    /// An owner's handle. Touches nothing.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a name that cannot be an owner.
+    pub fn user(&self, owner: impl AsRef<str>) -> Result<User> {
+        Ok(User { runner: Arc::clone(&self.runner), owner: Owner::new(owner)? })
+    }
+
+    /// The one owner of a single-user program.
+    pub fn local(&self) -> User {
+        User { runner: Arc::clone(&self.runner), owner: Owner::local() }
+    }
+
+    /// Ends turns of this store whose process died, and deletes what is due, once. Engines that live long do it by
+    /// themselves every 30 s.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn sweep(&self) -> Result<()> {
+        self.runner.sweep().await
+    }
+
+    /// Takes no new sends, waits up to `deadline` for the turns that run here, ends the rest `interrupted` with the text
+    /// that they have, frees their sessions and closes the memory.
+    ///
+    /// # Errors
+    /// The store could not be written to the end.
+    pub async fn close(&self, deadline: Duration) -> Result<()> {
+        self.runner.close(deadline).await
+    }
+}
+
+/// Puts an [`Engine`] together.
+#[derive(Debug)]
+pub struct EngineBuilder<M> {
+    model: M,
+    memory: Arc<dyn Memory>,
+    persona: Arc<Persona>,
+    window: Window,
+    counter: Arc<dyn TokenCounter>,
+    retry: RetryPolicy,
+    lease: Option<Duration>,
+}
+
+impl<M> EngineBuilder<M> {
+    /// Who answers is this model.
+    pub fn model(self, model: impl ChatModel) -> EngineBuilder<Arc<dyn ChatModel>> {
+        EngineBuilder {
+            model: Arc::new(model),
+            memory: self.memory,
+            persona: self.persona,
+            window: self.window,
+            counter: self.counter,
+            retry: self.retry,
+            lease: self.lease,
+        }
+    }
+
+    /// Where sessions are kept.
+    #[must_use]
+    pub fn memory(mut self, memory: impl Memory) -> Self {
+        self.memory = Arc::new(memory);
+        self
+    }
+
+    /// Who answers in sessions that have no persona yet.
+    #[must_use]
+    pub fn persona(mut self, persona: impl Into<Arc<Persona>>) -> Self {
+        self.persona = persona.into();
+        self
+    }
+
+    /// How much of a conversation the model is sent.
+    #[must_use]
+    pub fn window(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// How tokens are counted; by default an estimate that learns from what providers report.
+    #[must_use]
+    pub fn token_counter(mut self, counter: impl TokenCounter + 'static) -> Self {
+        self.counter = Arc::new(counter);
+        self
+    }
+
+    /// How patiently the model is asked again before anything was shown.
+    #[must_use]
+    pub fn retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// How long a turn is believed alive after its last checkpoint, which comes every half second; the memory's own
+    /// default if not set. At least 2 s, so that one slow checkpoint is not a death.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease.max(Duration::from_secs(2)));
+        self
+    }
+}
+
+impl EngineBuilder<Arc<dyn ChatModel>> {
+    /// The engine. Touches nothing yet.
+    pub fn build(self) -> Engine {
+        let lease = self.lease.unwrap_or_else(|| self.memory.caps().lease);
+        let rules = Rules {
+            retry: self.retry,
+            checkpoint_bytes: 4 << 10,
+            max_content: MAX_BODY as u64 / 2,
+            patience: lease,
+            grace: Duration::from_secs(2),
+        };
+        Engine {
+            runner: Arc::new(Runner {
+                model: self.model,
+                memory: self.memory,
+                persona: self.persona,
+                window: self.window,
+                counter: self.counter,
+                rules,
+                lease,
+                turns: Default::default(),
+                changed: Notify::new(),
+                queues: Default::default(),
+                sweeping: Default::default(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The log of a reply that runs in this process: written once, read by any number of readers at their own pace.
+//!
+//! A reader holds an offset and nothing else, so a slow one costs the writer nothing; what it has missed comes merged.
+
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use futures_util::Stream;
+
+use crate::event::{Event, Finished, Started};
+use crate::message::{Content, Offset, Part};
+
+/// One reply, growing.
+#[derive(Debug)]
+pub(crate) struct Log(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    started: Box<Started>,
+    content: Content,
+    end: Offset,
+    /// Events without weight, each with the offset at which it happened.
+    notes: Vec<Event>,
+    finished: Option<Box<Finished>>,
+    waiting: Vec<Waker>,
+}
+
+impl Log {
+    pub(crate) fn new(started: Started) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State {
+            started: Box::new(started),
+            content: Content::default(),
+            end: 0,
+            notes: Vec::new(),
+            finished: None,
+            waiting: Vec::new(),
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, f: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        f(&mut state);
+        let waiting = mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Adds content.
+    pub(crate) fn push(&self, part: Part) {
+        self.change(|state| {
+            state.end += part.weight();
+            state.content.push(part);
+        });
+    }
+
+    /// Adds an event without weight; those who come later do not see it.
+    pub(crate) fn note(&self, event: Event) {
+        self.change(|state| state.notes.push(event));
+    }
+
+    /// Ends the log. Only the first end counts.
+    pub(crate) fn finish(&self, finished: Finished) {
+        self.change(|state| {
+            state.finished.get_or_insert_with(|| Box::new(finished));
+        });
+    }
+
+    /// Reads the content so far.
+    pub(crate) fn content<T>(&self, f: impl FnOnce(&Content) -> T) -> T {
+        f(&self.state().content)
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.state().finished.is_some()
+    }
+
+    /// A reader that has seen everything before `from`.
+    pub(crate) fn read(self: &Arc<Self>, from: Offset) -> Reader {
+        let notes = self.state().notes.len();
+        Reader { log: Arc::clone(self), offset: from, notes, greeted: from > 0, done: false }
+    }
+
+    fn wait(state: &mut State, waker: &Waker) {
+        if !state.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
+            state.waiting.push(waker.clone());
+        }
+    }
+
+    /// Ends when the log does.
+    pub(crate) async fn ended(&self) {
+        std::future::poll_fn(|cx| {
+            let mut state = self.state();
+            if state.finished.is_some() {
+                return Poll::Ready(());
+            }
+            Self::wait(&mut state, cx.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// A place in a log.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    log: Arc<Log>,
+    offset: Offset,
+    notes: usize,
+    greeted: bool,
+    done: bool,
+}
+
+impl Reader {
+    /// What comes next, if it is there: the greeting, then notes and content in the order in which they happened.
+    fn next_in(&mut self, state: &State) -> Option<Event> {
+        if !mem::replace(&mut self.greeted, true) {
+            return Some(Event::Started(state.started.clone()));
+        }
+        let note = state.notes.get(self.notes);
+        let until = match note {
+            Some(note) if note.offset() <= self.offset => {
+                self.notes += 1;
+                return Some(note.clone());
+            }
+            Some(note) => note.offset(),
+            None => state.end,
+        };
+        if let Some((part, end)) = state.content.piece(self.offset, until) {
+            self.offset = end;
+            return Some(Event::of(part, end));
+        }
+        let finished = state.finished.clone()?;
+        self.done = true;
+        Some(Event::Finished(finished))
+    }
+}
+
+impl Stream for Reader {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let this = self.get_mut();
+        if this.done {
+            return Poll::Ready(None);
+        }
+        let log = Arc::clone(&this.log);
+        let mut state = log.state();
+        match this.next_in(&state) {
+            Some(event) => Poll::Ready(Some(event)),
+            None => {
+                Log::wait(&mut state, cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What behaviours are written with: one owner's hands, short words for calls, and waiting that ends.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Store;
+use crate::error::{ErrorKind, Result};
+use crate::event::Change;
+use crate::id::{OpId, Owner, Seq, SessionId, TurnId};
+use crate::memory::{
+    Answer, Begin, Begun, Checkpoint, Done, Finish, Kept, Limit, Memory, Op, Opened, Parent, Pin, Query, Read, Sealed,
+    SessionRow, View,
+};
+use crate::message::{Offset, Status};
+
+/// A lease that does not run out while a behaviour is checked.
+pub(super) const LONG: Duration = Duration::from_secs(600);
+/// A lease that is meant to run out; nothing may rest on its being alive.
+pub(super) const SHORT: Duration = Duration::from_millis(60);
+/// All of a session.
+pub(super) const WHOLE: Limit = Limit { messages: 10_000, bytes: 1 << 40 };
+
+pub(super) fn id(session: &str) -> SessionId {
+    SessionId::new(session).unwrap()
+}
+
+/// A new turn after the head of the session.
+pub(super) fn say(session: &str, text: &str) -> Begin {
+    Begin {
+        session: id(session),
+        turn: TurnId::fresh(),
+        key: None,
+        parent: Parent::Head,
+        if_version: None,
+        message: Some(text.into()),
+        title: None,
+        model: "tabby".into(),
+        pin: Pin { body: b"persona".to_vec(), replace: false },
+        lease: LONG,
+        window: WHOLE,
+    }
+}
+
+/// A new turn that answers an older message again.
+pub(super) fn answer_again(session: &str, parent: Parent) -> Begin {
+    Begin { parent, message: None, ..say(session, "") }
+}
+
+pub(super) fn end(turn: TurnId, text: &str) -> Finish {
+    Finish { turn, status: Status::Complete, body: text.into(), usage: None, if_expired: false }
+}
+
+/// What ends a turn whose writer is gone.
+pub(super) fn bury(turn: TurnId, text: &str) -> Finish {
+    Finish { status: Status::Interrupted, if_expired: true, ..end(turn, text) }
+}
+
+pub(super) fn piece(turn: TurnId, from: Offset, text: &str) -> Checkpoint {
+    Checkpoint { turn, from, to: from + text.len() as u64, body: text.into(), lease: LONG, sync: false }
+}
+
+#[track_caller]
+pub(super) fn fails<T: Debug>(result: Result<T>, kind: ErrorKind) {
+    match result {
+        Err(error) if error.kind() == kind => {}
+        other => panic!("expected {kind}, got {other:?}"),
+    }
+}
+
+#[track_caller]
+pub(super) fn opened(begun: Result<Begun>) -> Opened {
+    match begun {
+        Ok(Begun::Started(opened)) => *opened,
+        other => panic!("expected Started, got {other:?}"),
+    }
+}
+
+/// Asks until the answer is yes. Times of a store are its own, so nothing may be concluded from a sleep.
+pub(super) async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !ask().await {
+        assert!(Instant::now() < deadline, "waited too long until {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// One owner and a handle on the store.
+#[derive(Clone, Debug)]
+pub(super) struct User {
+    pub(super) memory: Arc<dyn Memory>,
+    pub(super) owner: Owner,
+}
+
+/// All that an owner can see.
+#[derive(Debug, PartialEq)]
+pub(super) struct Everything {
+    pub(super) sessions: Vec<SessionRow>,
+    pub(super) trees: Vec<View>,
+    pub(super) turns: Vec<(SessionId, TurnId)>,
+    pub(super) changes: Vec<Change>,
+}
+
+pub(super) fn user(store: &dyn Store) -> User {
+    User::of(&store.memory(), "ann")
+}
+
+impl User {
+    pub(super) fn of(memory: &Arc<dyn Memory>, name: &str) -> Self {
+        Self { memory: memory.clone(), owner: Owner::new(name).unwrap() }
+    }
+
+    pub(super) async fn begin(&self, begin: Begin) -> Result<Begun> {
+        self.memory.begin_turn(&self.owner, begin).await
+    }
+
+    /// Begins a turn that must start.
+    pub(super) async fn start(&self, begin: Begin) -> Opened {
+        opened(self.begin(begin).await)
+    }
+
+    /// Begins a turn that must start, and keeps its id.
+    pub(super) async fn run(&self, begin: Begin) -> (TurnId, Opened) {
+        (begin.turn, self.start(begin).await)
+    }
+
+    /// A whole turn; the reply is `re: ` and the text.
+    pub(super) async fn talk(&self, session: &str, text: &str) -> Opened {
+        self.whole(say(session, text)).await
+    }
+
+    /// A whole turn of any kind.
+    pub(super) async fn whole(&self, begin: Begin) -> Opened {
+        let text = format!("re: {}", String::from_utf8_lossy(begin.message.as_deref().unwrap_or(b"again")));
+        let (turn, opened) = self.run(begin).await;
+        assert_eq!(self.finish(end(turn, &text)).await.unwrap(), Sealed::Now);
+        opened
+    }
+
+    pub(super) async fn finish(&self, finish: Finish) -> Result<Sealed> {
+        self.memory.finish_turn(&self.owner, finish).await
+    }
+
+    pub(super) async fn keep(&self, checkpoint: Checkpoint) -> Result<Kept> {
+        self.memory.checkpoint(&self.owner, checkpoint).await
+    }
+
+    pub(super) async fn apply(&self, ops: Vec<Op>) -> Result<Vec<Done>> {
+        self.memory.apply(&self.owner, OpId::fresh(), ops).await
+    }
+
+    pub(super) async fn read(&self, read: Read) -> Result<View> {
+        self.memory.read(&self.owner, read).await
+    }
+
+    pub(super) async fn branch(&self, session: &str, head: Option<Seq>) -> View {
+        self.read(Read::Branch { session: id(session), head, limit: WHOLE }).await.unwrap()
+    }
+
+    pub(super) async fn tree(&self, session: &str) -> View {
+        self.read(Read::Tree { session: id(session), after: 0, limit: WHOLE }).await.unwrap()
+    }
+
+    pub(super) async fn tail(&self, turn: TurnId, from: Offset) -> Result<View> {
+        self.read(Read::Tail { turn, from }).await
+    }
+
+    pub(super) async fn query(&self, query: Query) -> Result<Answer> {
+        self.memory.query(&self.owner, query).await
+    }
+
+    pub(super) async fn session(&self, session: &str) -> Result<SessionRow> {
+        match self.query(Query::Session { session: id(session) }).await? {
+            Answer::Sessions { mut rows, more: false } if rows.len() == 1 => Ok(rows.remove(0)),
+            other => panic!("expected one session, got {other:?}"),
+        }
+    }
+
+    pub(super) async fn sessions(&self) -> Vec<SessionRow> {
+        match self.query(Query::Sessions { after: None, limit: 10_000 }).await.unwrap() {
+            Answer::Sessions { rows, more: false } => rows,
+            other => panic!("expected all sessions, got {other:?}"),
+        }
+    }
+
+    pub(super) async fn turns(&self) -> Vec<(SessionId, TurnId)> {
+        match self.query(Query::Turns).await.unwrap() {
+            Answer::Turns(turns) => turns,
+            other => panic!("expected turns, got {other:?}"),
+        }
+    }
+
+    pub(super) async fn changes(&self, after: u64, limit: u32) -> Vec<Change> {
+        match self.query(Query::Changes { after, limit }).await.unwrap() {
+            Answer::Changes(changes) => changes,
+            other => panic!("expected changes, got {other:?}"),
+        }
+    }
+
+    /// All that the owner can see: equal before and after a call that wrote nothing.
+    pub(super) async fn everything(&self) -> Everything {
+        let sessions = self.sessions().await;
+        let mut trees = Vec::new();
+        for row in &sessions {
+            trees.push(self.tree(row.id.as_str()).await);
+        }
+        Everything { sessions, trees, turns: self.turns().await, changes: self.changes(0, 10_000).await }
+    }
+
+    /// Waits until the turn's lease has run out by the store's clock.
+    pub(super) async fn outlive(&self, turn: TurnId) {
+        until("the lease runs out", || async { self.tail(turn, 0).await.unwrap().expired }).await;
+    }
+}

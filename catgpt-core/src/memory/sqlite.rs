@@ -1,0 +1,221 @@
+//! A store in one SQLite file: one thread writes, two read, any number of programs share it.
+
+mod begin;
+mod connect;
+mod fault;
+mod journal;
+mod ops;
+mod read;
+mod reader;
+mod row;
+mod schema;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod turn;
+mod window;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use self::fault::Outcome;
+use self::reader::Look;
+use self::writer::{BATCH, Care, Job, Writer};
+use super::{
+    Answer, Begin, Begun, Caps, Checkpoint, Done, Finish, Kept, MAX_BODY, Memory, Op, Query, Read, Sealed, Swept, View,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{OpId, Owner};
+use crate::message::Status;
+
+/// How many connections read.
+const READERS: usize = 2;
+
+/// Conversations in one SQLite file.
+///
+/// Writes of many sessions share a commit, which is on disk when they are answered. Other programs may use the same
+/// file at the same time; it must lie on a local disk. A file that this makes is readable by its owner alone.
+///
+/// Dropping it ends its threads after what they were given; [`close`](Memory::close) also waits for them.
+pub struct Sqlite {
+    path: Arc<Path>,
+    threads: Mutex<Option<Threads>>,
+}
+
+/// The ends of the threads' queues, and the signs that the threads are gone.
+struct Threads {
+    writer: mpsc::Sender<Job>,
+    readers: mpsc::Sender<Look>,
+    writing: oneshot::Receiver<()>,
+    reading: Vec<oneshot::Receiver<()>>,
+}
+
+impl Sqlite {
+    /// Opens the store at `path`, or makes it there. Its folder must exist.
+    pub async fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        let path: Arc<Path> = path.into().into();
+        if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
+            return Err(Error::invalid("a SQLite store needs a path; for one that keeps nothing use `memory:`"));
+        }
+        let (done, opened) = oneshot::channel();
+        let place = path.clone();
+        spawn("catgpt-sqlite-open", move || {
+            // The caller may have gone away: then the threads end again.
+            let _ = done.send(connect::writer(&place).and_then(|conn| start(&place, conn)));
+        })?;
+        let threads = opened.await.map_err(|_| gone())?.map_err(|fault| fault.into_error(&path))?;
+        Ok(Self { path, threads: Mutex::new(Some(threads)) })
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        care: Care,
+        work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        let queue = self.with(|threads| threads.writer.clone())?;
+        let (job, answer) = Job::new(care, work);
+        queue.send(job).await.map_err(|_| gone())?;
+        self.answer(answer.await)
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    ) -> Result<T> {
+        let queue = self.with(|threads| threads.readers.clone())?;
+        let (look, answer) = reader::look(work);
+        queue.send(look).await.map_err(|_| gone())?;
+        self.answer(answer.await)
+    }
+
+    fn answer<T>(&self, answer: std::result::Result<Outcome<T>, oneshot::error::RecvError>) -> Result<T> {
+        answer.map_err(|_| gone())?.map_err(|fault| fault.into_error(&self.path))
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&Threads) -> T) -> Result<T> {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.as_ref().map(look).ok_or_else(|| Error::new(ErrorKind::Closed, "the store is closed: open it again"))
+    }
+}
+
+/// Opens the other connections, so that what is wrong shows now, and gives each its thread.
+fn start(path: &Path, conn: Connection) -> Outcome<Threads> {
+    let (writer, queue) = mpsc::channel(BATCH);
+    let (readers, looks) = mpsc::channel(BATCH);
+    let looks = Arc::new(Mutex::new(looks));
+    let mut reading = Vec::new();
+    for _ in 0..READERS {
+        let (conn, looks) = (connect::reader(path)?, looks.clone());
+        reading.push(spawn("catgpt-sqlite-read", move || reader::run(&conn, &looks))?);
+    }
+    let writing = spawn("catgpt-sqlite-write", move || Writer::new(conn, queue).run())?;
+    Ok(Threads { writer, readers, writing, reading })
+}
+
+/// Starts a thread; the receiver hears when it has ended.
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<oneshot::Receiver<()>> {
+    let (ended, end) = oneshot::channel();
+    let run = move || {
+        let _ended: oneshot::Sender<()> = ended;
+        work();
+    };
+    let started = thread::Builder::new().name(name.to_owned()).spawn(run);
+    started.map_err(|e| Error::new(ErrorKind::Store, "the system gives no thread for the store").caused_by(e))?;
+    Ok(end)
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::Unexpected, "the store's thread ended early: please report this")
+}
+
+fn bounded(bytes: usize) -> Result<()> {
+    if bytes > MAX_BODY {
+        let error = Error::invalid("this is too large to be stored: make it smaller");
+        return Err(error.with("bytes", bytes).with("max", MAX_BODY));
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Memory for Sqlite {
+    async fn begin_turn(&self, owner: &Owner, begin: Begin) -> Result<Begun> {
+        bounded(begin.message.as_ref().map_or(0, Vec::len))?;
+        bounded(begin.pin.body.len())?;
+        let owner = owner.clone();
+        self.write(Care::Machine, move |conn| begin::begin(conn, &owner, &begin)).await
+    }
+
+    async fn checkpoint(&self, owner: &Owner, checkpoint: Checkpoint) -> Result<Kept> {
+        bounded(checkpoint.body.len())?;
+        if checkpoint.from > checkpoint.to || (checkpoint.from == checkpoint.to) != checkpoint.body.is_empty() {
+            return Err(Error::invalid("a piece must end after it begins, and only an empty one may end there"));
+        }
+        let care = if checkpoint.sync { Care::Machine } else { Care::Process };
+        let owner = owner.clone();
+        self.write(care, move |conn| turn::checkpoint(conn, &owner, &checkpoint)).await
+    }
+
+    async fn finish_turn(&self, owner: &Owner, finish: Finish) -> Result<Sealed> {
+        bounded(finish.body.len())?;
+        if finish.status == Status::Running {
+            return Err(Error::invalid("a turn cannot end as running: give its final status"));
+        }
+        let owner = owner.clone();
+        self.write(Care::Machine, move |conn| turn::finish(conn, &owner, &finish)).await
+    }
+
+    async fn apply(&self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>> {
+        for op in &ops {
+            bounded(ops::size(op))?;
+        }
+        let erases = ops.iter().any(|op| matches!(op, Op::Delete { .. }));
+        let care = if erases { Care::Erase } else { Care::Machine };
+        let owner = owner.clone();
+        self.write(care, move |conn| ops::apply(conn, &owner, op_id, &ops)).await
+    }
+
+    async fn read(&self, owner: &Owner, read: Read) -> Result<View> {
+        let owner = owner.clone();
+        self.look(move |conn| read::read(conn, &owner, &read)).await
+    }
+
+    async fn query(&self, owner: &Owner, query: Query) -> Result<Answer> {
+        let owner = owner.clone();
+        self.look(move |conn| read::query(conn, &owner, &query)).await
+    }
+
+    async fn sweep(&self, limit: u32) -> Result<Swept> {
+        self.write(Care::Machine, move |conn| sweep::sweep(conn, limit)).await
+    }
+
+    fn caps(&self) -> Caps {
+        Caps { durable: true, shared: true, lease: Duration::from_secs(5), poll: Duration::from_millis(100) }
+    }
+
+    async fn close(&self) -> Result<()> {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Threads { writer, readers, writing, reading }) = threads else { return Ok(()) };
+        drop(readers);
+        // An error is the thread's end, which is what is waited for.
+        for end in reading {
+            let _ = end.await;
+        }
+        drop(writer);
+        let _ = writing.await;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").field("path", &self.path).finish_non_exhaustive()
+    }
+}

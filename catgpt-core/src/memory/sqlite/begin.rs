@@ -1,0 +1,226 @@
+//! Beginning a turn: the decisions of [`Memory::begin_turn`](crate::Memory::begin_turn), in their order.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::fault::{Outcome, damaged};
+use super::row::{Held, coded, count, find, int, left, millis, now, optional_count, text, turn as turn_at};
+use super::{journal, sweep, turn, window};
+use crate::error::{Error, ErrorKind};
+use crate::event::ChangeKind;
+use crate::id::{Owner, Seq, SessionId, TurnId};
+use crate::memory::{Begin, Begun, Opened, Parent, SessionRow};
+use crate::message::{Role, Status};
+
+pub(super) fn begin(conn: &Connection, owner: &Owner, begin: &Begin) -> Outcome<Begun> {
+    let now = now();
+    if let Some(begun) = known_turn(conn, owner, begin)? {
+        return Ok(begun);
+    }
+    if let Some(begun) = known_key(conn, owner, begin, now)? {
+        return Ok(begun);
+    }
+    let held = find(conn, owner, &begin.session)?;
+    let version = held.as_ref().map_or(0, |held| held.row.version);
+    if begin.if_version.is_some_and(|wanted| wanted != version) {
+        return Err(changed(version).into());
+    }
+    if let Some(held) = &held
+        && let (Some(turn), Some(until)) = (held.row.running, held.until)
+    {
+        return Ok(match until > now {
+            true => Begun::Busy { turn, lease_left: left(until, now) },
+            false => Begun::Stale { turn },
+        });
+    }
+    let parent = parent(conn, held.as_ref(), begin)?;
+    open(conn, owner, begin, held, parent, now)
+}
+
+/// The session moved on since the caller looked.
+pub(super) fn changed(version: u64) -> Error {
+    Error::new(ErrorKind::Conflict, "the session has changed: read it again, then decide").with("version", version)
+}
+
+/// The same turn again: the answer that it had.
+fn known_turn(conn: &Connection, owner: &Owner, begin: &Begin) -> Outcome<Option<Begun>> {
+    let sql =
+        "SELECT s.owner, s.id, m.seq, m.parent, m.status, m.created_at FROM message m JOIN session s ON s.sid = m.sid
+        WHERE m.turn = ?1 AND m.role = 2";
+    let mut statement = conn.prepare_cached(sql)?;
+    let known = statement.query_row([begin.turn.to_bytes()], |record| {
+        let place: (Owner, SessionId) = (text(record, 0)?, text(record, 1)?);
+        let status = coded(record, 4, Status::from_code)?;
+        Ok((place, count(record, 2)?, optional_count(record, 3)?, status, record.get::<_, i64>(5)?))
+    });
+    let Some((place, reply_seq, parent, status, began)) = known.optional()? else { return Ok(None) };
+    if place.0 != *owner {
+        return Err(Error::not_found("turn").with_turn(begin.turn).into());
+    }
+    if place.1 != begin.session {
+        return Err(Error::new(ErrorKind::Conflict, "the turn's id is another session's: make a fresh one").into());
+    }
+    if status != Status::Running {
+        return Ok(Some(Begun::Replay { turn: begin.turn }));
+    }
+    let held = find(conn, owner, &begin.session)?.ok_or_else(|| damaged("a turn without its session"))?;
+    turn::renew(conn, held.sid, begin.lease)?;
+    let user_seq = parent.filter(|_| begin.message.is_some());
+    let (window, _) = window::branch(conn, held.sid, parent, begin.window)?;
+    // What made the session has its first message, and its time.
+    let created = user_seq.unwrap_or(reply_seq) == 1 && held.row.created_ms == began;
+    Ok(Some(Begun::Started(Box::new(Opened { session: held.row, created, user_seq, reply_seq, window }))))
+}
+
+fn known_key(conn: &Connection, owner: &Owner, begin: &Begin, now: i64) -> Outcome<Option<Begun>> {
+    let Some((key, hash)) = &begin.key else { return Ok(None) };
+    let sql = "SELECT turn, hash FROM idem WHERE owner = ?1 AND session = ?2 AND key = ?3 AND at > ?4";
+    let mut statement = conn.prepare_cached(sql)?;
+    let place = (owner.as_str(), begin.session.as_str(), key, now - sweep::KEPT);
+    let known = statement.query_row(place, |record| Ok((turn_at(record, 0)?, record.get::<_, [u8; 32]>(1)?)));
+    match known.optional()? {
+        None => Ok(None),
+        Some((Some(turn), same)) if same == *hash => Ok(Some(Begun::Replay { turn })),
+        Some(_) => {
+            let sentence = "the idempotency key was used for something else: use a fresh key";
+            Err(Error::new(ErrorKind::Conflict, sentence).into())
+        }
+    }
+}
+
+/// The message under which the turn hangs; what is asked for must be there.
+fn parent(conn: &Connection, held: Option<&Held>, begin: &Begin) -> Outcome<Option<Seq>> {
+    let head = held.and_then(|held| held.row.head);
+    let parent = match begin.parent {
+        Parent::Head => head,
+        Parent::Under(seq) => {
+            look(conn, held, seq)?;
+            Some(seq)
+        }
+        Parent::Beside(seq) => match seq.or(head) {
+            Some(seq) => look(conn, held, seq)?.0,
+            None => None,
+        },
+    };
+    if begin.message.is_none() {
+        let asked = parent.map(|seq| look(conn, held, seq)).transpose()?;
+        if asked.is_none_or(|(_, role)| role != Role::User) {
+            return Err(Error::invalid("only a user's message can be answered again: name one").into());
+        }
+    }
+    Ok(parent)
+}
+
+fn look(conn: &Connection, held: Option<&Held>, seq: Seq) -> Outcome<(Option<Seq>, Role)> {
+    let sql = "SELECT parent, role FROM message WHERE sid = ?1 AND seq = ?2";
+    let mut statement = conn.prepare_cached(sql)?;
+    let found = statement.query_row((held.map(|held| held.sid), int(seq)), |record| {
+        Ok((optional_count(record, 0)?, coded(record, 1, Role::from_code)?))
+    });
+    Ok(found.optional()?.ok_or_else(|| Error::not_found("message").with("seq", seq))?)
+}
+
+fn open(
+    conn: &Connection,
+    owner: &Owner,
+    begin: &Begin,
+    held: Option<Held>,
+    parent: Option<Seq>,
+    now: i64,
+) -> Outcome<Begun> {
+    let created = held.is_none();
+    let mut held = match held {
+        Some(held) => held,
+        None => create(conn, owner, &begin.session, begin.title.as_deref(), None, now)?,
+    };
+    let user_seq = begin.message.as_ref().map(|_| held.row.messages + 1);
+    let reply_seq = user_seq.unwrap_or(held.row.messages) + 1;
+    if let (Some(body), Some(seq)) = (&begin.message, user_seq) {
+        insert(conn, held.sid, seq, parent, begin, Some(body), now)?;
+    }
+    let asked = user_seq.or(parent);
+    insert(conn, held.sid, reply_seq, asked, begin, None, now)?;
+    claim(conn, &mut held, begin, reply_seq, now)?;
+    if let Some((key, hash)) = &begin.key {
+        let sql = "INSERT OR REPLACE INTO idem(owner, session, key, hash, turn, at) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
+        let place = (owner.as_str(), begin.session.as_str(), key, hash, begin.turn.to_bytes(), now);
+        conn.prepare_cached(sql)?.execute(place)?;
+    }
+    journal::add(conn, owner, &begin.session, Some(begin.turn), ChangeKind::TurnBegun, now)?;
+    let (window, _) = window::branch(conn, held.sid, asked, begin.window)?;
+    Ok(Begun::Started(Box::new(Opened { session: held.row, created, user_seq, reply_seq, window })))
+}
+
+/// Makes a session and notes it in the journal.
+pub(super) fn create(
+    conn: &Connection,
+    owner: &Owner,
+    id: &SessionId,
+    title: Option<&[u8]>,
+    pin: Option<&[u8]>,
+    now: i64,
+) -> Outcome<Held> {
+    let sql = "INSERT INTO session(owner, id, created_at, updated_at, title, pin) VALUES(?1, ?2, ?3, ?3, ?4, ?5)";
+    let sid = conn.prepare_cached(sql)?.insert((owner.as_str(), id.as_str(), now, title, pin))?;
+    journal::add(conn, owner, id, None, ChangeKind::Created, now)?;
+    let row = SessionRow {
+        id: id.clone(),
+        title: title.map(<[u8]>::to_vec),
+        pin: pin.map(<[u8]>::to_vec),
+        head: None,
+        version: 1,
+        messages: 0,
+        running: None,
+        created_ms: now,
+        updated_ms: now,
+    };
+    Ok(Held { sid, until: None, row })
+}
+
+/// The user's message, or the empty reply that runs.
+fn insert(
+    conn: &Connection,
+    sid: i64,
+    seq: Seq,
+    parent: Option<Seq>,
+    begin: &Begin,
+    asked: Option<&Vec<u8>>,
+    now: i64,
+) -> Outcome<()> {
+    let sql = "INSERT INTO message(sid, seq, parent, turn, role, status, created_at, model, body)
+        VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let (role, status, model) = match asked {
+        Some(_) => (Role::User, Status::Complete, None),
+        None => (Role::Assistant, Status::Running, Some(&begin.model)),
+    };
+    let body = asked.map_or(&[][..], Vec::as_slice);
+    let (role, status) = (role.code(), status.code());
+    let parent = parent.map(int);
+    let values = (sid, int(seq), parent, begin.turn.to_bytes(), role, status, now, model, body);
+    conn.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+/// Gives the session to the turn.
+fn claim(conn: &Connection, held: &mut Held, begin: &Begin, reply: Seq, now: i64) -> Outcome<()> {
+    let until = now.saturating_add(millis(begin.lease));
+    let place = (held.sid, int(reply), begin.turn.to_bytes(), until, now);
+    let pin = begin.pin.replace || held.row.pin.is_none();
+    if pin {
+        let sql = "UPDATE session SET head = ?2, last_seq = ?2, version = version + 1, run = ?3, run_until = ?4,
+            run_cancel = 0, updated_at = ?5, pin = ?6 WHERE sid = ?1";
+        let (sid, reply, turn, until, now) = place;
+        conn.prepare_cached(sql)?.execute((sid, reply, turn, until, now, &begin.pin.body))?;
+        held.row.pin = Some(begin.pin.body.clone());
+    } else {
+        let sql = "UPDATE session SET head = ?2, last_seq = ?2, version = version + 1, run = ?3, run_until = ?4,
+            run_cancel = 0, updated_at = ?5 WHERE sid = ?1";
+        conn.prepare_cached(sql)?.execute(place)?;
+    }
+    held.until = Some(until);
+    held.row.head = Some(reply);
+    held.row.messages = reply;
+    held.row.version += 1;
+    held.row.running = Some::<TurnId>(begin.turn);
+    held.row.updated_ms = now;
+    Ok(())
+}

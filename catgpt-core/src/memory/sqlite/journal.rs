@@ -1,0 +1,39 @@
+//! The owner's journal of changes: numbered 1, 2, 3… whatever the sweep has taken from it.
+
+use rusqlite::Connection;
+
+use super::fault::Outcome;
+use super::row::{coded, count, int, text, turn};
+use crate::event::{Change, ChangeKind};
+use crate::id::{Owner, SessionId, TurnId};
+
+const ADD: &str = "INSERT INTO change(owner, n, session, turn, kind, at) VALUES(?1, 1 + coalesce(
+    (SELECT max(n) FROM change WHERE owner = ?1), (SELECT n FROM swept WHERE owner = ?1), 0), ?2, ?3, ?4, ?5)";
+
+pub(super) fn add(
+    conn: &Connection,
+    owner: &Owner,
+    session: &SessionId,
+    turn: Option<TurnId>,
+    kind: ChangeKind,
+    now: i64,
+) -> Outcome<()> {
+    let turn = turn.map(TurnId::to_bytes);
+    conn.prepare_cached(ADD)?.execute((owner.as_str(), session.as_str(), turn, kind.code(), now))?;
+    Ok(())
+}
+
+pub(super) fn after(conn: &Connection, owner: &Owner, after: u64, limit: u32) -> Outcome<Vec<Change>> {
+    let sql = "SELECT n, session, turn, kind, at FROM change WHERE owner = ?1 AND n > ?2 ORDER BY n LIMIT ?3";
+    let mut statement = conn.prepare_cached(sql)?;
+    let changes = statement.query_map((owner.as_str(), int(after), limit), |record| {
+        Ok(Change {
+            n: count(record, 0)?,
+            session: text(record, 1)?,
+            turn: turn(record, 2)?,
+            kind: coded(record, 3, ChangeKind::from_code)?,
+            at_ms: record.get(4)?,
+        })
+    })?;
+    Ok(changes.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,100 @@
+//! Which store a URL means.
+
+use std::sync::Arc;
+
+use super::Memory;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a URL asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Form<'a> {
+    Sqlite(&'a str),
+    Postgres,
+}
+
+/// Opens the store that `url` names.
+///
+/// - `sqlite:PATH`: a [`Sqlite`](super::Sqlite) file. SQLAlchemy's forms are the same: `sqlite:///X` is relative,
+///   `sqlite:////X` absolute.
+/// - `postgres://…`: a PostgreSQL database (feature `postgres`).
+pub async fn open(url: &str) -> Result<Arc<dyn Memory>> {
+    match form(url)? {
+        #[cfg(feature = "sqlite")]
+        Form::Sqlite(path) => Ok(Arc::new(super::Sqlite::open(path).await?)),
+        #[cfg(not(feature = "sqlite"))]
+        Form::Sqlite(_) => Err(lacking("this build has no SQLite: build it with the feature `sqlite`")),
+        Form::Postgres => Err(lacking("this build has no PostgreSQL: build it with the feature `postgres`")),
+    }
+}
+
+fn lacking(sentence: &'static str) -> Error {
+    Error::new(ErrorKind::Unsupported, sentence)
+}
+
+/// Never shows the URL in an error: there may be a password in it.
+fn form(url: &str) -> Result<Form<'_>> {
+    match url.split_once(':') {
+        Some(("sqlite", rest)) => sqlite(rest),
+        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(Form::Postgres),
+        _ => Err(Error::invalid(
+            "this is not the URL of a store: use memory:, sqlite:PATH, sqlite:///RELATIVE, sqlite:////ABSOLUTE or \
+             postgres://USER@HOST/DATABASE",
+        )),
+    }
+}
+
+fn sqlite(rest: &str) -> Result<Form<'_>> {
+    let path = match rest.strip_prefix("//") {
+        Some(rest) => rest.strip_prefix('/').ok_or_else(|| {
+            Error::invalid("after sqlite:// comes a third slash: sqlite:///RELATIVE or sqlite:////ABSOLUTE")
+        })?,
+        None => rest,
+    };
+    match path {
+        "" | ":memory:" => Err(Error::invalid("a SQLite store needs a path; for one that keeps nothing use memory:")),
+        path if path.contains('?') => Err(Error::invalid("the path of a SQLite store takes no options after a ?")),
+        path => Ok(Form::Sqlite(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_means_one_path() {
+        for (url, path) in [
+            ("sqlite:chat.db", "chat.db"),
+            ("sqlite:a/b.db", "a/b.db"),
+            ("sqlite:/srv/chat.db", "/srv/chat.db"),
+            ("sqlite:///chat.db", "chat.db"),
+            ("sqlite:////srv/chat.db", "/srv/chat.db"),
+        ] {
+            assert_eq!(form(url).unwrap(), Form::Sqlite(path), "{url}");
+        }
+        assert_eq!(form("postgres://u:p@h/d").unwrap(), Form::Postgres);
+        assert_eq!(form("postgresql://u:p@h/d").unwrap(), Form::Postgres);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_url_lists_the_forms_and_shows_no_password() {
+        for url in ["", "chat.db", "mysql://u:hunter2@h/d", "postgres:hunter2", "sqlite", "redis://:hunter2@h"] {
+            let error = open(url).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
+            assert!(error.to_string().contains("sqlite:PATH"), "{error}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+        for url in
+            ["sqlite:", "sqlite://", "sqlite:///", "sqlite::memory:", "sqlite:///:memory:", "sqlite://x", "sqlite:a?b"]
+        {
+            assert_eq!(open(url).await.unwrap_err().kind(), ErrorKind::InvalidInput, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_backend_that_is_not_built_in_names_its_feature() {
+        let error = open("postgres://u:hunter2@h/d").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("feature `postgres`"));
+    }
+}

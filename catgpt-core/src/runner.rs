@@ -1,0 +1,234 @@
+//! Where model, memory and live meet: it knows the turns that run here, begins them, stops them and buries the dead.
+
+pub(crate) mod begin;
+mod drive;
+mod follow;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{OpId, Owner, SessionId, TurnId};
+use crate::live::local::Log;
+use crate::memory::{Done, Memory, Op};
+use crate::model::ChatModel;
+use crate::persona::Persona;
+use crate::prompt::{TokenCounter, Window};
+use crate::turn::{Rules, Stop};
+
+/// How often a running turn writes, renews its lease and hears of a stop.
+pub(crate) const TICK: Duration = Duration::from_millis(500);
+/// How often turns that died are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// How many rows a sweep touches.
+const SWEEP_LIMIT: u32 = 500;
+
+/// What an engine is made of, and what runs in it.
+pub(crate) struct Runner {
+    pub(crate) model: Arc<dyn ChatModel>,
+    pub(crate) memory: Arc<dyn Memory>,
+    pub(crate) persona: Arc<Persona>,
+    pub(crate) window: Window,
+    pub(crate) counter: Arc<dyn TokenCounter>,
+    pub(crate) rules: Rules,
+    pub(crate) lease: Duration,
+    pub(crate) turns: Mutex<Turns>,
+    pub(crate) changed: Notify,
+    pub(crate) queues: begin::Queues,
+    pub(crate) sweeping: AtomicBool,
+}
+
+/// The turns that run here.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    running: HashMap<TurnId, Arc<Running>>,
+    /// Sends that are being committed.
+    beginning: usize,
+    closed: bool,
+    stopping: bool,
+}
+
+/// A turn that runs here.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) owner: Owner,
+    pub(crate) session: SessionId,
+    pub(crate) turn: TurnId,
+    pub(crate) log: Arc<Log>,
+    stop: Mutex<Option<Stop>>,
+    waker: AtomicWaker,
+}
+
+impl Running {
+    fn new(owner: Owner, session: SessionId, turn: TurnId, log: Arc<Log>) -> Self {
+        Self { owner, session, turn, log, stop: Mutex::new(None), waker: AtomicWaker::new() }
+    }
+
+    /// Tells the turn to stop; the first word counts.
+    pub(crate) fn stop(&self, stop: Stop) {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
+        self.waker.wake();
+    }
+
+    fn poll_stop(&self, cx: &Context<'_>) -> Poll<Stop> {
+        self.waker.register(cx.waker());
+        let stop = *self.stop.lock().unwrap_or_else(PoisonError::into_inner);
+        stop.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl Runner {
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The turn, if it runs here and is this owner's.
+    pub(crate) fn running(&self, owner: &Owner, turn: TurnId) -> Option<Arc<Running>> {
+        self.turns().running.get(&turn).filter(|running| running.owner == *owner).cloned()
+    }
+
+    /// Holds the engine open while a send is committed.
+    fn enter(self: &Arc<Self>) -> Result<Entered> {
+        let mut turns = self.turns();
+        if turns.closed {
+            return Err(Error::new(ErrorKind::Closed, "the engine is closing and takes no new turns"));
+        }
+        turns.beginning += 1;
+        Ok(Entered(Arc::clone(self)))
+    }
+
+    fn register(&self, running: &Arc<Running>) {
+        let mut turns = self.turns();
+        if turns.stopping {
+            running.stop(Stop::Shutdown);
+        }
+        turns.running.insert(running.turn, Arc::clone(running));
+    }
+
+    fn forget(&self, turn: TurnId) {
+        self.turns().running.remove(&turn);
+        self.changed.notify_waiters();
+    }
+
+    /// Asks a turn to stop, wherever it runs. One that has ended is left as it is.
+    pub(crate) async fn cancel(&self, owner: &Owner, turn: TurnId) -> Result<()> {
+        if let Some(running) = self.running(owner, turn) {
+            running.stop(Stop::Cancel);
+            return Ok(());
+        }
+        self.apply(owner, vec![Op::Cancel { turn }]).await?;
+        self.bury_if_dead(owner, turn).await
+    }
+
+    /// Changes the store, again if the outcome is unknown.
+    pub(crate) async fn apply(&self, owner: &Owner, ops: Vec<Op>) -> Result<Vec<Done>> {
+        let op_id = OpId::fresh();
+        patiently(|| self.memory.apply(owner, op_id, ops.clone())).await
+    }
+
+    /// Ends what died and deletes what is due, once.
+    pub(crate) async fn sweep(&self) -> Result<()> {
+        loop {
+            let swept = self.memory.sweep(SWEEP_LIMIT).await?;
+            for (owner, turn) in swept.expired {
+                self.bury_if_dead(&owner, turn).await?;
+            }
+            if !swept.more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sweeps for as long as the engine is there; the first call begins it.
+    fn keep_sweeping(self: &Arc<Self>) {
+        if !self.memory.caps().durable || self.sweeping.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let weak = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(SWEEP_EVERY).await;
+                let Some(runner) = weak.upgrade() else { return };
+                if let Err(error) = runner.sweep().await {
+                    tracing::warn!(%error, "sweeping failed; it will be tried again");
+                }
+            }
+        });
+    }
+
+    /// Refuses new sends, waits for the turns that run here, then ends the rest with the text that they have.
+    pub(crate) async fn close(&self, deadline: Duration) -> Result<()> {
+        self.turns().closed = true;
+        if timeout(deadline, self.idle()).await.is_err() {
+            let rest: Vec<_> = {
+                let mut turns = self.turns();
+                turns.stopping = true;
+                turns.running.values().cloned().collect()
+            };
+            rest.iter().for_each(|running| running.stop(Stop::Shutdown));
+            // Each ends within its patience with the store; nothing here can wait for ever.
+            let _ = timeout(self.rules.patience + TICK * 4, self.idle()).await;
+        }
+        self.memory.close().await
+    }
+
+    async fn idle(&self) {
+        let mut changed = Box::pin(self.changed.notified());
+        poll_fn(|cx| {
+            loop {
+                {
+                    let turns = self.turns();
+                    if turns.running.is_empty() && turns.beginning == 0 {
+                        return Poll::Ready(());
+                    }
+                }
+                if changed.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                changed.set(self.changed.notified());
+            }
+        })
+        .await;
+    }
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner").field("model", &self.model).field("memory", &self.memory).finish_non_exhaustive()
+    }
+}
+
+/// A send that is being committed.
+struct Entered(Arc<Runner>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.turns().beginning -= 1;
+        self.0.changed.notify_waiters();
+    }
+}
+
+/// Tries a repeatable store call up to three times while the store says that it may be tried again.
+async fn patiently<T, F>(mut call: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    for pause in [50, 250] {
+        match call().await {
+            Err(error) if error.kind() == ErrorKind::Store && error.is_retryable() => {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            other => return other,
+        }
+    }
+    call().await
+}

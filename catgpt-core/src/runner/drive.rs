@@ -1,0 +1,296 @@
+//! Drives one turn: carries out its effects and feeds it what happens, until its end is shown.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
+use tracing::Instrument;
+
+use super::begin::Order;
+use super::{Runner, Running, TICK};
+use crate::body::{Body, message};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Finished;
+use crate::memory::{Checkpoint, Finish, Memory, Row, Sealed};
+use crate::message::{Message, Offset, Part, Status, Usage};
+use crate::model::{ChatModel, ModelEvent, ModelRequest, Params, Secret};
+use crate::persona::Persona;
+use crate::prompt::{Measured, Prompt, content_tokens};
+use crate::turn::{Effect, Input, Turn};
+
+/// How many events of the model are taken before anything else gets its turn.
+const BURST: u32 = 64;
+
+/// A turn and what it needs to run.
+pub(super) struct Drive {
+    runner: Arc<Runner>,
+    running: Arc<Running>,
+    turn: Turn,
+    /// What to ask; let go of as soon as something was shown, since it is not asked again then.
+    material: Option<Result<Material>>,
+    asked: Measured,
+    model: Option<BoxStream<'static, Result<ModelEvent>>>,
+    jobs: FuturesUnordered<BoxFuture<'static, Input>>,
+    tick: Interval,
+    begun: Instant,
+    burst: u32,
+    deaf: bool,
+}
+
+/// Everything that a request is made of.
+struct Material {
+    persona: Persona,
+    vars: BTreeMap<String, String>,
+    branch: Vec<Message>,
+    params: Params,
+    model: Option<String>,
+    credentials: Option<Secret>,
+}
+
+impl Drive {
+    pub(super) fn new(
+        runner: Arc<Runner>,
+        running: Arc<Running>,
+        order: &Order,
+        persona: Result<Persona>,
+        window: Vec<Row>,
+    ) -> Self {
+        let options = &order.ask.options;
+        let branch: Result<Vec<_>> = window.into_iter().map(|row| message(row, &[])).collect();
+        let material = persona.and_then(|persona| {
+            Ok(Material {
+                persona,
+                vars: options.vars.clone(),
+                branch: branch?,
+                params: options.params.clone(),
+                model: options.model.clone(),
+                credentials: options.credentials.clone(),
+            })
+        });
+        let begun = Instant::now();
+        let mut tick = interval_at(begun + TICK, TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            turn: Turn::new(runner.rules),
+            runner,
+            running,
+            material: Some(material),
+            asked: Measured::default(),
+            model: None,
+            jobs: FuturesUnordered::new(),
+            tick,
+            begun,
+            burst: 0,
+            deaf: false,
+        }
+    }
+
+    /// Runs the turn to its end.
+    pub(super) async fn run(self) {
+        let span = tracing::debug_span!("turn", turn = %self.running.turn, session = %self.running.session);
+        self.drive().instrument(span).await;
+    }
+
+    async fn drive(mut self) {
+        loop {
+            while let Some(effect) = self.turn.effect() {
+                match effect {
+                    Effect::End(finished) => return self.end(*finished),
+                    effect => self.carry_out(effect),
+                }
+            }
+            let input = std::future::poll_fn(|cx| self.poll_input(cx)).await;
+            self.turn.on(input);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Ask { shrink } => self.ask(shrink),
+            Effect::Hush => self.model = None,
+            Effect::Pause(pause) => self.jobs.push(Box::pin(async move {
+                sleep(pause).await;
+                Input::Resume
+            })),
+            Effect::Show(part) => self.show(part),
+            Effect::Note(event) => self.running.log.note(event),
+            Effect::Keep { from, to } => self.keep(from, to),
+            Effect::Seal(finished) => self.seal(finished),
+            Effect::End(_) => {}
+        }
+    }
+
+    fn ask(&mut self, shrink: bool) {
+        let request = match &self.material {
+            Some(Ok(material)) => material.request(&self.runner, shrink),
+            Some(Err(error)) => Err(error.info().into()),
+            None => Err(Error::new(ErrorKind::Unexpected, "the model was asked again after it had answered")),
+        };
+        let stream = request.and_then(|request| {
+            self.asked = Measured::of(&request, self.runner.counter.as_ref());
+            // A model is foreign code: when it panics, the turn fails and the process goes on.
+            catch_unwind(AssertUnwindSafe(|| self.runner.model.stream(request))).map_err(|_| panicked())
+        });
+        match stream {
+            Ok(stream) => self.model = Some(stream),
+            Err(error) => self.jobs.push(Box::pin(async { Input::ModelOver { error: Some(error), jitter: 1.0 } })),
+        }
+    }
+
+    fn show(&mut self, part: Part) {
+        self.material = None;
+        self.running.log.push(part);
+    }
+
+    fn keep(&mut self, from: Offset, to: Offset) {
+        let body = match from == to {
+            true => Vec::new(),
+            false => self.running.log.content(|content| Body::new(&content.since(from)).encode()),
+        };
+        let lease = self.runner.lease;
+        let checkpoint = Checkpoint { turn: self.running.turn, from, to, body, lease, sync: false };
+        let (memory, owner) = (Arc::clone(&self.runner.memory), self.running.owner.clone());
+        self.jobs.push(Box::pin(async move { Input::Kept(memory.checkpoint(&owner, checkpoint).await) }));
+    }
+
+    fn seal(&mut self, mut finished: Box<Finished>) {
+        finished.usage = Some(self.usage(finished.usage));
+        let body = self.running.log.content(|content| {
+            let mut body = Body::new(content);
+            body.finish_reason.clone_from(&finished.finish_reason);
+            body.error.clone_from(&finished.error);
+            body.encode()
+        });
+        let (turn, status, usage) = (self.running.turn, finished.status, finished.usage);
+        let finish = Finish { turn, status, body, usage, if_expired: false };
+        let (memory, owner) = (Arc::clone(&self.runner.memory), self.running.owner.clone());
+        self.jobs.push(Box::pin(async move {
+            Input::Sealed(match memory.finish_turn(&owner, finish).await {
+                Ok(Sealed::Before(row)) => message(*row, &[]).map(|message| Box::new(finished_of(&message))),
+                Ok(Sealed::Now | Sealed::Alive { .. }) => Ok(finished),
+                Err(error) => Err(error),
+            })
+        }));
+    }
+
+    /// What the provider reported, which also teaches the counter; else an estimate.
+    fn usage(&self, reported: Option<Usage>) -> Usage {
+        let counter = self.runner.counter.as_ref();
+        match reported {
+            Some(usage) => {
+                self.asked.learn(&usage, counter);
+                usage
+            }
+            None => Usage {
+                input_tokens: self.asked.tokens,
+                output_tokens: self.running.log.content(|content| content_tokens(content, counter)),
+                estimated: true,
+                ..Usage::default()
+            },
+        }
+    }
+
+    fn end(self, finished: Finished) {
+        tracing::debug!(status = %finished.status, stored = finished.stored, "turn ended");
+        self.runner.forget(self.running.turn);
+        self.running.log.finish(finished);
+    }
+
+    /// The next thing that happens. The model comes first, but never more than a burst before the others.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        if self.burst < BURST
+            && let Poll::Ready(input) = self.poll_model(cx)
+        {
+            self.burst += 1;
+            return Poll::Ready(input);
+        }
+        self.burst = 0;
+        if !self.deaf
+            && let Poll::Ready(stop) = self.running.poll_stop(cx)
+        {
+            self.deaf = true;
+            return Poll::Ready(Input::Stop(stop));
+        }
+        if let Poll::Ready(Some(input)) = self.jobs.poll_next_unpin(cx) {
+            return Poll::Ready(input);
+        }
+        if self.tick.poll_tick(cx).is_ready() {
+            return Poll::Ready(Input::Tick { now: self.begun.elapsed() });
+        }
+        self.poll_model(cx)
+    }
+
+    fn poll_model(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        let Some(model) = &mut self.model else { return Poll::Pending };
+        let polled = catch_unwind(AssertUnwindSafe(|| model.poll_next_unpin(cx)));
+        let error = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Some(Ok(event)))) => return Poll::Ready(Input::Model(event)),
+            Ok(Poll::Ready(Some(Err(error)))) => Some(error),
+            Ok(Poll::Ready(None)) => None,
+            Err(_) => Some(panicked()),
+        };
+        self.model = None;
+        Poll::Ready(Input::ModelOver { error, jitter: fastrand::f64() })
+    }
+}
+
+/// A drive that is dropped before its end (the runtime went away, or a defect) still ends its log: nobody hangs.
+impl Drop for Drive {
+    fn drop(&mut self) {
+        if self.running.log.is_finished() {
+            return;
+        }
+        let error = Error::new(ErrorKind::Closed, "the runtime ended before the turn did; its lease will run out");
+        self.runner.forget(self.running.turn);
+        self.running.log.finish(Finished {
+            status: Status::Interrupted,
+            finish_reason: None,
+            usage: None,
+            stored: self.turn.kept(),
+            pending: Vec::new(),
+            error: Some(error.info()),
+            offset: self.turn.kept(),
+        });
+    }
+}
+
+impl Material {
+    fn request(&self, runner: &Runner, shrink: bool) -> Result<ModelRequest> {
+        let system = &self.persona.render(&self.vars)?;
+        let (window, counter) = (runner.window, runner.counter.as_ref());
+        let prompt = Prompt { persona: &self.persona, system, branch: &self.branch, window, counter };
+        let mut request = match shrink {
+            false => prompt.build(),
+            true => prompt.shrunk().ok_or_else(|| {
+                Error::new(ErrorKind::ContextTooLong, "the newest message alone is too long for the model's context")
+            })?,
+        };
+        request.params = self.params.clone().over(&self.persona.params);
+        request.model.clone_from(&self.model);
+        request.credentials.clone_from(&self.credentials);
+        Ok(request)
+    }
+}
+
+/// How a stored reply ended.
+pub(super) fn finished_of(message: &Message) -> Finished {
+    let stored = message.content.len();
+    Finished {
+        status: message.status,
+        finish_reason: message.finish_reason.clone(),
+        usage: message.usage,
+        stored,
+        pending: Vec::new(),
+        error: message.error.clone(),
+        offset: stored,
+    }
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorKind::Unexpected, "the model panicked; this is a defect of the model's code")
+}

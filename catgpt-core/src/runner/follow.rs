@@ -1,0 +1,181 @@
+//! Watching a turn from anywhere: in this process through its log, else through the store. And ending the dead.
+
+use std::sync::Arc;
+
+use futures_util::stream::{BoxStream, StreamExt};
+use tokio::time::{Instant, sleep};
+
+use super::Runner;
+use super::drive::finished_of;
+use crate::body::{Body, fold, message};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{EVENT_VERSION, Event, Finished, Started};
+use crate::id::{Owner, TurnId};
+use crate::memory::{Finish, Limit, Memory, Read, Row, View};
+use crate::message::{Offset, Role, Status, Usage};
+use crate::persona::Persona;
+use crate::prompt::content_tokens;
+use crate::reply::Reply;
+
+impl Runner {
+    /// A reply from `from` on, whether its turn runs here, elsewhere, or has ended.
+    pub(crate) async fn attach(self: &Arc<Self>, owner: &Owner, turn: TurnId, from: Offset) -> Result<Reply> {
+        if let Some(running) = self.running(owner, turn) {
+            return Ok(Reply::local(Arc::clone(self), running, from));
+        }
+        let view = self.tail(owner, turn, from).await?;
+        let session = view.session.id.clone();
+        let events = follow(Arc::clone(self), owner.clone(), turn, from, view);
+        Ok(Reply::followed(Arc::clone(self), owner.clone(), session, turn, events))
+    }
+
+    async fn tail(&self, owner: &Owner, turn: TurnId, from: Offset) -> Result<View> {
+        self.memory.read(owner, Read::Tail { turn, from }).await
+    }
+
+    pub(super) async fn is_running(&self, owner: &Owner, turn: TurnId) -> Result<bool> {
+        match self.tail(owner, turn, Offset::MAX).await {
+            Ok(view) => Ok(view.rows.first().is_some_and(|row| row.status == Status::Running)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends a turn if its lease has run out.
+    pub(super) async fn bury_if_dead(&self, owner: &Owner, turn: TurnId) -> Result<()> {
+        match self.tail(owner, turn, Offset::MAX).await {
+            Ok(view) if view.expired => self.bury(owner, turn, Status::Interrupted, true).await,
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends a turn that nobody drives, with the text that its pieces hold, under its own id.
+    pub(super) async fn bury(&self, owner: &Owner, turn: TurnId, status: Status, if_expired: bool) -> Result<()> {
+        let view = match self.tail(owner, turn, 0).await {
+            Ok(view) => view,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let Some(row) = view.rows.first().filter(|row| row.status == Status::Running) else { return Ok(()) };
+        let content = fold(&view.chunks, 0)?;
+        let usage = Usage {
+            input_tokens: self.input_tokens(owner, &view, row).await?,
+            output_tokens: content_tokens(&content, self.counter.as_ref()),
+            estimated: true,
+            ..Usage::default()
+        };
+        let mut body = Body::new(&content);
+        if status == Status::Interrupted {
+            let error =
+                Error::new(ErrorKind::Truncated, "the process that wrote this reply ended before the reply did");
+            body.error = Some(error.info());
+        }
+        let finish = Finish { turn, status, body: body.encode(), usage: Some(usage), if_expired };
+        match self.memory.finish_turn(owner, finish).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// An estimate of what the dead turn had sent.
+    async fn input_tokens(&self, owner: &Owner, view: &View, reply: &Row) -> Result<u64> {
+        let Some(head) = reply.parent else { return Ok(0) };
+        let limit = Limit { messages: self.window.messages as u32, bytes: u64::MAX };
+        let read = Read::Branch { session: view.session.id.clone(), head: Some(head), limit };
+        let branch = self.memory.read(owner, read).await?;
+        let bodies = branch.rows.iter().filter(|row| row.role != Role::System).map(|row| Body::decode(&row.body));
+        let tokens: Result<Vec<u64>> =
+            bodies.map(|body| Ok(content_tokens(&body?.content, self.counter.as_ref()))).collect();
+        Ok(tokens?.iter().sum())
+    }
+
+    fn started(&self, turn: TurnId, view: &View) -> Option<Event> {
+        let row = view.rows.first()?;
+        let persona = view.session.pin.as_deref().and_then(|pin| Persona::decode(pin).ok());
+        Some(Event::Started(Box::new(Started {
+            v: EVENT_VERSION,
+            turn,
+            session: view.session.id.clone(),
+            user_seq: row.parent,
+            reply_seq: row.seq,
+            persona: persona.map_or_else(|| self.persona.name.clone(), |persona| persona.name),
+            model: row.model.clone().unwrap_or_default(),
+            offset: 0,
+        })))
+    }
+}
+
+/// Follows a turn through the store: what is new, every time the store is looked at, until it says how the turn ended.
+fn follow(runner: Arc<Runner>, owner: Owner, turn: TurnId, from: Offset, first: View) -> BoxStream<'static, Event> {
+    let events = async_stream::stream! {
+        let mut offset = from;
+        let mut view = Ok(first);
+        let mut lost: Option<Instant> = None;
+        if from == 0 && let Ok(view) = &view && let Some(started) = runner.started(turn, view) {
+            yield started;
+        }
+        loop {
+            match view.and_then(|view| news(view, offset)) {
+                Ok(news) => {
+                    lost = None;
+                    for event in news.events {
+                        offset = event.offset();
+                        yield event;
+                    }
+                    if let Some(finished) = news.finished {
+                        yield Event::Finished(Box::new(finished));
+                        return;
+                    }
+                    if news.expired {
+                        if let Err(error) = runner.bury_if_dead(&owner, turn).await {
+                            tracing::warn!(%error, "a turn that died could not be ended yet");
+                        }
+                    }
+                }
+                Err(error) => {
+                    let since = *lost.get_or_insert_with(Instant::now);
+                    if !error.is_retryable() || since.elapsed() >= runner.rules.patience {
+                        yield cut_off(&error, offset);
+                        return;
+                    }
+                }
+            }
+            sleep(runner.memory.caps().poll).await;
+            view = runner.tail(&owner, turn, offset).await;
+        }
+    };
+    events.boxed()
+}
+
+struct News {
+    events: Vec<Event>,
+    finished: Option<Finished>,
+    expired: bool,
+}
+
+fn news(view: View, from: Offset) -> Result<News> {
+    let Some(row) = view.rows.into_iter().next() else { return Err(Error::not_found("turn")) };
+    if row.status == Status::Running {
+        let end = view.chunks.last().map_or(from, |chunk| chunk.to);
+        let events = Event::all(fold(&view.chunks, from)?, end).collect();
+        return Ok(News { events, finished: None, expired: view.expired });
+    }
+    let reply = message(row, &[])?;
+    let events = Event::all(reply.content.since(from), reply.content.len()).collect();
+    Ok(News { events, finished: Some(finished_of(&reply)), expired: false })
+}
+
+/// The end for a follower that cannot see the store any more; the turn itself may go on.
+fn cut_off(error: &Error, offset: Offset) -> Event {
+    Event::Finished(Box::new(Finished {
+        status: Status::Interrupted,
+        finish_reason: None,
+        usage: None,
+        stored: offset,
+        pending: Vec::new(),
+        error: Some(error.info()),
+        offset,
+    }))
+}

@@ -1,0 +1,641 @@
+//! One turn as a pure state machine: inputs go in, effects come out. No waiting, no clock, no I/O, no content: it counts
+//! offsets and decides. Whatever a turn can live through is a list of inputs, and so a test.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorInfo, ErrorKind};
+use crate::event::{Event, Finished};
+use crate::memory::Kept;
+use crate::message::{FinishReason, Offset, Part, Status, Usage};
+use crate::model::{ModelEvent, RetryPolicy};
+
+/// What a turn lives by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) retry: RetryPolicy,
+    /// Unwritten content that makes a checkpoint due at once; otherwise each tick makes one.
+    pub(crate) checkpoint_bytes: u64,
+    /// Where an answer that does not end is cut off.
+    pub(crate) max_content: u64,
+    /// How long the store may refuse to take anything before the turn gives up.
+    pub(crate) patience: Duration,
+    /// How long usage may come after the model has finished.
+    pub(crate) grace: Duration,
+}
+
+/// Why a turn is told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Somebody asked for it.
+    Cancel,
+    /// The engine closes.
+    Shutdown,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The model said something.
+    Model(ModelEvent),
+    /// The model's stream is over. `jitter` is uniform in 0..1.
+    ModelOver { error: Option<Error>, jitter: f64 },
+    /// A pause is over.
+    Resume,
+    /// Half a second has passed; `now` counts from the turn's beginning.
+    Tick { now: Duration },
+    /// A checkpoint was answered.
+    Kept(Result<Kept, Error>),
+    /// Somebody wants it to stop.
+    Stop(Stop),
+    /// The end was answered: how the turn stands in the store, ended by this or by somebody before.
+    Sealed(Result<Box<Finished>, Error>),
+}
+
+/// What to do about it, in order.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Ask the model; with `shrink`, with half of the conversation.
+    Ask { shrink: bool },
+    /// Let go of the model, which ends the request.
+    Hush,
+    /// Come back with `Resume` after this.
+    Pause(Duration),
+    /// Show content.
+    Show(Part),
+    /// Show an event without weight.
+    Note(Event),
+    /// Write the content between two offsets; nothing between them still renews the lease.
+    Keep { from: Offset, to: Offset },
+    /// Write the end.
+    Seal(Box<Finished>),
+    /// Show the end. Nothing comes after it.
+    End(Box<Finished>),
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The model is asked, or will be after a pause.
+    Running,
+    /// The end is being written.
+    Closing {
+        finished: Box<Finished>,
+        sealing: bool,
+        since: Option<Duration>,
+        tries: u32,
+    },
+    Over,
+}
+
+/// A turn.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    rules: Rules,
+    phase: Phase,
+    now: Duration,
+    /// The offset after what was shown, after what is written, and whether a write is under way.
+    end: Offset,
+    kept: Offset,
+    writing: Option<Offset>,
+    unkept_since: Option<Duration>,
+    attempts: u32,
+    waited: Duration,
+    shrunk: bool,
+    finish: Option<(FinishReason, Duration)>,
+    usage: Option<Usage>,
+    effects: VecDeque<Effect>,
+}
+
+impl Turn {
+    /// A turn that has just been committed.
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            phase: Phase::Running,
+            now: Duration::ZERO,
+            end: 0,
+            kept: 0,
+            writing: None,
+            unkept_since: None,
+            attempts: 1,
+            waited: Duration::ZERO,
+            shrunk: false,
+            finish: None,
+            usage: None,
+            effects: VecDeque::from([Effect::Ask { shrink: false }]),
+        }
+    }
+
+    /// The next thing to do.
+    pub(crate) fn effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// The offset up to which the store is known to have everything.
+    pub(crate) fn kept(&self) -> Offset {
+        self.kept
+    }
+
+    /// Takes one input.
+    pub(crate) fn on(&mut self, input: Input) {
+        match (&mut self.phase, input) {
+            (Phase::Running, Input::Model(event)) => self.model(event),
+            (Phase::Running, Input::ModelOver { error, jitter }) => self.model_over(error, jitter),
+            (Phase::Running, Input::Resume) => self.effects.push_back(Effect::Ask { shrink: self.shrunk }),
+            (Phase::Running, Input::Tick { now }) => self.tick(now),
+            (Phase::Running, Input::Kept(answer)) => self.kept_answer(answer),
+            (Phase::Running, Input::Stop(stop)) => self.stop(stop),
+            (Phase::Closing { .. }, Input::Resume) => self.seal(),
+            (Phase::Closing { .. }, Input::Tick { now }) => self.now = now,
+            (Phase::Closing { .. }, Input::Sealed(answer)) => self.sealed(answer),
+            // What comes too late changes nothing.
+            _ => {}
+        }
+    }
+
+    fn model(&mut self, event: ModelEvent) {
+        match event {
+            ModelEvent::Text(text) => self.show(Part::Text { text }),
+            ModelEvent::Reasoning(text) => self.show(Part::Reasoning { text }),
+            ModelEvent::ToolCall(call) => self.show(Part::ToolCall(call)),
+            ModelEvent::Usage(usage) => self.usage = Some(usage),
+            ModelEvent::Finish(reason) => self.finish = Some((reason, self.now)),
+        }
+    }
+
+    fn show(&mut self, part: Part) {
+        if part.weight() == 0 {
+            return;
+        }
+        self.end += part.weight();
+        self.effects.push_back(Effect::Show(part));
+        if self.end > self.rules.max_content {
+            let error =
+                Error::new(ErrorKind::Truncated, "the answer grew too long and was cut off").with_retryable(false);
+            self.close(Status::Interrupted, Some(error.info()));
+        } else if self.end - self.kept >= self.rules.checkpoint_bytes {
+            self.keep();
+        }
+    }
+
+    /// Writes what is not written, one write at a time.
+    fn keep(&mut self) {
+        if self.writing.is_none() {
+            self.writing = Some(self.end);
+            self.effects.push_back(Effect::Keep { from: self.kept, to: self.end });
+        }
+    }
+
+    fn tick(&mut self, now: Duration) {
+        self.now = now;
+        match self.finish {
+            Some((_, since)) if now.saturating_sub(since) >= self.rules.grace => self.close(Status::Complete, None),
+            _ => self.keep(),
+        }
+    }
+
+    fn kept_answer(&mut self, answer: Result<Kept, Error>) {
+        let to = self.writing.take().unwrap_or(self.kept);
+        match answer {
+            Ok(Kept::Renewed { cancel }) => {
+                self.kept = to;
+                self.unkept_since = None;
+                if cancel {
+                    self.stop(Stop::Cancel);
+                } else if self.end - self.kept >= self.rules.checkpoint_bytes {
+                    self.keep();
+                }
+            }
+            // Somebody else ended this turn. Writing our end tells which end that was.
+            Ok(Kept::Refused) => self.close(Status::Interrupted, None),
+            Err(error) => {
+                let since = *self.unkept_since.get_or_insert(self.now);
+                if self.now.saturating_sub(since) >= self.rules.patience {
+                    self.close(Status::Interrupted, Some(error.info()));
+                }
+            }
+        }
+    }
+
+    fn stop(&mut self, stop: Stop) {
+        let status = match (stop, &self.finish) {
+            (_, Some(_)) => Status::Complete,
+            (Stop::Cancel, None) => Status::Cancelled,
+            (Stop::Shutdown, None) => Status::Interrupted,
+        };
+        self.close(status, None);
+    }
+
+    fn model_over(&mut self, error: Option<Error>, jitter: f64) {
+        if self.finish.is_some() {
+            return self.close(Status::Complete, None);
+        }
+        let error = error.unwrap_or_else(|| {
+            Error::new(ErrorKind::Truncated, "the model's answer ended before the model said that it had finished")
+        });
+        if self.end > 0 {
+            let cut = matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Timeout);
+            let status = if cut { Status::Interrupted } else { Status::Failed };
+            return self.close(status, Some(error.info()));
+        }
+        let pause = match error.kind() {
+            ErrorKind::ContextTooLong if !self.shrunk => {
+                self.shrunk = true;
+                Some(Duration::ZERO)
+            }
+            _ => self.rules.retry.pause(&error, self.attempts, self.waited, jitter),
+        };
+        match pause {
+            Some(pause) => self.again(pause, &error),
+            None => self.close(Status::Failed, Some(error.info())),
+        }
+    }
+
+    fn again(&mut self, pause: Duration, error: &Error) {
+        self.attempts += 1;
+        self.waited += pause;
+        self.usage = None;
+        let after_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        let note = Event::Retrying { attempt: self.attempts, after_ms, error: error.info(), offset: self.end };
+        self.effects.extend([Effect::Hush, Effect::Note(note), Effect::Pause(pause)]);
+    }
+
+    fn close(&mut self, status: Status, error: Option<ErrorInfo>) {
+        let finished = Box::new(Finished {
+            status,
+            finish_reason: self.finish.take().map(|(reason, _)| reason),
+            usage: self.usage,
+            stored: self.end,
+            pending: Vec::new(),
+            error,
+            offset: self.end,
+        });
+        self.phase = Phase::Closing { finished, sealing: false, since: None, tries: 0 };
+        self.effects.push_back(Effect::Hush);
+        self.seal();
+    }
+
+    fn seal(&mut self) {
+        if let Phase::Closing { finished, sealing, .. } = &mut self.phase
+            && !*sealing
+        {
+            *sealing = true;
+            self.effects.push_back(Effect::Seal(finished.clone()));
+        }
+    }
+
+    fn sealed(&mut self, answer: Result<Box<Finished>, Error>) {
+        let Phase::Closing { sealing, since, tries, .. } = &mut self.phase else { return };
+        *sealing = false;
+        match answer {
+            Ok(finished) => self.end_with(finished),
+            Err(error) => {
+                let since = *since.get_or_insert(self.now);
+                let may_pass = error.is_retryable() || error.kind() == ErrorKind::StoreFull;
+                if may_pass && self.now.saturating_sub(since) < self.rules.patience {
+                    *tries += 1;
+                    let pause = Duration::from_millis(20 << (*tries).min(6));
+                    self.effects.push_back(Effect::Pause(pause));
+                } else {
+                    self.give_up(&error);
+                }
+            }
+        }
+    }
+
+    /// The end could not be written: what is stored is what the last checkpoint wrote, and whoever looks next finds a
+    /// turn that died.
+    fn give_up(&mut self, error: &Error) {
+        let finished = Finished {
+            status: Status::Interrupted,
+            finish_reason: None,
+            usage: self.usage,
+            stored: self.kept,
+            pending: Vec::new(),
+            error: Some(error.info()),
+            offset: self.kept,
+        };
+        self.end_with(Box::new(finished));
+    }
+
+    fn end_with(&mut self, finished: Box<Finished>) {
+        self.phase = Phase::Over;
+        self.effects.push_back(Effect::End(finished));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const RULES: Rules = Rules {
+        retry: RetryPolicy {
+            attempts: 3,
+            base: Duration::from_millis(500),
+            cap: Duration::from_secs(20),
+            budget: Duration::from_secs(30),
+        },
+        checkpoint_bytes: 10,
+        max_content: 1000,
+        patience: Duration::from_secs(5),
+        grace: Duration::from_secs(2),
+    };
+
+    fn text(text: &str) -> Input {
+        Input::Model(ModelEvent::Text(text.into()))
+    }
+
+    fn finish() -> Input {
+        Input::Model(ModelEvent::Finish(FinishReason::Stop))
+    }
+
+    fn over() -> Input {
+        Input::ModelOver { error: None, jitter: 1.0 }
+    }
+
+    fn failed(kind: ErrorKind) -> Input {
+        Input::ModelOver { error: Some(Error::new(kind, "no")), jitter: 1.0 }
+    }
+
+    fn renewed(cancel: bool) -> Input {
+        Input::Kept(Ok(Kept::Renewed { cancel }))
+    }
+
+    fn tick(ms: u64) -> Input {
+        Input::Tick { now: Duration::from_millis(ms) }
+    }
+
+    fn unwritable() -> Error {
+        Error::new(ErrorKind::Store, "locked")
+    }
+
+    /// Replays inputs; the store answers an end as it was given. Returns what happened, a word each.
+    fn replay(inputs: Vec<Input>) -> Vec<String> {
+        let mut turn = Turn::new(RULES);
+        let mut seen = vec![];
+        let drain = |turn: &mut Turn, seen: &mut Vec<String>| {
+            let mut sealing = None;
+            while let Some(effect) = turn.effect() {
+                seen.push(match effect {
+                    Effect::Ask { shrink: false } => "ask".into(),
+                    Effect::Ask { shrink: true } => "ask shrunk".into(),
+                    Effect::Hush => "hush".into(),
+                    Effect::Pause(pause) => format!("pause {}", pause.as_millis()),
+                    Effect::Show(part) => format!("show {}", part.weight()),
+                    Effect::Note(event) => event.name().into(),
+                    Effect::Keep { from, to } => format!("keep {from}..{to}"),
+                    Effect::Seal(finished) => {
+                        let word = format!("seal {} {}", finished.status, finished.stored);
+                        sealing = Some(finished);
+                        word
+                    }
+                    Effect::End(finished) => format!("end {} {}", finished.status, finished.stored),
+                });
+            }
+            sealing
+        };
+        let mut sealing = drain(&mut turn, &mut seen);
+        for input in inputs {
+            // An answer about an end stands for whatever end was asked for.
+            let input = match (input, &sealing) {
+                (Input::Sealed(Ok(_)), Some(finished)) => Input::Sealed(Ok(finished.clone())),
+                (input, _) => input,
+            };
+            turn.on(input);
+            sealing = drain(&mut turn, &mut seen).or(sealing);
+        }
+        seen
+    }
+
+    fn sealed() -> Input {
+        let (status, stored) = (Status::Complete, 0);
+        Input::Sealed(Ok(Box::new(Finished {
+            status,
+            finish_reason: None,
+            usage: None,
+            stored,
+            pending: vec![],
+            error: None,
+            offset: stored,
+        })))
+    }
+
+    fn check(inputs: Vec<Input>, expect: &[&str]) {
+        assert_eq!(replay(inputs), expect);
+    }
+
+    #[test]
+    fn an_answer_is_shown_then_sealed_then_ended() {
+        check(
+            vec![text("Hello"), finish(), over(), sealed()],
+            &["ask", "show 5", "hush", "seal complete 5", "end complete 5"],
+        );
+    }
+
+    #[test]
+    fn a_tick_or_enough_text_makes_a_checkpoint_and_never_two_at_once() {
+        check(
+            vec![text("abc"), tick(500), text("0123456789"), renewed(false), tick(1000), renewed(false), tick(1500)],
+            &["ask", "show 3", "keep 0..3", "show 10", "keep 3..13", "keep 13..13"],
+        );
+    }
+
+    #[test]
+    fn a_model_that_fails_before_it_spoke_is_asked_again() {
+        check(
+            vec![
+                failed(ErrorKind::Unavailable),
+                Input::Resume,
+                failed(ErrorKind::RateLimited),
+                Input::Resume,
+                over(),
+                sealed(),
+            ],
+            &[
+                "ask",
+                "hush",
+                "retrying",
+                "pause 500",
+                "ask",
+                "hush",
+                "retrying",
+                "pause 1000",
+                "ask",
+                "hush",
+                "seal failed 0",
+                "end failed 0",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_model_that_fails_after_it_spoke_is_not() {
+        check(
+            vec![text("Hi"), failed(ErrorKind::Unavailable), sealed()],
+            &["ask", "show 2", "hush", "seal failed 2", "end failed 2"],
+        );
+    }
+
+    #[test]
+    fn an_answer_without_an_end_is_interrupted() {
+        for cut in [over(), failed(ErrorKind::Truncated), failed(ErrorKind::Timeout)] {
+            check(
+                vec![text("Hi"), cut, sealed()],
+                &["ask", "show 2", "hush", "seal interrupted 2", "end interrupted 2"],
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_retried_fails_at_once() {
+        check(vec![failed(ErrorKind::Unauthorized), sealed()], &["ask", "hush", "seal failed 0", "end failed 0"]);
+    }
+
+    #[test]
+    fn too_long_a_context_is_shrunk_once() {
+        check(
+            vec![failed(ErrorKind::ContextTooLong), Input::Resume, failed(ErrorKind::ContextTooLong), sealed()],
+            &["ask", "hush", "retrying", "pause 0", "ask shrunk", "hush", "seal failed 0", "end failed 0"],
+        );
+    }
+
+    #[test]
+    fn a_stop_before_the_first_word_and_after_it_keeps_what_there_is() {
+        check(vec![Input::Stop(Stop::Cancel), sealed()], &["ask", "hush", "seal cancelled 0", "end cancelled 0"]);
+        check(
+            vec![text("Hi"), Input::Stop(Stop::Cancel), text("late"), sealed()],
+            &["ask", "show 2", "hush", "seal cancelled 2", "end cancelled 2"],
+        );
+        check(
+            vec![text("Hi"), Input::Stop(Stop::Shutdown), sealed()],
+            &["ask", "show 2", "hush", "seal interrupted 2", "end interrupted 2"],
+        );
+        check(
+            vec![text("Hi"), finish(), Input::Stop(Stop::Cancel), sealed()],
+            &["ask", "show 2", "hush", "seal complete 2", "end complete 2"],
+        );
+    }
+
+    #[test]
+    fn a_stop_while_the_model_is_to_be_asked_again_stops() {
+        check(
+            vec![failed(ErrorKind::Unavailable), Input::Stop(Stop::Cancel), Input::Resume, sealed()],
+            &["ask", "hush", "retrying", "pause 500", "hush", "seal cancelled 0", "end cancelled 0"],
+        );
+    }
+
+    #[test]
+    fn a_stop_from_elsewhere_comes_with_the_checkpoint() {
+        check(
+            vec![text("Hi"), tick(500), renewed(true), sealed()],
+            &["ask", "show 2", "keep 0..2", "hush", "seal cancelled 2", "end cancelled 2"],
+        );
+    }
+
+    #[test]
+    fn a_refused_checkpoint_asks_how_the_turn_ended() {
+        check(
+            vec![text("Hi"), tick(500), Input::Kept(Ok(Kept::Refused)), sealed()],
+            &["ask", "show 2", "keep 0..2", "hush", "seal interrupted 2", "end interrupted 2"],
+        );
+    }
+
+    #[test]
+    fn a_store_that_fails_for_a_moment_costs_nothing() {
+        check(
+            vec![text("Hi"), tick(500), Input::Kept(Err(unwritable())), tick(1000), renewed(false)],
+            &["ask", "show 2", "keep 0..2", "keep 0..2"],
+        );
+    }
+
+    #[test]
+    fn a_store_that_stays_unwritable_ends_the_turn_with_what_it_has() {
+        let lost = || Input::Kept(Err(unwritable()));
+        check(
+            vec![
+                text("Hi"),
+                tick(500),
+                renewed(false),
+                text("there"),
+                tick(1000),
+                lost(),
+                tick(6000),
+                lost(),
+                Input::Sealed(Err(unwritable())),
+                Input::Resume,
+                tick(12000),
+                Input::Sealed(Err(unwritable())),
+            ],
+            &[
+                "ask",
+                "show 2",
+                "keep 0..2",
+                "show 5",
+                "keep 2..7",
+                "keep 2..7",
+                "hush",
+                "seal interrupted 7",
+                "pause 40",
+                "seal interrupted 7",
+                "end interrupted 2",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_model_that_has_finished_but_keeps_the_line_is_not_waited_for() {
+        check(
+            vec![text("Hi"), finish(), tick(500), tick(2500), sealed()],
+            &["ask", "show 2", "keep 0..2", "hush", "seal complete 2", "end complete 2"],
+        );
+    }
+
+    #[test]
+    fn an_endless_answer_is_cut_off() {
+        let seen = replay((0..200).map(|_| text("0123456789")).chain([sealed()]).collect());
+        assert_eq!(seen.last().map(String::as_str), Some("end interrupted 1010"));
+    }
+
+    fn any_input() -> impl Strategy<Value = Input> {
+        prop_oneof![
+            "[a-z]{0,12}".prop_map(|t| text(&t)),
+            Just(()).prop_map(|()| finish()),
+            Just(()).prop_map(|()| over()),
+            prop::sample::select(&ErrorKind::ALL[..]).prop_map(failed),
+            Just(()).prop_map(|()| Input::Resume),
+            (0u64..20_000).prop_map(tick),
+            any::<bool>().prop_map(renewed),
+            Just(()).prop_map(|()| Input::Kept(Ok(Kept::Refused))),
+            Just(()).prop_map(|()| Input::Kept(Err(unwritable()))),
+            Just(()).prop_map(|()| Input::Stop(Stop::Cancel)),
+            Just(()).prop_map(|()| sealed()),
+            Just(()).prop_map(|()| Input::Sealed(Err(unwritable()))),
+        ]
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order: at most one end, nothing after it, nothing shown after the end is being
+        /// written, and no gap between checkpoints.
+        #[test]
+        fn no_order_of_things_breaks_a_turn(inputs in prop::collection::vec(any_input(), 0..60)) {
+            let seen = replay(inputs);
+            let at = |word: &str| seen.iter().position(|s| s.starts_with(word));
+            prop_assert!(seen.iter().filter(|s| s.starts_with("end")).count() <= 1);
+            if let Some(end) = at("end") {
+                prop_assert_eq!(end, seen.len() - 1);
+                prop_assert!(at("seal").is_some_and(|seal| seal < end));
+            }
+            if let Some(seal) = at("seal") {
+                prop_assert!(!seen[seal..].iter().any(|s| s.starts_with("show") || s.starts_with("keep")));
+            }
+            let mut end = 0;
+            for keep in seen.iter().filter_map(|s| s.strip_prefix("keep ")) {
+                let (from, to) = keep.split_once("..").unwrap();
+                let (from, to): (u64, u64) = (from.parse().unwrap(), to.parse().unwrap());
+                prop_assert!(from <= end && from <= to);
+                end = to;
+            }
+        }
+    }
+}

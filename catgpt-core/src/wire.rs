@@ -1,0 +1,4 @@
+//! Events as bytes for other programs. Pure functions: no connection, no clock.
+
+pub mod json;
+pub mod sse;
