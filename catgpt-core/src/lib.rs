@@ -12,4 +12,6 @@ pub use event::{Change, ChangeKind, Event, Finished, Started};
 pub use id::{OpId, Owner, Seq, SessionId, TurnId};
 pub use memory::Memory;
 pub use message::{Content, FinishReason, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage};
+#[cfg(feature = "openai")]
+pub use model::OpenAi;
 pub use model::{ChatModel, ModelEvent, ModelRequest, Params, PromptMessage, Secret};

@@ -1,6 +1,14 @@
 //! The model: the contract for anything that can answer, and what it is asked.
 
+#[cfg(feature = "openai")]
+mod decode;
+#[cfg(feature = "openai")]
+mod failure;
+#[cfg(feature = "openai")]
+pub mod openai;
 pub mod retry;
+#[cfg(feature = "openai")]
+mod sse;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::message::{Content, FinishReason, Role, ToolCall, Usage};
 
+#[cfg(feature = "openai")]
+pub use openai::{OpenAi, Timeouts};
 pub use retry::RetryPolicy;
 
 /// Streams one answer. One method is required.
@@ -136,6 +146,12 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+impl From<String> for Secret {
+    fn from(key: String) -> Self {
+        Self::new(key)
     }
 }
 
