@@ -6,6 +6,8 @@ pub mod id;
 pub mod memory;
 pub mod message;
 pub mod model;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 
 pub use error::{Error, ErrorInfo, ErrorKind, Result};
 pub use event::{Change, ChangeKind, Event, Finished, Started};
