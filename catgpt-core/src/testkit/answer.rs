@@ -74,9 +74,9 @@ async fn write(to: &mut WriteHalf<'_>, script: &Script, asked: Asked) -> io::Res
         std::future::pending::<()>().await;
     }
     let blocks = script.delay.is_zero() && !script.stamps && script.events_per_chunk == 1;
-    match (&script.chunks, script.fault) {
-        (_, Some(_)) => faulty(to, script, asked).await,
-        (Chunks::Tokens(count), None) if blocks => fast(to, *count, script.chunks_per_write, asked).await,
+    match &script.chunks {
+        _ if script.fault.is_some() || script.bytes_per_write.is_some() => by_frame(to, script, asked).await,
+        Chunks::Tokens(count) if blocks => fast(to, *count, script.chunks_per_write, asked).await,
         _ => paced(to, script, asked).await,
     }
 }
@@ -124,8 +124,8 @@ async fn paced(to: &mut WriteHalf<'_>, script: &Script, asked: Asked) -> io::Res
     Ok(Ending::Whole)
 }
 
-/// Frame by frame, with a fault among them.
-async fn faulty(to: &mut WriteHalf<'_>, script: &Script, asked: Asked) -> io::Result<Ending> {
+/// Frame by frame, with a fault among them or in small pieces.
+async fn by_frame(to: &mut WriteHalf<'_>, script: &Script, asked: Asked) -> io::Result<Ending> {
     let (frames, ending) = frames::faulty(script, asked.usage);
     to.write_all(STREAM_HEAD).await?;
     for frame in frames {
@@ -133,7 +133,7 @@ async fn faulty(to: &mut WriteHalf<'_>, script: &Script, asked: Asked) -> io::Re
             sleep(script.delay).await;
         }
         let mut out = Vec::new();
-        for piece in pieces(&frame, script.fault) {
+        for piece in pieces(&frame, script) {
             out.clear();
             http::chunk(&mut out, piece);
             to.write_all(&out).await?;
@@ -148,11 +148,12 @@ async fn faulty(to: &mut WriteHalf<'_>, script: &Script, asked: Asked) -> io::Re
 }
 
 /// What goes out in one write.
-fn pieces(frame: &[u8], fault: Option<Fault>) -> Vec<&[u8]> {
-    match fault {
-        Some(Fault::OneByte) => frame.chunks(1).collect(),
+fn pieces<'a>(frame: &'a [u8], script: &Script) -> Vec<&'a [u8]> {
+    match (script.bytes_per_write, script.fault) {
+        (Some(bytes), _) => frame.chunks(bytes).collect(),
+        (None, Some(Fault::OneByte)) => frame.chunks(1).collect(),
         // After the first byte of every character that has several.
-        Some(Fault::SplitText) => frame.split_inclusive(|byte| *byte >= 0xC0).collect(),
+        (None, Some(Fault::SplitText)) => frame.split_inclusive(|byte| *byte >= 0xC0).collect(),
         _ => vec![frame],
     }
 }

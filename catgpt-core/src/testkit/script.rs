@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Fault;
+use super::{Fault, frames, refusal};
 use crate::error::ErrorKind;
 
 /// What the server answers to one request.
@@ -16,6 +16,7 @@ pub struct Script {
     pub(super) delay: Duration,
     pub(super) events_per_chunk: usize,
     pub(super) chunks_per_write: usize,
+    pub(super) bytes_per_write: Option<usize>,
     pub(super) stamps: bool,
     pub(super) times: Option<u32>,
     pub(super) retry_after: u32,
@@ -84,6 +85,7 @@ impl Script {
             delay: Duration::ZERO,
             events_per_chunk: 1,
             chunks_per_write: 1,
+            bytes_per_write: None,
             stamps: false,
             times: None,
             retry_after: 1,
@@ -111,10 +113,17 @@ impl Script {
         self
     }
 
+    /// Writes at most so many bytes at once, each as its own HTTP chunk.
+    #[must_use]
+    pub fn bytes_per_write(mut self, bytes: usize) -> Self {
+        self.bytes_per_write = Some(bytes.max(1));
+        self
+    }
+
     /// Reads the knobs that follow the first comma (or stand alone), as `n=100,d=20,f=cut,k=5`:
     /// `n` content chunks · `d` milliseconds before each · `f` a fault's name · `k` before which chunk it happens ·
     /// `r` how many requests of this model name fail (all) · `ra` seconds of `Retry-After` (1) · `e` events in an HTTP
-    /// chunk (1) · `w` HTTP chunks in a write (1) · `ts=1` the content is the time of the write, in µs since 1970.
+    /// chunk (1) · `w` HTTP chunks in a write (1) · `b` bytes in a write and HTTP chunk (all) · `ts=1` the content is the time of the write, in µs since 1970.
     pub fn parse(knobs: &str) -> Self {
         let mut script = Script::default();
         for (knob, value) in knobs.split(',').filter_map(|pair| pair.trim().split_once('=')) {
@@ -129,6 +138,7 @@ impl Script {
                 "ra" => script.retry_after = small.unwrap_or(1),
                 "e" => script.events_per_chunk = number.unwrap_or(1).max(1),
                 "w" => script.chunks_per_write = number.unwrap_or(1).clamp(1, 64),
+                "b" => script.bytes_per_write = number.map(|bytes| bytes.max(1)),
                 "ts" => script.stamps = value == "1",
                 _ => {}
             }
@@ -154,6 +164,18 @@ impl Script {
     /// Before which chunk the fault happens.
     pub(super) fn place(&self) -> usize {
         self.at.unwrap_or(self.chunks() / 2).min(self.chunks())
+    }
+
+    /// The bytes of the answer's body, as far as it goes; `None` if the answer is a refusal.
+    pub fn body(&self) -> Option<Vec<u8>> {
+        match refusal::response(self) {
+            Some(response) if response.starts_with(b"HTTP/1.1 200") => {
+                let head = response.windows(4).position(|window| window == b"\r\n\r\n")?;
+                Some(response[head + 4..].to_vec())
+            }
+            Some(_) => None,
+            None => Some(frames::faulty(self, true).0.concat()),
+        }
     }
 
     /// What a right client makes of it.
