@@ -54,7 +54,7 @@ faults! {
     Cut = "cut",
     /// The same, inside a frame.
     CutFrame = "cutframe",
-    /// The connection is reset in the middle.
+    /// The connection is reset in the middle. A reset overtakes text that is under way, so less of it may be seen.
     Reset = "rst",
     /// Nothing more comes; with `k=0` not even the head.
     Silence = "silence",

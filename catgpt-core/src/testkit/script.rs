@@ -38,7 +38,7 @@ pub(super) const TOKENS: [&str; 16] = [
 /// What a right client makes of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The text that is seen.
+    /// The text that is seen; with [`Fault::Reset`] perhaps only its beginning.
     pub text: String,
     /// The ending.
     pub end: End,
