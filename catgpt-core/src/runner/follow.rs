@@ -82,7 +82,7 @@ impl Runner {
     /// An estimate of what the dead turn had sent.
     async fn input_tokens(&self, owner: &Owner, view: &View, reply: &Row) -> Result<u64> {
         let Some(head) = reply.parent else { return Ok(0) };
-        let limit = Limit { messages: self.window.messages as u32, bytes: u64::MAX };
+        let limit = Limit { messages: u32::try_from(self.window.messages).unwrap_or(u32::MAX), bytes: u64::MAX };
         let read = Read::Branch { session: view.session.id.clone(), head: Some(head), limit };
         let branch = self.memory.read(owner, read).await?;
         let bodies = branch.rows.iter().filter(|row| row.role != Role::System).map(|row| Body::decode(&row.body));
