@@ -304,3 +304,45 @@ async fn a_long_answer_comes_whole() {
         assert_eq!((text, reason), (Script::parse(knobs).outcome().text, Some(FinishReason::Stop)), "{knobs}");
     }
 }
+
+/// The body of what a server answers to this line.
+async fn plain_http(address: &str, line: &str) -> serde_json::Value {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(line.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    loop {
+        stream.read_buf(&mut answer).await.unwrap();
+        let text = String::from_utf8_lossy(&answer);
+        if let Some((_, body)) = text.split_once("\r\n\r\n")
+            && let Ok(body) = serde_json::from_str(body)
+        {
+            return body;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_program_serves_other_languages() {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_catgpt-fake-openai"))
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let url = lines.next_line().await.unwrap().unwrap();
+    let address = url.trim_start_matches("http://").trim_end_matches("/v1");
+
+    plain_http(address, "POST /next HTTP/1.1\r\ncontent-length: 7\r\n\r\nf=quota").await;
+    assert_eq!(fails(&client(&url)).await.kind(), ErrorKind::RateLimited);
+    assert_eq!(ask(&client(&url), "Hi").await.0, "Hello wörld 🙂");
+    let requests = plain_http(address, "GET /requests HTTP/1.1\r\n\r\n").await;
+    assert_eq!(requests[1]["body"]["messages"][0]["content"], "Hi");
+    assert_eq!(requests[1]["progress"], "answered");
+    let faults = plain_http(address, "GET /faults HTTP/1.1\r\n\r\n").await;
+    assert_eq!(faults.as_array().map(Vec::len), Some(Fault::ALL.len()));
+    assert_eq!(faults[0]["end"], serde_json::json!({ "error": "rate_limited" }));
+    let refused = plain_http(address, "GET /refused HTTP/1.1\r\n\r\n").await;
+    assert_eq!(fails(&client(refused["url"].as_str().unwrap())).await.kind(), ErrorKind::Unavailable);
+}
