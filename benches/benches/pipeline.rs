@@ -127,6 +127,7 @@ impl Job {
     }
 
     async fn raw(&self) -> Cost {
+        rustls::crypto::ring::default_provider().install_default().unwrap();
         let client = reqwest::Client::new();
         raw_stream(client.clone(), &self.url, "mock,n=500").await;
         let began = cpu();
