@@ -5,6 +5,9 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod in_memory;
+
+pub use in_memory::InMemory;
 
 use std::fmt::Debug;
 use std::sync::Arc;
