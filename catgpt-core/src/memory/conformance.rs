@@ -26,7 +26,7 @@ mod delete;
 mod finish;
 mod isolation;
 mod journal;
-mod kit;
+pub(super) mod kit;
 mod outage;
 mod reading;
 mod takeover;
