@@ -5,28 +5,26 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
-mod data;
 pub mod in_memory;
+mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod turns;
 mod url;
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::id::{OpId, Owner};
 
+pub use self::rows::*;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
+pub use self::turns::*;
 pub use self::url::open;
-pub use data::{
-    Answer, Begin, Begun, Checkpoint, Chunk, Cursor, Done, Finish, Kept, Limit, Op, Opened, Parent, Pin, Query, Read,
-    Row, Sealed, SessionRow, Swept, View,
-};
 pub use in_memory::InMemory;
 
 /// The largest message, in bytes, as it is stored.
@@ -79,25 +77,6 @@ pub trait Memory: Debug + Send + Sync + 'static {
     /// Writes out and lets go of what it holds. Calls after it fail with `Closed`.
     async fn close(&self) -> Result<()> {
         Ok(())
-    }
-}
-
-/// What a backend is like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caps {
-    /// Whether it survives the process.
-    pub durable: bool,
-    /// Whether other processes use it at the same time.
-    pub shared: bool,
-    /// How long a running turn is believed alive without a checkpoint.
-    pub lease: Duration,
-    /// How often to look for news of a turn that runs elsewhere.
-    pub poll: Duration,
-}
-
-impl Default for Caps {
-    fn default() -> Self {
-        Self { durable: false, shared: false, lease: Duration::from_secs(15), poll: Duration::from_millis(100) }
     }
 }
 

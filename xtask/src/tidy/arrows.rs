@@ -58,7 +58,7 @@ const MODULES: [(&str, Layer); 18] = [
 /// What stands under a seam: a leaf, with the types that it gives to users, or (`None`) a part of the seam itself.
 type Under = (&'static str, &'static str, Option<&'static [&'static str]>);
 
-const UNDER_SEAMS: [Under; 13] = [
+const UNDER_SEAMS: [Under; 14] = [
     ("model", "retry", None),
     ("model", "decode", Some(&[])),
     ("model", "failure", Some(&[])),
@@ -66,7 +66,8 @@ const UNDER_SEAMS: [Under; 13] = [
     ("model", "openai", Some(&["OpenAi"])),
     ("model", "offline", Some(&["Offline"])),
     ("model", "scripted", Some(&["Scripted"])),
-    ("memory", "data", None),
+    ("memory", "turns", None),
+    ("memory", "rows", None),
     ("memory", "url", None),
     ("memory", "in_memory", Some(&["InMemory"])),
     ("memory", "sqlite", Some(&["Sqlite"])),
