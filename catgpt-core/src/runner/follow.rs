@@ -128,10 +128,10 @@ fn follow(runner: Arc<Runner>, owner: Owner, turn: TurnId, from: Offset, first: 
                         yield Event::Finished(Box::new(finished));
                         return;
                     }
-                    if news.expired {
-                        if let Err(error) = runner.bury_if_dead(&owner, turn).await {
-                            tracing::warn!(%error, "a turn that died could not be ended yet");
-                        }
+                    if news.expired
+                        && let Err(error) = runner.bury_if_dead(&owner, turn).await
+                    {
+                        tracing::warn!(%error, "a turn that died could not be ended yet");
                     }
                 }
                 Err(error) => {
