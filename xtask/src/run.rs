@@ -68,15 +68,20 @@ pub(crate) fn exists(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// Runs and shows it, counting the results of the tests that it reports.
-pub(crate) fn tests(command: &mut Command) -> (Count, Result<(), String>) {
+/// Where nextest sums up: `Summary [1s] 3 tests run: 2 passed, 1 failed, 0 skipped`.
+pub(crate) const NEXTEST: &str = "Summary [";
+/// Where cargo test does, once for each binary: `test result: ok. 3 passed; 0 failed; 0 ignored; …`.
+pub(crate) const CARGO_TEST: &str = "test result: ";
+
+/// Runs and shows it, counting the results of the tests in the lines that begin with `sum`.
+pub(crate) fn tests(command: &mut Command, sum: &'static str) -> (Count, Result<(), String>) {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = match child {
         Ok(child) => child,
         Err(e) => return (Count::default(), Err(format!("cannot start {}: {e}", line(command)))),
     };
-    let errors = child.stderr.take().map(|pipe| thread::spawn(move || tee(pipe, |text| eprintln!("{text}"))));
-    let mut count = child.stdout.take().map(|pipe| tee(pipe, |text| println!("{text}"))).unwrap_or_default();
+    let errors = child.stderr.take().map(|pipe| thread::spawn(move || tee(pipe, sum, |text| eprintln!("{text}"))));
+    let mut count = child.stdout.take().map(|pipe| tee(pipe, sum, |text| println!("{text}"))).unwrap_or_default();
     count += errors.and_then(|reader| reader.join().ok()).unwrap_or_default();
     let status = child.wait().map_err(|e| format!("lost {}: {e}", line(command)));
     (count, status.and_then(|status| check(status, command)))
@@ -105,27 +110,23 @@ fn wait(child: &mut Child, until: Instant) -> std::io::Result<Option<ExitStatus>
     Ok(None)
 }
 
-fn tee(pipe: impl Read, show: impl Fn(&str)) -> Count {
+fn tee(pipe: impl Read, sum: &str, show: impl Fn(&str)) -> Count {
     let mut count = Count::default();
     let mut lines = BufReader::new(pipe);
     let mut bytes = Vec::new();
     while lines.read_until(b'\n', &mut bytes).is_ok_and(|n| n > 0) {
         let text = String::from_utf8_lossy(&bytes);
         show(text.trim_end_matches('\n'));
-        count += counted(&text);
+        count += counted(&text, sum);
         bytes.clear();
     }
     count
 }
 
-/// What a line of nextest (`Summary [1s] 3 tests run: 2 passed, 1 failed, 0 skipped`) or of cargo test
-/// (`test result: ok. 3 passed; 0 failed; 0 ignored; …`) counts; any other line counts nothing.
-fn counted(line: &str) -> Count {
+/// What a line counts that begins with `sum`; any other counts nothing, also what a failed test printed.
+fn counted(line: &str, sum: &str) -> Count {
     let plain = without_colour(line);
-    let line = plain.trim_start();
-    if !line.starts_with("Summary [") && !line.starts_with("test result: ") {
-        return Count::default();
-    }
+    let Some(line) = plain.trim_start().strip_prefix(sum) else { return Count::default() };
     let words: Vec<&str> = line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let mut count = Count::default();
     for pair in words.windows(2) {
@@ -161,22 +162,21 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check_line(line: &str, passed: u64, failed: u64, skipped: u64) {
-        assert_eq!(counted(line), Count { passed, failed, skipped }, "{line}");
+    fn check_line(sum: &str, line: &str, passed: u64, failed: u64, skipped: u64) {
+        assert_eq!(counted(line, sum), Count { passed, failed, skipped }, "{line}");
     }
 
     #[test]
     fn results_are_counted_from_both_runners() {
-        check_line("     Summary [   0.012s] 12 tests run: 12 passed, 0 skipped", 12, 0, 0);
-        check_line(
-            "  Summary [ 9.1s] 5/9 tests run: 2 passed (1 slow), 1 failed, 1 timed out, 1 exec failed, 4 skipped",
-            2,
-            3,
-            4,
-        );
-        check_line("\u{1b}[32;1m     Summary\u{1b}[0m [   1s] 2 tests run: \u{1b}[1m2\u{1b}[0m passed", 2, 0, 0);
-        check_line("test result: FAILED. 3 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out", 3, 2, 1);
-        check_line("I have 7 passed exams", 0, 0, 0);
+        check_line(NEXTEST, "     Summary [   0.012s] 12 tests run: 12 passed, 0 skipped", 12, 0, 0);
+        let bad = "Summary [ 9s] 5/9 tests run: 2 passed (1 slow), 1 failed, 1 timed out, 1 exec failed, 4 skipped";
+        check_line(NEXTEST, bad, 2, 3, 4);
+        let colourful = "\u{1b}[32;1m     Summary\u{1b}[0m [   1s] 2 tests run: \u{1b}[1m2\u{1b}[0m passed";
+        check_line(NEXTEST, colourful, 2, 0, 0);
+        let cargo = "test result: FAILED. 3 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out";
+        check_line(CARGO_TEST, cargo, 3, 2, 1);
+        check_line(NEXTEST, cargo, 0, 0, 0);
+        check_line(CARGO_TEST, "I have 7 passed exams", 0, 0, 0);
     }
 
     #[test]
@@ -190,8 +190,9 @@ mod tests {
 
     #[test]
     fn tests_are_shown_and_counted() {
-        let script = "echo 'test result: ok. 3 passed; 0 failed'; echo ' Summary [1s] 2 tests run: 1 passed, 1 failed' >&2; exit 1";
-        let (count, result) = tests(Command::new("sh").args(["-c", script]));
+        let script =
+            "echo 'test result: ok. 3 passed; 0 failed'; echo 'test result: ok. 1 passed; 1 failed' >&2; exit 1";
+        let (count, result) = tests(Command::new("sh").args(["-c", script]), CARGO_TEST);
         assert_eq!(count, Count { passed: 4, failed: 1, skipped: 0 });
         assert!(result.is_err());
     }

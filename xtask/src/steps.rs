@@ -20,9 +20,7 @@ const STEPS: [(&str, Step); 10] = [
     ("tree", |root| one(dependency_tree(root))),
     ("deny", |root| one(deny(root))),
     ("tests", tests),
-    ("doctests", |root| {
-        run::tests(run::cargo(root).args(["test", "--locked", "--workspace", "--all-features", "--doc"]))
-    }),
+    ("doctests", doctests),
     ("doc", |root| one(doc(root))),
     ("examples", examples),
 ];
@@ -117,10 +115,16 @@ fn deny(root: &Path) -> Result<(), String> {
 fn tests(root: &Path) -> (Count, Result<(), String>) {
     let mut cargo = run::cargo(root);
     if run::exists(run::cargo(root).args(["nextest", "--version"])) {
-        return run::tests(cargo.args(["nextest", "run", "--locked", "--workspace", "--all-features"]));
+        let args = ["nextest", "run", "--locked", "--workspace", "--all-features"];
+        return run::tests(cargo.args(args), run::NEXTEST);
     }
     let every = ["test", "--locked", "--workspace", "--all-features", "--lib", "--bins", "--tests", "--no-fail-fast"];
-    run::tests(cargo.args(every))
+    run::tests(cargo.args(every), run::CARGO_TEST)
+}
+
+fn doctests(root: &Path) -> (Count, Result<(), String>) {
+    let args = ["test", "--locked", "--workspace", "--all-features", "--doc"];
+    run::tests(run::cargo(root).args(args), run::CARGO_TEST)
 }
 
 fn doc(root: &Path) -> Result<(), String> {
