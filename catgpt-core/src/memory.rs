@@ -5,6 +5,7 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod in_memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod url;
@@ -20,6 +21,7 @@ use crate::event::Change;
 use crate::id::{OpId, Owner, Seq, SessionId, TurnId};
 use crate::message::{Offset, Role, Status, Usage};
 
+pub use self::in_memory::InMemory;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
 pub use self::url::open;
