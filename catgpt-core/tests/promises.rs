@@ -1,4 +1,5 @@
 //! The promises of the engine, on each memory that lives in one process.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 
