@@ -10,6 +10,8 @@ pub mod persona;
 pub mod live;
 pub mod memory;
 pub mod model;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 
 pub mod prompt;
 mod turn;
@@ -27,10 +29,12 @@ pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorInfo, ErrorKind, Result};
 pub use event::{Change, ChangeKind, Event, Finished, Started};
 pub use id::{OpId, Owner, Seq, SessionId, TurnId};
-pub use memory::{InMemory, Memory};
 #[cfg(feature = "sqlite")]
 pub use memory::Sqlite;
+pub use memory::{InMemory, Memory};
 pub use message::{Content, FinishReason, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage};
+#[cfg(feature = "openai")]
+pub use model::OpenAi;
 pub use model::{ChatModel, ModelEvent, ModelRequest, Offline, Params, PromptMessage, RetryPolicy, Scripted, Secret};
 pub use persona::Persona;
 pub use prompt::{Estimate, TokenCounter, Window};

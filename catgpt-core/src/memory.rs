@@ -5,10 +5,10 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod in_memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod url;
-pub mod in_memory;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::event::Change;
 use crate::id::{OpId, Owner, Seq, SessionId, TurnId};
 use crate::message::{Offset, Role, Status, Usage};
 
-pub use in_memory::InMemory;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
 pub use self::url::open;
+pub use in_memory::InMemory;
 
 /// The largest message, in bytes, as it is stored.
 pub const MAX_BODY: usize = 16 << 20;

@@ -1,8 +1,16 @@
 //! The model: the contract for anything that can answer, and what it is asked.
 
+#[cfg(feature = "openai")]
+mod decode;
+#[cfg(feature = "openai")]
+mod failure;
 pub mod offline;
+#[cfg(feature = "openai")]
+pub mod openai;
 pub mod retry;
 pub mod scripted;
+#[cfg(feature = "openai")]
+mod sse;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +22,8 @@ use crate::error::{Error, Result};
 use crate::message::{Content, FinishReason, Role, ToolCall, Usage};
 
 pub use offline::Offline;
+#[cfg(feature = "openai")]
+pub use openai::{OpenAi, Timeouts};
 pub use retry::RetryPolicy;
 pub use scripted::{Gate, Scripted, Step};
 
@@ -158,6 +168,12 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+impl From<String> for Secret {
+    fn from(key: String) -> Self {
+        Self::new(key)
     }
 }
 

@@ -86,7 +86,8 @@ impl Runner {
         let read = Read::Branch { session: view.session.id.clone(), head: Some(head), limit };
         let branch = self.memory.read(owner, read).await?;
         let bodies = branch.rows.iter().filter(|row| row.role != Role::System).map(|row| Body::decode(&row.body));
-        let tokens: Result<Vec<u64>> = bodies.map(|body| Ok(content_tokens(&body?.content, self.counter.as_ref()))).collect();
+        let tokens: Result<Vec<u64>> =
+            bodies.map(|body| Ok(content_tokens(&body?.content, self.counter.as_ref()))).collect();
         Ok(tokens?.iter().sum())
     }
 

@@ -1,0 +1,130 @@
+//! What a provider's complaint means: from statuses, codes and phrasings to an [`Error`].
+//!
+//! Providers' sentences may repeat the prompt or the key. So an error carries the provider's `type` and `code`, and its
+//! sentence only if the application asked for it ([`Reveal::Messages`]), cut to [`MAX_DETAIL`] characters.
+
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind};
+
+/// How much of a provider's complaint goes into errors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reveal {
+    /// Its `type` and `code`.
+    #[default]
+    Codes,
+    /// Its sentence too.
+    Messages,
+}
+
+/// The most characters of a provider's sentence.
+const MAX_DETAIL: usize = 300;
+
+/// How llama.cpp, vLLM, Ollama, LM Studio and others say that the conversation is too long.
+const TOO_LONG: [&str; 9] = [
+    "maximum context length",
+    "exceeds the available context size",
+    "context length exceeded",
+    "exceeds the context length",
+    "exceeds the model's context",
+    "exceed context",
+    "context window",
+    "prompt is too long",
+    "input is too long",
+];
+
+/// The error for an error object that came inside an answer that had begun well.
+pub(crate) fn in_stream(complaint: &Value, reveal: Reveal) -> Error {
+    let status = complaint["code"].as_u64().or_else(|| complaint["code"].as_str()?.parse().ok());
+    let status = status.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code));
+    describe(status, complaint, reveal)
+}
+
+/// The error for an HTTP status and what came with it.
+pub(crate) fn at_status(status: u16, body: &[u8], reveal: Reveal) -> Error {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    // Google wraps the document in a list.
+    let body = body.get(0).unwrap_or(&body);
+    let complaint = body.get("error").filter(|error| !error.is_null()).unwrap_or(body);
+    describe(Some(status), complaint, reveal).with("status", status)
+}
+
+fn describe(status: Option<u16>, complaint: &Value, reveal: Reveal) -> Error {
+    let sentence = complaint.as_str().or(complaint["message"].as_str()).unwrap_or_default();
+    let code = word(&complaint["code"]);
+    let kind = word(&complaint["type"]);
+    let Verdict { kind: error, retryable, message } = judge(status, &code, &kind, sentence);
+    let mut error = Error::new(error, message).with_retryable(retryable);
+    for (name, word) in [("type", kind), ("code", code)] {
+        if !word.is_empty() {
+            error = error.with(name, word);
+        }
+    }
+    if reveal == Reveal::Messages && !sentence.is_empty() {
+        error = error.with("detail", sentence.chars().take(MAX_DETAIL).collect::<String>());
+    }
+    error
+}
+
+/// A word of a provider's own vocabulary; anything that might be more than that is left out.
+fn word(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let is_key = text.starts_with("sk-");
+    if text.len() <= 64 && text.chars().all(plain) && !is_key { text } else { String::new() }
+}
+
+struct Verdict {
+    kind: ErrorKind,
+    retryable: bool,
+    message: &'static str,
+}
+
+fn judge(status: Option<u16>, code: &str, kind: &str, sentence: &str) -> Verdict {
+    let is = |words: &[&str]| words.contains(&code) || words.contains(&kind);
+    let says = |phrases: &[&str]| {
+        let sentence = sentence.to_ascii_lowercase();
+        phrases.iter().any(|phrase| sentence.contains(phrase))
+    };
+    let blames_request = !matches!(status, Some(401 | 403 | 404 | 429));
+    if is(&["context_length_exceeded", "exceed_context_size_error"]) || blames_request && says(&TOO_LONG) {
+        return verdict(ErrorKind::ContextTooLong, "the conversation does not fit into the model's context");
+    }
+    if is(&["content_filter", "content_policy_violation", "moderation_blocked"]) {
+        return verdict(ErrorKind::Refused, "the provider's filter refused this conversation");
+    }
+    if is(&["insufficient_quota", "billing_hard_limit_reached"]) || status == Some(402) {
+        let message = "the account's quota is used up: look at its plan and billing";
+        return Verdict { kind: ErrorKind::RateLimited, retryable: false, message };
+    }
+    match status {
+        Some(status) => by_status(status),
+        None if is(&["invalid_api_key", "authentication_error", "permission_error"]) => by_status(401),
+        None if is(&["rate_limit_exceeded", "rate_limit_error", "requests", "tokens"]) => by_status(429),
+        None if is(&["model_not_found", "not_found_error"]) => by_status(404),
+        None if is(&["invalid_request_error", "BadRequestError"]) => by_status(400),
+        None => by_status(500),
+    }
+}
+
+fn by_status(status: u16) -> Verdict {
+    match status {
+        401 | 403 => {
+            verdict(ErrorKind::Unauthorized, "the model refused the key: check that it is valid for this model")
+        }
+        404 => verdict(ErrorKind::NotFound, "no such model, or no such path: check the model's name and the base URL"),
+        408 => verdict(ErrorKind::Timeout, "the model did not answer in time: ask again"),
+        429 => verdict(ErrorKind::RateLimited, "the model's rate limit is reached: wait, then ask again"),
+        409 | 425 | 500.. => verdict(ErrorKind::Unavailable, "the model failed on its side: ask again"),
+        ..=399 => verdict(ErrorKind::InvalidInput, "the endpoint has moved: put its new address into the base URL"),
+        _ => verdict(ErrorKind::InvalidInput, "the model did not accept the request"),
+    }
+}
+
+fn verdict(kind: ErrorKind, message: &'static str) -> Verdict {
+    Verdict { kind, retryable: kind.is_retryable(), message }
+}

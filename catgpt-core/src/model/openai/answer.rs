@@ -1,0 +1,206 @@
+//! One answer as a stream: opens it, reads it, watches the clock, ends it once.
+
+use std::fmt;
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, Stream, StreamExt};
+use reqwest::Response;
+use reqwest::header::CONTENT_TYPE;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Timeouts;
+use super::http::{self, Call};
+use super::reader::{Reader, Step};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::ModelEvent;
+
+/// How long a server that has finished may take to say what was used, or to hang up.
+const AFTER_FINISH: Duration = Duration::from_secs(5);
+
+/// The stream of one answer. Dropping it drops the connection.
+pub(super) struct Answer {
+    state: State,
+    reader: Reader,
+    clock: Option<Clock>,
+    timeouts: Timeouts,
+    request_id: Option<String>,
+}
+
+enum State {
+    /// Nobody has polled yet.
+    New(Option<Box<Call>>),
+    /// Waiting for the head of the answer.
+    Opening(BoxFuture<'static, Result<Response>>),
+    /// Reading the body.
+    Reading(BoxStream<'static, reqwest::Result<Bytes>>),
+    /// All is said. The body is kept for one more look: read to its end, its connection can be used again.
+    Done(BoxStream<'static, reqwest::Result<Bytes>>),
+    /// Over, but for an error.
+    Ended(Option<Error>),
+}
+
+impl Answer {
+    pub(super) fn new(call: Call) -> Self {
+        let config = &call.model.config;
+        Self {
+            reader: Reader::new(config.reveal),
+            timeouts: config.timeouts,
+            state: State::New(Some(Box::new(call))),
+            clock: None,
+            request_id: None,
+        }
+    }
+
+    fn begin_reading(&mut self, response: Response) {
+        self.request_id = http::request_id(response.headers());
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        self.reader.content_type(kind.unwrap_or_default());
+        self.state = State::Reading(response.bytes_stream().boxed());
+    }
+
+    fn took(&mut self, bytes: &[u8]) {
+        let step = self.reader.feed(bytes);
+        let idle = self.timeouts.idle;
+        if let Some(clock) = &mut self.clock {
+            clock.allow(if self.reader.finished() { idle.min(AFTER_FINISH) } else { idle });
+        }
+        match step {
+            Ok(Step::More) => {}
+            Ok(Step::Done) => self.done(),
+            Err(error) => self.end(Some(error)),
+        }
+    }
+
+    fn done(&mut self) {
+        self.reader.end(&mut None);
+        if let State::Reading(body) = std::mem::replace(&mut self.state, State::Ended(None)) {
+            self.state = State::Done(body);
+        }
+    }
+
+    /// The end. An answer that was whole stays so, whatever broke after it.
+    fn end(&mut self, error: Option<Error>) {
+        let mut error = error.map(|error| http::with_request_id(error, self.request_id.as_deref()));
+        self.reader.end(&mut error);
+        self.state = State::Ended(error);
+    }
+
+    fn timed_out(&self) -> Error {
+        let (phase, limit) = match (&self.state, self.reader.begun()) {
+            (State::Reading(_), true) => ("the model stopped in the middle of its answer", self.timeouts.idle),
+            _ => ("the model did not begin to answer in time", self.timeouts.first_byte),
+        };
+        Error::new(ErrorKind::Timeout, phase).with("seconds", limit.as_secs_f32())
+    }
+
+    /// Goes one step. `Ready` means that something changed.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.state {
+            State::New(call) => {
+                self.clock = Some(Clock::new(self.timeouts.first_byte));
+                self.state = match call.take() {
+                    Some(call) => State::Opening(call.open().boxed()),
+                    None => State::Ended(None),
+                };
+            }
+            State::Opening(opening) => match ready!(opening.poll_unpin(cx)) {
+                Ok(response) => self.begin_reading(response),
+                Err(error) => self.end(Some(error)),
+            },
+            State::Reading(body) => match ready!(body.poll_next_unpin(cx)) {
+                Some(Ok(bytes)) => self.took(&bytes),
+                Some(Err(error)) => {
+                    let error = broken(error, self.reader.begun());
+                    self.end(Some(error));
+                }
+                None => self.end(None),
+            },
+            State::Done(body) => {
+                let _ = body.poll_next_unpin(cx);
+                self.state = State::Ended(None);
+            }
+            State::Ended(_) => {}
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Stream for Answer {
+    type Item = Result<ModelEvent>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(event) = this.reader.pop() {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            if let State::Ended(error) = &mut this.state {
+                return Poll::Ready(error.take().map(Err));
+            }
+            if this.advance(cx).is_pending() {
+                ready!(this.clock.as_mut().map_or(Poll::Pending, |clock| clock.poll(cx)));
+                let error = this.timed_out();
+                this.end(Some(error));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
+}
+
+fn broken(error: reqwest::Error, begun: bool) -> Error {
+    let error = error.without_url();
+    let (kind, message) = if begun {
+        (ErrorKind::Truncated, "the connection to the model broke in the middle of its answer")
+    } else {
+        (ErrorKind::Unavailable, "the connection to the model broke before it answered")
+    };
+    Error::new(kind, message).with("cause", http::root(&error)).caused_by(error)
+}
+
+/// A deadline that is moved with every chunk. The timer itself is moved only when it fires too early.
+struct Clock {
+    deadline: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Clock {
+    fn new(after: Duration) -> Self {
+        let deadline = deadline(after);
+        Self { deadline, timer: Box::pin(sleep_until(deadline)) }
+    }
+
+    /// From now on, this long.
+    fn allow(&mut self, after: Duration) {
+        self.deadline = deadline(after);
+        // Only where a phase with a shorter limit begins.
+        if self.deadline < self.timer.deadline() {
+            self.timer.as_mut().reset(self.deadline);
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            if self.timer.deadline() >= self.deadline {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(self.deadline);
+        }
+    }
+}
+
+/// A century is as good as never, and does not overflow.
+fn deadline(after: Duration) -> Instant {
+    Instant::now() + after.min(Duration::from_secs(100 * 365 * 24 * 60 * 60))
+}

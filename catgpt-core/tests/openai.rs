@@ -1,0 +1,315 @@
+//! The Chat Completions client against a server that goes wrong on purpose, over real connections.
+
+use std::time::Duration;
+
+use catgpt_core::model::Timeouts;
+use catgpt_core::testkit::{End, FakeServer, Fault, Script, refused_url};
+use catgpt_core::{ChatModel, Error, ErrorKind, FinishReason, ModelEvent, ModelRequest, OpenAi, PromptMessage, Role};
+use futures_util::StreamExt;
+use wiremock::matchers::{header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+/// Short enough for a test, long enough for a busy machine.
+const SHORT: Duration = Duration::from_millis(300);
+const LONG: Duration = Duration::from_secs(60);
+
+fn request(text: &str) -> ModelRequest {
+    ModelRequest { messages: vec![PromptMessage::new(Role::User, text)], ..ModelRequest::default() }
+}
+
+fn client(url: &str) -> OpenAi {
+    OpenAi::new("sk-test").base_url(url).unwrap()
+}
+
+/// The text, the reason and the error that an answer came to.
+async fn ask(model: &OpenAi, text: &str) -> (String, Option<FinishReason>, Option<Error>) {
+    let mut stream = model.stream(request(text));
+    let (mut text, mut reason, mut failure) = (String::new(), None, None);
+    while let Some(event) = stream.next().await {
+        assert!(failure.is_none(), "an error ends the stream");
+        match event {
+            Ok(ModelEvent::Text(more)) => text += &more,
+            Ok(ModelEvent::Finish(why)) => reason = Some(why),
+            Ok(_) => {}
+            Err(error) => failure = Some(error),
+        }
+    }
+    assert!(stream.next().await.is_none(), "an ended stream stays ended");
+    (text, reason, failure)
+}
+
+async fn fails(model: &OpenAi) -> Error {
+    ask(model, "Hi").await.2.expect("it fails")
+}
+
+async fn comes_to_its_outcome(script: Script, fault: Fault) {
+    let server = FakeServer::start().await;
+    let outcome = script.outcome();
+    server.next(script);
+    let idle = if fault == Fault::Silence { SHORT } else { LONG };
+    let model = client(&server.url()).timeouts(Timeouts { connect: LONG, first_byte: LONG, idle });
+    let (text, reason, error) = ask(&model, "Hi").await;
+    let kind = error.as_ref().map(Error::kind);
+    match fault {
+        Fault::Reset => assert!(outcome.text.starts_with(&text), "{text}"),
+        _ => assert_eq!(text, outcome.text, "{fault:?}: {error:?}"),
+    }
+    match outcome.end {
+        End::Finished(why) => {
+            assert_eq!((reason, kind), (Some(FinishReason::from(why.to_owned())), None), "{fault:?}: {error:?}");
+        }
+        End::Cut => {
+            assert_eq!(reason, None, "{fault:?}");
+            assert!(matches!(kind, None | Some(ErrorKind::Truncated)), "{fault:?}: {error:?}");
+        }
+        End::Error(expected) => assert_eq!((reason, kind), (None, Some(expected)), "{fault:?}: {error:?}"),
+        _ => panic!("an ending that this test does not know"),
+    }
+}
+
+#[tokio::test]
+async fn every_fault_comes_to_its_outcome() {
+    for fault in Fault::ALL.iter().copied() {
+        comes_to_its_outcome(Script::from(fault), fault).await;
+    }
+}
+
+#[tokio::test]
+async fn every_fault_comes_to_its_outcome_one_byte_a_write() {
+    for fault in Fault::ALL.iter().copied() {
+        comes_to_its_outcome(Script::from(fault).bytes_per_write(1), fault).await;
+    }
+}
+
+#[tokio::test]
+async fn what_breaks_before_the_first_chunk_comes_to_its_outcome() {
+    for fault in [Fault::Cut, Fault::Reset, Fault::NoFinish, Fault::DoneOnly, Fault::ErrorFrame, Fault::BadJson] {
+        comes_to_its_outcome(Script::from(fault).at(0), fault).await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_listening_is_an_error_that_may_pass() {
+    let url = refused_url();
+    let error = fails(&client(&url)).await;
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.is_retryable());
+    assert_eq!(error.context("url"), Some(format!("{url}/chat/completions").as_str()));
+    assert!(error.context("cause").unwrap().contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn retry_after_is_read_in_all_its_forms() {
+    let server = FakeServer::start().await;
+    for fault in [Fault::RateLimit, Fault::RateLimitMs, Fault::RateLimitDate] {
+        server.next(fault);
+        let error = fails(&client(&server.url())).await;
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(1)), "{fault:?}");
+        assert!(error.is_retryable());
+        assert_eq!(error.context("status"), Some("429"));
+        assert_eq!(error.context("request_id"), Some("req_fake"));
+        assert_eq!(error.context("code"), Some("rate_limit_exceeded"));
+    }
+    server.next(Fault::Quota);
+    assert!(!fails(&client(&server.url())).await.is_retryable());
+}
+
+#[tokio::test]
+async fn the_phases_have_their_own_limits() {
+    let server = FakeServer::start().await;
+    let limits = Timeouts { connect: LONG, first_byte: SHORT, idle: LONG };
+    server.next(Script::from(Fault::Silence).at(0));
+    let error = fails(&client(&server.url()).timeouts(limits)).await;
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.message().contains("begin"), "{error}");
+
+    let limits = Timeouts { connect: LONG, first_byte: LONG, idle: SHORT };
+    server.next(Fault::Silence);
+    let (text, reason, error) = ask(&client(&server.url()).timeouts(limits), "Hi").await;
+    let error = error.unwrap();
+    assert_eq!((text.as_str(), reason, error.kind()), ("Hello ", None, ErrorKind::Timeout));
+    assert!(error.message().contains("middle"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_may_take_longer_than_its_pauses_may() {
+    let server = FakeServer::start().await;
+    server.next(Script::text(["a"; 12]).delay(SHORT / 6));
+    let limits = Timeouts { connect: LONG, first_byte: LONG, idle: SHORT };
+    let (text, reason, error) = ask(&client(&server.url()).timeouts(limits), "Hi").await;
+    assert_eq!((text.as_str(), reason, error.map(|e| e.kind())), ("aaaaaaaaaaaa", Some(FinishReason::Stop), None));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_the_first_poll() {
+    let server = FakeServer::start().await;
+    let model = client(&server.url());
+    let unpolled = model.stream(request("one"));
+    ask(&model, "two").await;
+    drop(unpolled);
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].body["messages"][0]["content"], "two");
+}
+
+#[tokio::test]
+async fn dropping_the_stream_hangs_up() {
+    let server = FakeServer::start().await;
+    server.next(Fault::Silence);
+    let mut stream = client(&server.url()).stream(request("Hi"));
+    assert_eq!(stream.next().await.unwrap().unwrap(), ModelEvent::Text("Hello ".into()));
+    drop(stream);
+    server.hung_up(0).await;
+}
+
+#[tokio::test]
+async fn dropping_the_stream_before_the_first_byte_hangs_up_too() {
+    let server = FakeServer::start().await;
+    server.next(Script::from(Fault::Silence).at(0));
+    let mut stream = client(&server.url()).stream(request("Hi"));
+    tokio::select! {
+        _ = stream.next() => panic!("the server is silent"),
+        () = server.received(1) => {}
+    }
+    drop(stream);
+    server.hung_up(0).await;
+}
+
+#[tokio::test]
+async fn a_finished_answer_is_not_waited_for() {
+    // The server has said why it stopped and then neither hangs up nor says [DONE]. The client gives it a moment.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut buffer = [0; 4096];
+        let _ = stream.read(&mut buffer).await.unwrap();
+        let body = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}]}\n\n";
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        while stream.read(&mut buffer).await.is_ok_and(|n| n > 0) {}
+    });
+    let limits = Timeouts { connect: LONG, first_byte: LONG, idle: SHORT };
+    let (text, reason, error) = ask(&client(&url).timeouts(limits), "Hi").await;
+    assert_eq!((text.as_str(), reason, error.map(|e| e.kind())), ("Hi", Some(FinishReason::Stop), None));
+    serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    // The fake gives each connection its own port; wiremock does not tell. So the peer's port is looked at by hand.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let (seen, mut accepted) = tokio::sync::mpsc::unbounded_channel();
+    let target = FakeServer::start().await;
+    let upstream = target.url().trim_start_matches("http://").trim_end_matches("/v1").to_owned();
+    let relay = tokio::spawn(async move {
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            seen.send(()).unwrap();
+            let mut far = tokio::net::TcpStream::connect(&upstream).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await });
+        }
+    });
+    let model = client(&url);
+    for _ in 0..5 {
+        assert_eq!(ask(&model, "Hi").await.0, "Hello wörld 🙂");
+    }
+    relay.abort();
+    let mut connections = 0;
+    while accepted.try_recv().is_ok() {
+        connections += 1;
+    }
+    assert!(connections < 5, "each answer took a connection of its own");
+}
+
+#[tokio::test]
+async fn statuses_have_their_kinds() {
+    let kinds = [
+        (301, ErrorKind::InvalidInput, false),
+        (400, ErrorKind::InvalidInput, false),
+        (401, ErrorKind::Unauthorized, false),
+        (402, ErrorKind::RateLimited, false),
+        (403, ErrorKind::Unauthorized, false),
+        (404, ErrorKind::NotFound, false),
+        (408, ErrorKind::Timeout, true),
+        (409, ErrorKind::Unavailable, true),
+        (422, ErrorKind::InvalidInput, false),
+        (425, ErrorKind::Unavailable, true),
+        (429, ErrorKind::RateLimited, true),
+        (500, ErrorKind::Unavailable, true),
+        (503, ErrorKind::Unavailable, true),
+        (529, ErrorKind::Unavailable, true),
+    ];
+    let server = MockServer::start().await;
+    for (status, kind, retryable) in kinds {
+        server.reset().await;
+        let response =
+            ResponseTemplate::new(status).set_body_string("not even JSON").insert_header("x-request-id", "r1");
+        Mock::given(method("POST")).and(path("/chat/completions")).respond_with(response).mount(&server).await;
+        let error = fails(&client(&server.uri())).await;
+        assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{status}: {error}");
+        assert_eq!(error.context("status"), Some(status.to_string().as_str()));
+        assert_eq!(error.context("request_id"), Some("r1"));
+    }
+}
+
+#[tokio::test]
+async fn the_key_of_a_request_goes_before_the_clients_own() {
+    let server = MockServer::start().await;
+    let answer = || ResponseTemplate::new(200).set_body_string("data: [DONE]\n\n");
+    let with = |key: &str| Mock::given(header("authorization", format!("Bearer {key}").as_str()));
+    with("sk-test").respond_with(answer()).expect(1).mount(&server).await;
+    with("sk-other").respond_with(answer()).expect(1).mount(&server).await;
+    let model = client(&server.uri());
+    assert!(model.stream(request("Hi")).next().await.is_none());
+    let other = ModelRequest { credentials: Some("sk-other".into()), ..request("Hi") };
+    assert!(model.stream(other).next().await.is_none());
+}
+
+#[tokio::test]
+async fn an_endpoint_without_a_key_gets_none() {
+    let server = FakeServer::start().await;
+    let model =
+        OpenAi::keyless(&server.url()).unwrap().header("x-team", "cats").unwrap().organization("org-1").unwrap();
+    ask(&model, "Hi").await;
+    let asked = &server.requests()[0];
+    assert_eq!(asked.header("authorization"), None);
+    assert_eq!(asked.header("x-team"), Some("cats"));
+    assert_eq!(asked.header("openai-organization"), Some("org-1"));
+    assert_eq!(asked.header("accept"), Some("text/event-stream"));
+}
+
+#[tokio::test]
+async fn neither_the_prompt_nor_the_key_stands_in_an_error() {
+    let server = MockServer::start().await;
+    let body = serde_json::json!({ "error": {
+        "message": "Invalid message 'a secret of the user' for key sk-test", "type": "invalid_request_error", "code": "sk-test",
+    } });
+    let response = ResponseTemplate::new(400).set_body_json(body);
+    Mock::given(method("POST")).respond_with(response).mount(&server).await;
+    let quiet = format!("{:?}", fails(&client(&server.uri())).await);
+    assert!(!quiet.contains("secret") && !quiet.contains("sk-test"), "{quiet}");
+    assert!(quiet.contains("invalid_request_error"), "{quiet}");
+    let open = format!("{:?}", fails(&client(&server.uri()).reveal_provider_messages()).await);
+    assert!(open.contains("a secret of the user") && !open.contains("sk-test"), "{open}");
+}
+
+#[tokio::test]
+async fn the_models_name_chooses_the_fault_and_how_often_it_happens() {
+    let server = FakeServer::start().await;
+    let model = client(&server.url()).model("mock,n=3,f=500,r=1");
+    assert_eq!(fails(&model).await.kind(), ErrorKind::Unavailable);
+    assert_eq!(ask(&model, "Hi").await.0, " the quick b");
+}
+
+#[tokio::test]
+async fn a_long_answer_comes_whole() {
+    let server = FakeServer::start().await;
+    for knobs in ["mock,n=5000,w=64", "mock,n=5000,e=7,w=3", "mock,n=500,b=100"] {
+        let model = client(&server.url()).model(knobs);
+        let (text, reason, _) = ask(&model, "Hi").await;
+        assert_eq!((text, reason), (Script::parse(knobs).outcome().text, Some(FinishReason::Stop)), "{knobs}");
+    }
+}
