@@ -57,7 +57,7 @@ pub(crate) struct Ask {
     /// Which model answers [env: OPENAI_MODEL]
     #[arg(short, long)]
     pub(crate) model: Option<String>,
-    /// What stdout gets: the text, one JSON object, or every event as a line of JSON
+    /// What stdout gets: the text (auto, plain), one object (json), or every event as a line (jsonl)
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
     /// The same as --format json
@@ -93,14 +93,10 @@ pub(crate) struct Common {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// The text
     #[default]
     Auto,
-    /// The text
     Plain,
-    /// One JSON object
     Json,
-    /// Every event as a line of JSON
     Jsonl,
 }
 

@@ -54,7 +54,7 @@ pub(crate) async fn run(
     let reply = tokio::select! {
         begun = begin(send, &session, notes) => begun?,
         caught = signals.next() => return leave(engine, caught).await,
-        () = &mut late => return Err(Error::new(ErrorKind::Busy, "the turn did not begin in time").into()),
+        () = &mut late => return Err(Error::new(ErrorKind::Timeout, "the chat was busy until the time limit").into()),
     };
     let turn = reply.turn();
     let mut show = pin!(Screen::new(ask, notes).show(reply));

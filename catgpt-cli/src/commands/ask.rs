@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use catgpt_core::{Engine, Persona};
+use catgpt_core::{Engine, ErrorKind, Persona};
 
 use super::block_on;
 use crate::args::{self, Ask, Common};
@@ -42,10 +42,12 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
 
 /// Ends turns whose process died, and closes. The answer is shown and stored by now, so an error is no failure.
 async fn put_away(engine: &Engine, notes: Notes) {
-    if let Err(error) = engine.sweep().await {
-        notes.detail(error);
-    }
-    if let Err(error) = engine.close(CLOSING).await {
-        notes.detail(error);
+    for done in [engine.sweep().await, engine.close(CLOSING).await] {
+        // A turn that was stopped has closed it already.
+        if let Err(error) = done
+            && error.kind() != ErrorKind::Closed
+        {
+            notes.detail(error);
+        }
     }
 }

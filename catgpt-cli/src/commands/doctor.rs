@@ -1,4 +1,4 @@
-//! `catgpt doctor`: what would be used, where it is, and whether it works. Shows no secret and makes no file.
+//! `catgpt doctor`: what would be used, where it is, and whether it works. Shows no secret.
 
 use std::fmt::Display;
 use std::io::{self, Write};
