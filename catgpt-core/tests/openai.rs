@@ -10,7 +10,7 @@ use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 /// Short enough for a test, long enough for a busy machine.
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_millis(500);
 const LONG: Duration = Duration::from_secs(60);
 
 fn request(text: &str) -> ModelRequest {
@@ -18,7 +18,7 @@ fn request(text: &str) -> ModelRequest {
 }
 
 fn client(url: &str) -> OpenAi {
-    OpenAi::new("sk-test").base_url(url).unwrap()
+    OpenAi::new("sk-test").base_url(url).expect("a server's address")
 }
 
 /// The text, the reason and the error that an answer came to.
@@ -129,15 +129,6 @@ async fn the_phases_have_their_own_limits() {
     let error = error.unwrap();
     assert_eq!((text.as_str(), reason, error.kind()), ("Hello ", None, ErrorKind::Timeout));
     assert!(error.message().contains("middle"), "{error}");
-}
-
-#[tokio::test]
-async fn an_answer_may_take_longer_than_its_pauses_may() {
-    let server = FakeServer::start().await;
-    server.next(Script::text(["a"; 12]).delay(SHORT / 6));
-    let limits = Timeouts { connect: LONG, first_byte: LONG, idle: SHORT };
-    let (text, reason, error) = ask(&client(&server.url()).timeouts(limits), "Hi").await;
-    assert_eq!((text.as_str(), reason, error.map(|e| e.kind())), ("aaaaaaaaaaaa", Some(FinishReason::Stop), None));
 }
 
 #[tokio::test]
@@ -312,4 +303,46 @@ async fn a_long_answer_comes_whole() {
         let (text, reason, _) = ask(&model, "Hi").await;
         assert_eq!((text, reason), (Script::parse(knobs).outcome().text, Some(FinishReason::Stop)), "{knobs}");
     }
+}
+
+/// The body of what a server answers to this line.
+async fn plain_http(address: &str, line: &str) -> serde_json::Value {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(line.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    loop {
+        stream.read_buf(&mut answer).await.unwrap();
+        let text = String::from_utf8_lossy(&answer);
+        if let Some((_, body)) = text.split_once("\r\n\r\n")
+            && let Ok(body) = serde_json::from_str(body)
+        {
+            return body;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_program_serves_other_languages() {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_catgpt-fake-openai"))
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let url = lines.next_line().await.unwrap().unwrap();
+    let address = url.trim_start_matches("http://").trim_end_matches("/v1");
+
+    plain_http(address, "POST /next HTTP/1.1\r\ncontent-length: 7\r\n\r\nf=quota").await;
+    assert_eq!(fails(&client(&url)).await.kind(), ErrorKind::RateLimited);
+    assert_eq!(ask(&client(&url), "Hi").await.0, "Hello wörld 🙂");
+    let requests = plain_http(address, "GET /requests HTTP/1.1\r\n\r\n").await;
+    assert_eq!(requests[1]["body"]["messages"][0]["content"], "Hi");
+    assert_eq!(requests[1]["progress"], "answered");
+    let faults = plain_http(address, "GET /faults HTTP/1.1\r\n\r\n").await;
+    assert_eq!(faults.as_array().map(Vec::len), Some(Fault::ALL.len()));
+    assert_eq!(faults[0]["end"], serde_json::json!({ "error": "rate_limited" }));
+    let refused = plain_http(address, "GET /refused HTTP/1.1\r\n\r\n").await;
+    assert_eq!(fails(&client(refused["url"].as_str().unwrap())).await.kind(), ErrorKind::Unavailable);
 }

@@ -156,3 +156,6 @@ fn push_reasoning(more: &str, out: &mut Queue) {
 fn not_json(bytes: usize) -> Error {
     Error::new(ErrorKind::Unavailable, "the model sent a frame that is not JSON").with("bytes", bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,3 +128,62 @@ fn by_status(status: u16) -> Verdict {
 fn verdict(kind: ErrorKind, message: &'static str) -> Verdict {
     Verdict { kind, retryable: kind.is_retryable(), message }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(status: u16, complaint: Value) -> Error {
+        at_status(status, json!({ "error": complaint }).to_string().as_bytes(), Reveal::Codes)
+    }
+
+    #[test]
+    fn every_server_says_that_it_is_too_long_in_its_own_words() {
+        let sentences = [
+            "This model's maximum context length is 4096 tokens. However, your messages resulted in 5000 tokens.",
+            "the request exceeds the available context size, try increasing it",
+            "request (9001 tokens) exceeds the available context size (8192 tokens), try increasing it",
+            "the input length exceeds the context length",
+            "prompt is too long: 210000 tokens > 200000 maximum",
+            "Please reduce the length: the prompt does not fit into the context window",
+        ];
+        for sentence in sentences {
+            for complaint in [json!({ "message": sentence }), json!(sentence)] {
+                let error = refused(400, complaint);
+                assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::ContextTooLong, false), "{sentence}");
+                assert!(!format!("{error:?}").contains(sentence));
+            }
+        }
+        let error = refused(429, json!({ "message": "too many tokens a minute for this context window" }));
+        assert_eq!(error.kind(), ErrorKind::RateLimited);
+    }
+
+    #[test]
+    fn codes_go_before_statuses() {
+        assert_eq!(refused(500, json!({ "type": "exceed_context_size_error" })).kind(), ErrorKind::ContextTooLong);
+        assert_eq!(refused(403, json!({ "code": "content_policy_violation" })).kind(), ErrorKind::Refused);
+        let quota = refused(429, json!({ "code": "insufficient_quota" }));
+        assert_eq!((quota.kind(), quota.is_retryable()), (ErrorKind::RateLimited, false));
+    }
+
+    #[test]
+    fn documents_of_any_shape_are_read() {
+        for body in ["", "<html>", "[]", "null", "{\"error\":null}", "[{\"error\":{\"status\":\"X\"}}]", "\u{feff}{}"] {
+            assert_eq!(at_status(503, body.as_bytes(), Reveal::Messages).kind(), ErrorKind::Unavailable, "{body}");
+        }
+        let error = at_status(400, br#"[{"error":{"code":"odd_one"}}]"#, Reveal::Codes);
+        assert_eq!(error.context("code"), Some("odd_one"));
+    }
+
+    #[test]
+    fn only_words_pass_as_codes_and_sentences_are_cut() {
+        for code in ["two words", "sk-abcdef", "käse", &"x".repeat(65)] {
+            assert_eq!(refused(400, json!({ "code": code, "type": code })).context("code"), None, "{code}");
+        }
+        let body = json!({ "error": { "message": "é".repeat(1000) } }).to_string();
+        let error = at_status(400, body.as_bytes(), Reveal::Messages);
+        assert_eq!(error.context("detail").map(|detail| detail.chars().count()), Some(MAX_DETAIL));
+    }
+}

@@ -167,3 +167,74 @@ fn data_of(line: &[u8]) -> Option<&[u8]> {
 fn too_large(max: usize) -> Error {
     Error::new(ErrorKind::Unavailable, "the model sent a frame that is too large").with("max_bytes", max)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(pieces: &[&[u8]]) -> (Vec<String>, Option<String>) {
+        let text = |data: &[u8]| String::from_utf8_lossy(data).into_owned();
+        let mut framer = Framer::new(64);
+        let mut events = Vec::new();
+        for mut piece in pieces.iter().copied() {
+            while let Some(data) = framer.next(&mut piece).unwrap() {
+                events.push(text(data));
+            }
+        }
+        (events, framer.rest().map(text))
+    }
+
+    fn events(body: &str) -> Vec<String> {
+        let (events, rest) = all(&[body.as_bytes()]);
+        for at in 0..=body.len() {
+            let (before, after) = body.as_bytes().split_at(at);
+            assert_eq!(all(&[before, after]), (events.clone(), rest.clone()), "cut at {at}");
+        }
+        events
+    }
+
+    #[test]
+    fn lines_end_in_three_ways() {
+        for end in ["\n", "\r\n", "\r"] {
+            let body = "data: a#data: b##data: c##".replace('#', end);
+            assert_eq!(events(&body), ["a\nb", "c"], "{end:?}");
+        }
+        assert_eq!(events("data: a\r\n\ndata: b\n\r\n"), ["a", "b"]);
+    }
+
+    #[test]
+    fn only_data_counts_and_one_space_before_it_does_not() {
+        assert_eq!(events("data:a\n\ndata:  b\n\ndata\n\ndata:\n\n"), ["a", " b", "", ""]);
+        assert_eq!(events(": no\nevent: x\nid: 1\nretry: 2\ndatum: 3\n data: 4\n\n\n"), Vec::<String>::new());
+        assert_eq!(events("id: 1\ndata: a\n: between\nevent: x\ndata: b\n\n"), ["a\nb"]);
+    }
+
+    #[test]
+    fn a_mark_may_stand_first_and_only_there() {
+        assert_eq!(events("\u{feff}data: a\n\n\u{feff}data: b\n\n"), ["a"]);
+    }
+
+    #[test]
+    fn what_has_no_end_is_what_rests() {
+        assert_eq!(all(&[b"data: a\n\ndata: b"]), (vec!["a".into()], Some("b".into())));
+        assert_eq!(all(&[b"data: a\ndata: b\n"]), (vec![], Some("a\nb".into())));
+        assert_eq!(all(&[b"data: a\n\n: c"]), (vec!["a".into()], None));
+        assert_eq!(all(&[b""]), (vec![], None));
+    }
+
+    #[test]
+    fn an_event_may_not_be_larger_than_allowed() {
+        let long = "x".repeat(65);
+        let many = "data: xxxx\n".repeat(20);
+        for body in [long, format!(":{}", "x".repeat(65)), many] {
+            let refused = |size: usize| {
+                let mut framer = Framer::new(64);
+                let mut pieces = body.as_bytes().chunks(size);
+                let error = pieces.find_map(|mut piece| framer.next(&mut piece).err());
+                assert!(framer.line.len() + framer.data.len() <= 2 * 64, "more was kept than allowed");
+                error.is_some()
+            };
+            assert!(refused(1) && refused(7) && refused(body.len()), "{body}");
+        }
+    }
+}

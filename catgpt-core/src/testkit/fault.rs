@@ -2,7 +2,8 @@
 
 macro_rules! faults {
     ($($(#[$doc:meta])* $fault:ident = $name:literal,)*) => {
-        /// What goes wrong with an answer. Where a place matters, it is before chunk `k` ([`Script::at`](super::Script::at)).
+        /// What goes wrong with an answer. Where a place matters, it is before chunk `k`
+        /// ([`Script::at`](super::Script::at)).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Fault { $($(#[$doc])* $fault,)* }

@@ -123,7 +123,8 @@ impl Script {
     /// Reads the knobs that follow the first comma (or stand alone), as `n=100,d=20,f=cut,k=5`:
     /// `n` content chunks · `d` milliseconds before each · `f` a fault's name · `k` before which chunk it happens ·
     /// `r` how many requests of this model name fail (all) · `ra` seconds of `Retry-After` (1) · `e` events in an HTTP
-    /// chunk (1) · `w` HTTP chunks in a write (1) · `b` bytes in a write and HTTP chunk (all) · `ts=1` the content is the time of the write, in µs since 1970.
+    /// chunk (1) · `w` HTTP chunks in a write (1) · `b` bytes in a write and HTTP chunk (all) ·
+    /// `ts=1` the content is the time of the write, in µs since 1970.
     pub fn parse(knobs: &str) -> Self {
         let mut script = Script::default();
         for (knob, value) in knobs.split(',').filter_map(|pair| pair.trim().split_once('=')) {

@@ -204,3 +204,42 @@ impl Clock {
 fn deadline(after: Duration) -> Instant {
     Instant::now() + after.min(Duration::from_secs(100 * 365 * 24 * 60 * 60))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    async fn rings(clock: &mut Clock) -> Duration {
+        let start = Instant::now();
+        std::future::poll_fn(|cx| clock.poll(cx)).await;
+        start.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_sign_of_life_moves_the_deadline() {
+        let mut clock = Clock::new(10 * SECOND);
+        for _ in 0..50 {
+            let early = tokio::time::timeout(9 * SECOND, rings(&mut clock)).await;
+            assert!(early.is_err(), "it rang although bytes came");
+            clock.allow(10 * SECOND);
+        }
+        let quiet = rings(&mut clock).await;
+        assert!((10 * SECOND..11 * SECOND).contains(&quiet), "{quiet:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shorter_limit_counts_at_once() {
+        let mut clock = Clock::new(100 * SECOND);
+        clock.allow(SECOND);
+        let quiet = rings(&mut clock).await;
+        assert!((SECOND..2 * SECOND).contains(&quiet), "{quiet:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_limit_does_not_overflow() {
+        let mut clock = Clock::new(Duration::MAX);
+        assert!(tokio::time::timeout(1000 * SECOND, rings(&mut clock)).await.is_err());
+    }
+}

@@ -112,7 +112,7 @@ impl Call {
         let body = request::body(config, &self.request);
         let sent = self.model.client()?.post(url.clone()).headers(headers).body(body).send().await;
         let response = sent.map_err(|error| unreachable(error).with("url", shown(&url)))?;
-        if response.status() == 200 {
+        if response.status().is_success() {
             return Ok(response);
         }
         let error = refusal(response, key.map(|key| key.expose()), config).await;
