@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use catgpt_core::{
-    Busy, Engine, Error, ErrorKind, Event, FinishReason, Finished, Persona, Reply, Send, Session, Status, User,
+    Busy, Engine, Error, ErrorKind, Event, FinishReason, Finished, Persona, Reply, Send, Session, Status, TurnId, User,
 };
 use futures_util::FutureExt;
 use tokio::io::{AsyncWriteExt, Stdout};
@@ -28,6 +28,13 @@ const BUSY_AFTER: Duration = Duration::from_secs(1);
 /// How much is collected before it is written.
 const BATCH: usize = 64 << 10;
 
+/// What is said, and to whom.
+pub(crate) struct Said {
+    pub(crate) text: String,
+    /// Who answers from now on, if somebody else than before.
+    pub(crate) persona: Option<Persona>,
+}
+
 /// Why a turn ends before its time.
 enum Stop {
     Caught(Caught),
@@ -39,21 +46,24 @@ enum Stop {
 pub(crate) async fn run(
     engine: &Engine,
     ask: &Ask,
-    text: String,
-    persona: Option<Persona>,
+    said: Said,
+    signals: &mut Signals,
     notes: Notes,
 ) -> Result<Exit, Failure> {
     let user = engine.local();
     let session = session(&user, ask, notes).await?;
-    let mut signals = Signals::catch()?;
-    let mut send = session.send(text).busy(Busy::queue());
-    if let Some(persona) = persona {
+    let mut send = session.send(said.text).busy(Busy::queue());
+    if let Some(persona) = said.persona {
         send = send.persona(persona);
     }
     let mut late = pin!(deadline(ask.timeout));
     let reply = tokio::select! {
         begun = begin(send, &session, notes) => begun?,
-        caught = signals.next() => return leave(engine, caught).await,
+        caught = signals.next() => {
+            // Nothing is stored yet, or the turn began in this moment: then it is ended.
+            engine.close(Duration::ZERO).await?;
+            return Ok(caught.exit());
+        }
         () = &mut late => return Err(Error::new(ErrorKind::Timeout, "the chat was busy until the time limit").into()),
     };
     let turn = reply.turn();
@@ -66,30 +76,46 @@ pub(crate) async fn run(
         caught = signals.next() => Stop::Caught(caught),
         () = &mut late => Stop::Late,
     };
-    let store = async {
-        match stop {
-            Stop::Caught(Caught::Terminate | Caught::Hangup) => engine.close(Duration::ZERO).await?,
-            _ => {
-                user.cancel(turn).await?;
-                engine.close(STORING).await?;
-            }
-        }
-        if !matches!(stop, Stop::Output(_)) {
-            let _ = timeout(LAST_WORDS, show).await;
-        }
-        Ok::<_, Failure>(())
-    };
     tokio::select! {
-        stored = store => stored?,
+        stored = store(engine, turn, &stop, show) => stored?,
         // Whoever asks twice does not want to wait.
         caught = signals.next() => return Ok(caught.exit()),
     }
-    match stop {
-        Stop::Caught(caught) => Ok(caught.exit()),
-        Stop::Late => {
-            Err(Error::new(ErrorKind::Timeout, "the answer was stopped at the time limit; what came is kept").into())
+    stop.verdict()
+}
+
+/// Ends the turn early and waits until it is stored.
+async fn store(
+    engine: &Engine,
+    turn: TurnId,
+    stop: &Stop,
+    show: impl Future<Output = Result<Finished, Failure>>,
+) -> Result<(), Failure> {
+    if let Stop::Caught(Caught::Terminate | Caught::Hangup) = stop {
+        engine.close(Duration::ZERO).await?;
+    } else {
+        engine.local().cancel(turn).await?;
+        engine.close(STORING).await?;
+    }
+    if let Stop::Output(_) = stop {
+        return Ok(());
+    }
+    match timeout(LAST_WORDS, show).await {
+        Ok(Ok(Finished { error: Some(error), .. })) if Exit::of(error.kind) == Exit::Store => {
+            Err(Error::from(error).into())
         }
-        Stop::Output(failure) => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+impl Stop {
+    fn verdict(self) -> Result<Exit, Failure> {
+        let late = "the answer was stopped at the time limit; what came is kept";
+        match self {
+            Self::Caught(caught) => Ok(caught.exit()),
+            Self::Late => Err(Error::new(ErrorKind::Timeout, late).into()),
+            Self::Output(failure) => Err(failure),
+        }
     }
 }
 
@@ -126,12 +152,6 @@ async fn begin(send: Send, session: &Session, notes: Notes) -> Result<Reply, Err
         notes.say("another turn runs in this chat; waiting for its end");
     }
     begun.await
-}
-
-/// Ends before the turn began, or in the moment when it did.
-async fn leave(engine: &Engine, caught: Caught) -> Result<Exit, Failure> {
-    engine.close(Duration::ZERO).await?;
-    Ok(caught.exit())
 }
 
 /// Shows events on stdout. It writes beside the runtime: a reader that does not read must not stop the turn.

@@ -10,7 +10,9 @@ use crate::args::{self, Ask, Common};
 use crate::config::{self, Model, Store};
 use crate::exit::{Exit, Failure};
 use crate::notes::{Notes, tell};
-use crate::{stdin, turn};
+use crate::signals::Signals;
+use crate::stdin;
+use crate::turn::{self, Said};
 
 /// How long the engine may take to let go of the store.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -34,8 +36,15 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
             .memory(store.open().await?)
             .persona(Persona::cat())
             .build();
-        let done = turn::run(&engine, &ask, text, persona, notes).await;
-        put_away(&engine, notes).await;
+        let mut signals = Signals::catch()?;
+        let done = turn::run(&engine, &ask, Said { text, persona }, &mut signals, notes).await;
+        // After a signal the store is closed already, or nobody wants to wait for it.
+        if let Ok(Exit::Ok) | Err(_) = done {
+            tokio::select! {
+                () = put_away(&engine, notes) => {}
+                _ = signals.next() => {}
+            }
+        }
         done
     })
 }
