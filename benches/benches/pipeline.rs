@@ -127,6 +127,7 @@ impl Job {
     }
 
     async fn raw(&self) -> Cost {
+        rustls::crypto::ring::default_provider().install_default().unwrap();
         let client = reqwest::Client::new();
         raw_stream(client.clone(), &self.url, "mock,n=500").await;
         let began = cpu();
@@ -145,8 +146,8 @@ impl Job {
         let engine = Engine::builder().model(model).memory(memory).build();
         engine_stream(engine.clone(), "warm".into(), "mock,n=500".into()).await;
         let began = cpu();
-        let streams = (0..self.streams)
-            .map(|i| tokio::spawn(engine_stream(engine.clone(), format!("s{i}"), self.model.clone())));
+        let streams =
+            (0..self.streams).map(|i| tokio::spawn(engine_stream(engine.clone(), format!("s{i}"), self.model.clone())));
         let bytes = join_all(streams).await.into_iter().map(Result::unwrap).sum();
         let cost = self.cost(began, bytes);
         engine.close(Duration::from_secs(5)).await.unwrap();

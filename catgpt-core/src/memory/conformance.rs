@@ -1,20 +1,55 @@
 //! The contract of [`Memory`] as a test suite, for authors of other backends (feature `conformance`).
 //!
 //! Write a [`Harness`] and expand [`conformance_tests!`](crate::conformance_tests): every behaviour becomes one test.
+//! Whoever wants one answer instead of many tests calls [`run`]. What a backend cannot do at all it answers with
+//! [`Lacks`]: a declared difference that stands in the [`Report`], never a behaviour that is silently skipped.
 //!
-//! ```ignore
+//! ```
+//! use std::sync::Arc;
+//! use async_trait::async_trait;
+//! use catgpt_core::memory::conformance::{self, Harness, Lacks, Store};
+//! use catgpt_core::{InMemory, Memory};
+//!
 //! struct Mine;
+//! struct MyStore(Arc<InMemory>);
 //!
-//! #[async_trait::async_trait]
+//! #[async_trait]
 //! impl Harness for Mine {
-//!     async fn open(&self) -> Box<dyn Store> { Box::new(MyStore::fresh().await) }
+//!     async fn open(&self) -> Box<dyn Store> {
+//!         Box::new(MyStore(Arc::new(InMemory::new())))
+//!     }
+//! }
+//!
+//! #[async_trait]
+//! impl Store for MyStore {
+//!     fn memory(&self) -> Arc<dyn Memory> {
+//!         self.0.clone()
+//!     }
+//!     async fn second(&self) -> Result<Arc<dyn Memory>, Lacks> {
+//!         Ok(self.0.clone())
+//!     }
+//!     async fn reopen(&self) -> Result<Arc<dyn Memory>, Lacks> {
+//!         Err(Lacks("what is in it goes with the process"))
+//!     }
+//!     async fn crash(&self) -> Result<Arc<dyn Memory>, Lacks> {
+//!         Err(Lacks("what is in it goes with the process"))
+//!     }
+//!     async fn set_full(&self, _: bool) -> Result<(), Lacks> {
+//!         Err(Lacks("nothing outside takes its room away"))
+//!     }
+//!     async fn set_read_only(&self, _: bool) -> Result<(), Lacks> {
+//!         Err(Lacks("it can always be written"))
+//!     }
 //! }
 //!
 //! catgpt_core::conformance_tests!(Mine);
-//! ```
 //!
-//! Whoever wants one answer instead of many tests calls [`run`]. What a backend cannot do at all it answers with
-//! [`Lacks`]: a declared difference that stands in the [`Report`], never a behaviour that is silently skipped.
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() {
+//!     let report = conformance::run(&Mine).await;
+//!     assert!(report.failed.is_empty() && report.differences.len() == 4, "{report}");
+//! }
+//! ```
 
 #![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test")]
 
@@ -26,7 +61,7 @@ mod delete;
 mod finish;
 mod isolation;
 mod journal;
-mod kit;
+pub(super) mod kit;
 mod outage;
 mod reading;
 mod takeover;
@@ -191,7 +226,9 @@ macro_rules! __conformance_expand {
 macro_rules! __conformance_topic {
     ([$harness:expr] $topic:ident { $($name:ident)* }) => {
         mod $topic {
+            #[allow(unused_imports)]
             use super::*;
+
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
@@ -217,7 +254,9 @@ macro_rules! __conformance_behaviours {
                 a_foreign_turn_goes_on_untouched
                 two_owners_may_use_the_same_session_id_and_key
                 the_turn_id_of_another_owner_is_refused
+                the_operation_id_of_another_owner_is_free
                 lists_turns_and_changes_show_only_ones_own
+                names_are_taken_literally
                 three_owners_at_random_never_meet
             }
             begin {
@@ -235,7 +274,9 @@ macro_rules! __conformance_behaviours {
                 a_second_turn_is_busy_and_writes_nothing
                 an_outlived_turn_is_stale_and_nothing_is_written
                 it_decides_by_turn_then_key_then_version_then_lease
-                a_persona_stays_until_it_is_replaced
+                a_title_is_for_the_session_that_is_made
+            a_persona_stays_until_it_is_replaced
+                bytes_come_back_as_they_went
                 what_is_too_large_is_refused
             }
             tree {
@@ -289,6 +330,7 @@ macro_rules! __conformance_behaviours {
                 what_is_not_there_is_not_found
                 sessions_come_latest_first_and_page_by_page
                 running_turns_are_listed
+                the_greatest_numbers_are_numbers
             }
             apply {
                 what_it_does_can_be_read
@@ -318,6 +360,9 @@ macro_rules! __conformance_behaviours {
                 many_sessions_do_not_disturb_each_other
                 one_of_64_finishes_wins
                 one_of_64_retried_calls_is_made
+                the_dead_are_buried_once
+                a_sign_of_life_and_a_burial_do_not_both_win
+                an_end_and_a_deletion_leave_nothing_behind
             }
             outage {
                 two_handles_are_one_store

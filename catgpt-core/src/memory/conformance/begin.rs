@@ -4,7 +4,7 @@ use super::kit::{LONG, SHORT, bury, end, fails, id, opened, piece, say, user};
 use super::{Checked, Store};
 use crate::error::ErrorKind::{Conflict, InvalidInput};
 use crate::id::TurnId;
-use crate::memory::{Begin, Begun, Checkpoint, MAX_BODY, Op, Pin, Sealed};
+use crate::memory::{Begin, Begun, Checkpoint, Finish, MAX_BODY, Op, Pin, Sealed};
 use crate::message::{Role, Status};
 
 fn keyed(key: &str, hash: u8, begin: Begin) -> Begin {
@@ -190,6 +190,16 @@ pub(super) async fn it_decides_by_turn_then_key_then_version_then_lease(store: &
     Ok(())
 }
 
+pub(super) async fn a_title_is_for_the_session_that_is_made(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    let titled = |title: &str| Begin { title: Some(title.into()), ..say("s", "hi") };
+    for title in ["first", "second"] {
+        assert_eq!(ann.whole(titled(title)).await.session.title.as_deref(), Some(b"first".as_slice()));
+        assert_eq!(ann.session("s").await.unwrap().title.as_deref(), Some(b"first".as_slice()));
+    }
+    Ok(())
+}
+
 pub(super) async fn a_persona_stays_until_it_is_replaced(store: &dyn Store) -> Checked {
     let ann = user(store);
     let pinned = |name: &str, replace| Begin { pin: Pin { body: name.into(), replace }, ..say("s", "hi") };
@@ -205,6 +215,26 @@ pub(super) async fn a_persona_stays_until_it_is_replaced(store: &dyn Store) -> C
     // A session that was made without one takes the first.
     ann.apply(vec![Op::Create { session: id("bare"), title: None, pin: None }]).await.unwrap();
     assert_eq!(ann.start(say("bare", "hi")).await.session.pin.as_deref(), Some(b"persona".as_slice()));
+    Ok(())
+}
+
+pub(super) async fn bytes_come_back_as_they_went(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    let bytes: Vec<u8> = (0..=255).collect();
+    let pin = Pin { body: bytes.clone(), replace: false };
+    let begin = Begin { message: Some(bytes.clone()), pin, model: "m\u{1f431}'\"".into(), ..say("s", "") };
+    ann.start(begin.clone()).await;
+    ann.apply(vec![Op::SetTitle { session: id("s"), title: Some(bytes.clone()) }]).await.unwrap();
+    ann.keep(Checkpoint { to: 256, body: bytes.clone(), ..piece(begin.turn, 0, "") }).await.unwrap();
+    let view = ann.branch("s", None).await;
+    assert_eq!((view.session.title, view.session.pin), (Some(bytes.clone()), Some(bytes.clone())));
+    assert_eq!((&view.rows[0].body, &view.chunks[0].body), (&bytes, &bytes));
+    assert_eq!(view.rows[1].model, Some(begin.model));
+    ann.finish(Finish { body: bytes.clone(), ..end(begin.turn, "") }).await.unwrap();
+    assert_eq!(ann.tail(begin.turn, 0).await.unwrap().rows[0].body, bytes);
+    // An empty message is a message.
+    let empty = ann.whole(say("s", "")).await;
+    assert_eq!(empty.window.last().map(|row| (row.seq, row.body.len())), Some((3, 0)));
     Ok(())
 }
 

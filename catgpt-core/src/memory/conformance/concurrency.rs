@@ -5,10 +5,12 @@ use std::future::Future;
 
 use tokio::task::JoinSet;
 
-use super::kit::{User, end, id, piece, say, until, user};
+use super::kit::{SHORT, User, bury, end, fails, id, piece, say, until, user};
 use super::{Checked, Store};
+use crate::error::ErrorKind::NotFound;
 use crate::id::{OpId, TurnId};
-use crate::memory::{Begin, Begun, Done, Op, Sealed};
+use crate::memory::{Begin, Begun, Done, Kept, Op, Sealed};
+use crate::message::Status;
 
 /// Runs `n` calls at once and returns their answers.
 pub(super) async fn at_once<T, F>(n: usize, call: impl Fn(usize) -> F) -> Vec<T>
@@ -149,5 +151,80 @@ pub(super) async fn one_of_64_retried_calls_is_made(store: &dyn Store) -> Checke
     .await;
     assert!(done.iter().all(|each| *each == done[0] && matches!(each[..], [Done::Version(_)])));
     assert_eq!(ann.changes(0, 100).await.len(), 1);
+    Ok(())
+}
+
+/// So many turns, each in its session, whose leases have run out.
+async fn dead(user: &User, n: usize) -> Vec<TurnId> {
+    let mut turns = Vec::new();
+    for k in 0..n {
+        turns.push(user.run(Begin { lease: SHORT, ..say(&format!("s{k}"), "hi") }).await.0);
+    }
+    for turn in &turns {
+        user.outlive(*turn).await;
+    }
+    turns
+}
+
+pub(super) async fn the_dead_are_buried_once(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    let turn = dead(&ann, 1).await[0];
+    let sealed = at_once(64, |k| {
+        let ann = ann.clone();
+        async move { ann.finish(bury(turn, &k.to_string())).await.unwrap() }
+    })
+    .await;
+    assert_eq!(sealed.iter().filter(|sealed| **sealed == Sealed::Now).count(), 1);
+    assert_eq!(sealed.iter().filter(|sealed| matches!(sealed, Sealed::Before(_))).count(), 63);
+    assert_eq!(ann.changes(0, 100).await.len(), 3);
+    Ok(())
+}
+
+pub(super) async fn a_sign_of_life_and_a_burial_do_not_both_win(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    for turn in dead(&ann, 20).await {
+        let (kept, sealed) = tokio::join!(
+            tokio::spawn({
+                let ann = ann.clone();
+                async move { ann.keep(piece(turn, 0, "Hel")).await.unwrap() }
+            }),
+            tokio::spawn({
+                let ann = ann.clone();
+                async move { ann.finish(bury(turn, "")).await.unwrap() }
+            }),
+        );
+        let alive = match (kept.unwrap(), sealed.unwrap()) {
+            (Kept::Renewed { cancel: false }, Sealed::Alive { .. }) => true,
+            (Kept::Refused, Sealed::Now) => false,
+            both => panic!("only one of them can win, not {both:?}"),
+        };
+        let view = ann.tail(turn, 0).await.unwrap();
+        assert_eq!((view.rows[0].status == Status::Running, view.chunks.len()), (alive, usize::from(alive)));
+    }
+    Ok(())
+}
+
+pub(super) async fn an_end_and_a_deletion_leave_nothing_behind(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    for round in 0..20 {
+        let (turn, _) = ann.run(say("s", "hi")).await;
+        let (sealed, deleted) = tokio::join!(
+            tokio::spawn({
+                let ann = ann.clone();
+                async move { ann.finish(end(turn, "hello")).await }
+            }),
+            tokio::spawn({
+                let ann = ann.clone();
+                async move { ann.apply(vec![Op::Delete { session: id("s") }]).await }
+            }),
+        );
+        deleted.unwrap().unwrap();
+        match sealed.unwrap() {
+            Ok(Sealed::Now) => {}
+            refused => fails(refused, NotFound),
+        }
+        fails(ann.tail(turn, 0).await, NotFound);
+        assert_eq!((ann.sessions().await.len(), ann.turns().await.len()), (0, 0), "round {round}");
+    }
     Ok(())
 }

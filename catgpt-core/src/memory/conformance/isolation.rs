@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::kit::{User, WHOLE, bury, end, fails, id, piece, say, user};
 use super::{Checked, Store};
 use crate::error::ErrorKind::NotFound;
-use crate::id::TurnId;
+use crate::id::{OpId, TurnId};
 use crate::memory::{Begin, Kept, Op, Parent, Query, Read};
 use crate::message::Role;
 
@@ -78,6 +78,37 @@ pub(super) async fn the_turn_id_of_another_owner_is_refused(store: &dyn Store) -
     fails(bob.begin(Begin { turn, ..say("chat", "hi") }).await, NotFound);
     assert_eq!(bob.sessions().await, []);
     assert_eq!(ann.everything().await, before);
+    Ok(())
+}
+
+pub(super) async fn the_operation_id_of_another_owner_is_free(store: &dyn Store) -> Checked {
+    let op = OpId::fresh();
+    for name in ["ann", "bob"] {
+        let user = User::of(&store.memory(), name);
+        let ops = vec![Op::Create { session: id(name), title: Some(name.into()), pin: None }];
+        user.memory.apply(&user.owner, op, ops).await.unwrap();
+        assert_eq!(user.session(name).await.unwrap().title.as_deref(), Some(name.as_bytes()));
+    }
+    Ok(())
+}
+
+pub(super) async fn names_are_taken_literally(store: &dyn Store) -> Checked {
+    let names = ["a", "A", "a ", " a", "á", "a\u{301}", "%", "_", "a%", "'; --", "\u{1f431}", "0", "00"];
+    for name in names {
+        let user = User::of(&store.memory(), name);
+        for session in names {
+            let keyed = Begin { key: Some((session.into(), [1; 32])), ..say(session, &format!("{name} in {session}")) };
+            assert!(user.whole(keyed).await.created);
+        }
+    }
+    for name in names {
+        let user = User::of(&store.memory(), name);
+        assert_eq!(user.sessions().await.len(), names.len());
+        for session in names {
+            let rows = user.branch(session, None).await.rows;
+            assert_eq!((rows.len(), rows[0].body.as_slice()), (2, format!("{name} in {session}").as_bytes()));
+        }
+    }
     Ok(())
 }
 

@@ -20,14 +20,14 @@ pub(super) const LONG: Duration = Duration::from_secs(600);
 /// A lease that is meant to run out; nothing may rest on its being alive.
 pub(super) const SHORT: Duration = Duration::from_millis(60);
 /// All of a session.
-pub(super) const WHOLE: Limit = Limit { messages: 10_000, bytes: 1 << 40 };
+pub(in crate::memory) const WHOLE: Limit = Limit { messages: 10_000, bytes: 1 << 40 };
 
-pub(super) fn id(session: &str) -> SessionId {
+pub(in crate::memory) fn id(session: &str) -> SessionId {
     SessionId::new(session).unwrap()
 }
 
 /// A new turn after the head of the session.
-pub(super) fn say(session: &str, text: &str) -> Begin {
+pub(in crate::memory) fn say(session: &str, text: &str) -> Begin {
     Begin {
         session: id(session),
         turn: TurnId::fresh(),
@@ -48,7 +48,7 @@ pub(super) fn answer_again(session: &str, parent: Parent) -> Begin {
     Begin { parent, message: None, ..say(session, "") }
 }
 
-pub(super) fn end(turn: TurnId, text: &str) -> Finish {
+pub(in crate::memory) fn end(turn: TurnId, text: &str) -> Finish {
     Finish { turn, status: Status::Complete, body: text.into(), usage: None, if_expired: false }
 }
 
@@ -57,12 +57,12 @@ pub(super) fn bury(turn: TurnId, text: &str) -> Finish {
     Finish { status: Status::Interrupted, if_expired: true, ..end(turn, text) }
 }
 
-pub(super) fn piece(turn: TurnId, from: Offset, text: &str) -> Checkpoint {
+pub(in crate::memory) fn piece(turn: TurnId, from: Offset, text: &str) -> Checkpoint {
     Checkpoint { turn, from, to: from + text.len() as u64, body: text.into(), lease: LONG, sync: false }
 }
 
 #[track_caller]
-pub(super) fn fails<T: Debug>(result: Result<T>, kind: ErrorKind) {
+pub(in crate::memory) fn fails<T: Debug>(result: Result<T>, kind: ErrorKind) {
     match result {
         Err(error) if error.kind() == kind => {}
         other => panic!("expected {kind}, got {other:?}"),
@@ -70,7 +70,7 @@ pub(super) fn fails<T: Debug>(result: Result<T>, kind: ErrorKind) {
 }
 
 #[track_caller]
-pub(super) fn opened(begun: Result<Begun>) -> Opened {
+pub(in crate::memory) fn opened(begun: Result<Begun>) -> Opened {
     match begun {
         Ok(Begun::Started(opened)) => *opened,
         other => panic!("expected Started, got {other:?}"),

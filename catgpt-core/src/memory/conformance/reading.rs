@@ -1,10 +1,12 @@
 //! What reads and lists show.
 
+use std::time::Duration;
+
 use super::kit::{User, WHOLE, end, fails, id, piece, say, until, user};
 use super::{Checked, Store};
-use crate::error::ErrorKind::NotFound;
+use crate::error::ErrorKind::{Conflict, NotFound};
 use crate::id::{Seq, TurnId};
-use crate::memory::{Answer, Begin, Cursor, Limit, Op, Parent, Query, Read};
+use crate::memory::{Answer, Begin, Begun, Checkpoint, Cursor, Limit, Op, Parent, Query, Read};
 
 pub(super) async fn a_tail_begins_where_it_is_asked(store: &dyn Store) -> Checked {
     let ann = user(store);
@@ -158,5 +160,28 @@ pub(super) async fn running_turns_are_listed(store: &dyn Store) -> Checked {
     assert_eq!(turns, [(id("a"), a), (id("b"), b)]);
     ann.finish(end(a, "hello")).await.unwrap();
     assert_eq!(ann.turns().await, [(id("b"), b)]);
+    Ok(())
+}
+
+pub(super) async fn the_greatest_numbers_are_numbers(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    let most = Limit { messages: u32::MAX, bytes: u64::MAX };
+    ann.whole(Begin { window: most, ..say("s", "hi") }).await;
+    // A lease without an end, as a whole life of it.
+    let (turn, opened) = ann.run(Begin { window: most, lease: Duration::MAX, ..say("s", "more") }).await;
+    assert_eq!(opened.window.len(), 3);
+    ann.keep(Checkpoint { lease: Duration::MAX, ..piece(turn, 0, "Hel") }).await.unwrap();
+    assert!(matches!(ann.begin(say("s", "me")).await.unwrap(), Begun::Busy { .. }));
+    assert!(!ann.tail(turn, u64::MAX).await.unwrap().expired);
+    let branch = ann.read(Read::Branch { session: id("s"), head: None, limit: most }).await.unwrap();
+    assert_eq!((branch.rows.len(), branch.more), (4, false));
+    let tree = ann.read(Read::Tree { session: id("s"), after: Seq::MAX, limit: most }).await.unwrap();
+    assert_eq!((tree.rows.len(), tree.more), (0, false));
+    fails(ann.begin(Begin { if_version: Some(u64::MAX), ..say("s", "me") }).await, Conflict);
+    assert_eq!(ann.changes(u64::MAX, u32::MAX).await, []);
+    assert_eq!(ann.changes(0, u32::MAX).await.len(), 4);
+    let last = Cursor { updated_ms: i64::MAX, session: id("s") };
+    assert_eq!(page(&ann, Some(last), u32::MAX).await.0, ["s"]);
+    assert!(ann.memory.sweep(u32::MAX).await.unwrap().expired.is_empty());
     Ok(())
 }

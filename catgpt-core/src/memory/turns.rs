@@ -1,0 +1,155 @@
+//! What the calls of a turn take and answer: plain data.
+
+use std::time::Duration;
+
+use super::{Limit, Row, SessionRow};
+use crate::id::{Seq, SessionId, TurnId};
+use crate::message::{Offset, Status, Usage};
+
+/// Where a new turn hangs in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parent {
+    /// After the newest message of the active branch.
+    Head,
+    /// After this message.
+    Under(Seq),
+    /// Beside this message (`None`: beside the head), as another version of it.
+    Beside(Option<Seq>),
+}
+
+/// What [`Memory::begin_turn`] is given.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Begin {
+    /// The session; made if it is not there.
+    pub session: SessionId,
+    /// The new turn's id.
+    pub turn: TurnId,
+    /// An idempotency key, unique in the session for 24 h, and the hash of what is asked.
+    pub key: Option<(String, [u8; 32])>,
+    /// Where it hangs. A message that is not there is `NotFound`.
+    pub parent: Parent,
+    /// Only if the session is still at this version.
+    pub if_version: Option<u64>,
+    /// The user's message; `None` answers the parent again, which must then be a user's message (`InvalidInput`).
+    pub message: Option<Vec<u8>>,
+    /// The encoded title of a session that this makes.
+    pub title: Option<Vec<u8>>,
+    /// The model, kept with the reply.
+    pub model: String,
+    /// The persona: kept if the session has none yet, or if `replace` is set.
+    pub pin: Pin,
+    /// How long the turn is believed alive without a checkpoint.
+    pub lease: Duration,
+    /// How much of the branch to return.
+    pub window: Limit,
+}
+
+/// A persona as the session keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The encoded copy.
+    pub body: Vec<u8>,
+    /// Whether it takes the place of one that is there.
+    pub replace: bool,
+}
+
+/// What [`Memory::begin_turn`] answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Begun {
+    /// Committed. The session's lease is this turn's.
+    Started(Box<Opened>),
+    /// The key, or the turn's id, is known: this is the turn it began, running or not.
+    Replay {
+        /// The turn.
+        turn: TurnId,
+    },
+    /// Another turn runs. Nothing was written.
+    Busy {
+        /// The turn.
+        turn: TurnId,
+        /// How long its lease still holds.
+        lease_left: Duration,
+    },
+    /// A turn whose lease has run out holds the session: end it, then try again. Nothing was written.
+    Stale {
+        /// The turn.
+        turn: TurnId,
+    },
+}
+
+/// A turn that has begun.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// The session after the commit.
+    pub session: SessionRow,
+    /// Whether the session was made by this.
+    pub created: bool,
+    /// The user's message; `None` when it answers an older one again.
+    pub user_seq: Option<Seq>,
+    /// The reply.
+    pub reply_seq: Seq,
+    /// The branch up to the reply's parent (so with the user's message), oldest first.
+    pub window: Vec<Row>,
+}
+
+/// What [`Memory::checkpoint`] is given.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Checkpoint {
+    /// The turn.
+    pub turn: TurnId,
+    /// The offset where the piece begins, which must be where the last one ended (`Conflict` for a gap). A piece that
+    /// is there already is not written again.
+    pub from: Offset,
+    /// The offset where it ends; equal to `from` only for an empty one.
+    pub to: Offset,
+    /// The encoded piece; empty to renew the lease only.
+    pub body: Vec<u8>,
+    /// The new lease, from now.
+    pub lease: Duration,
+    /// Whether it must be on disk before the answer. Otherwise it may be lost with the machine, not with the process.
+    pub sync: bool,
+}
+
+/// What [`Memory::checkpoint`] answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Written, and the lease renewed.
+    Renewed {
+        /// Somebody asked for the turn to stop.
+        cancel: bool,
+    },
+    /// The turn does not run any more: nothing was written.
+    Refused,
+}
+
+/// What [`Memory::finish_turn`] is given.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Finish {
+    /// The turn.
+    pub turn: TurnId,
+    /// Its final status; never `Running`.
+    pub status: Status,
+    /// The whole body.
+    pub body: Vec<u8>,
+    /// What it used.
+    pub usage: Option<Usage>,
+    /// Only if its lease has run out: this ends a turn that died.
+    pub if_expired: bool,
+}
+
+/// What [`Memory::finish_turn`] answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sealed {
+    /// Ended by this call.
+    Now,
+    /// It had ended before, perhaps by an earlier try of this call: this is the reply as it stands.
+    Before(Box<Row>),
+    /// With `if_expired`: the lease holds again. Nothing was written.
+    Alive {
+        /// How long it still holds.
+        lease_left: Duration,
+    },
+}
