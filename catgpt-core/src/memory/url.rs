@@ -2,23 +2,26 @@
 
 use std::sync::Arc;
 
-use super::Memory;
+use super::{InMemory, Memory};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a URL asks for.
 #[derive(Debug, PartialEq, Eq)]
 enum Form<'a> {
+    InMemory,
     Sqlite(&'a str),
     Postgres,
 }
 
 /// Opens the store that `url` names.
 ///
+/// - `memory:`: an [`InMemory`] store, which goes with the process.
 /// - `sqlite:PATH`: a [`Sqlite`](super::Sqlite) file. SQLAlchemy's forms are the same: `sqlite:///X` is relative,
 ///   `sqlite:////X` absolute.
 /// - `postgres://…`: a PostgreSQL database (feature `postgres`).
 pub async fn open(url: &str) -> Result<Arc<dyn Memory>> {
     match form(url)? {
+        Form::InMemory => Ok(Arc::new(InMemory::new())),
         #[cfg(feature = "sqlite")]
         Form::Sqlite(path) => Ok(Arc::new(super::Sqlite::open(path).await?)),
         #[cfg(not(feature = "sqlite"))]
@@ -34,6 +37,7 @@ fn lacking(sentence: &'static str) -> Error {
 /// Never shows the URL in an error: there may be a password in it.
 fn form(url: &str) -> Result<Form<'_>> {
     match url.split_once(':') {
+        Some(("memory", "")) => Ok(Form::InMemory),
         Some(("sqlite", rest)) => sqlite(rest),
         Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(Form::Postgres),
         _ => Err(Error::invalid(
@@ -72,13 +76,23 @@ mod tests {
         ] {
             assert_eq!(form(url).unwrap(), Form::Sqlite(path), "{url}");
         }
+        assert_eq!(form("memory:").unwrap(), Form::InMemory);
         assert_eq!(form("postgres://u:p@h/d").unwrap(), Form::Postgres);
         assert_eq!(form("postgresql://u:p@h/d").unwrap(), Form::Postgres);
     }
 
     #[tokio::test]
     async fn a_wrong_url_lists_the_forms_and_shows_no_password() {
-        for url in ["", "chat.db", "mysql://u:hunter2@h/d", "postgres:hunter2", "sqlite", "redis://:hunter2@h"] {
+        for url in [
+            "",
+            "memory",
+            "memory:x",
+            "chat.db",
+            "mysql://u:hunter2@h/d",
+            "postgres:hunter2",
+            "sqlite",
+            "redis://:hunter2@h",
+        ] {
             let error = open(url).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
             assert!(error.to_string().contains("sqlite:PATH"), "{error}");
@@ -88,6 +102,20 @@ mod tests {
             ["sqlite:", "sqlite://", "sqlite:///", "sqlite::memory:", "sqlite:///:memory:", "sqlite://x", "sqlite:a?b"]
         {
             assert_eq!(open(url).await.unwrap_err().kind(), ErrorKind::InvalidInput, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_url_opens_can_be_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut urls = vec![("memory:".to_owned(), false)];
+        if cfg!(feature = "sqlite") {
+            urls.push((format!("sqlite:{}", folder.path().join("chat.db").display()), true));
+        }
+        for (url, durable) in urls {
+            let store = open(&url).await.unwrap();
+            assert_eq!(store.caps().durable, durable, "{url}");
+            store.close().await.unwrap();
         }
     }
 

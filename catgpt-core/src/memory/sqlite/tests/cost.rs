@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use rusqlite::StatementStatus;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 use super::kit::{ann, end, folder, id, say, started, talk};
 use crate::id::OpId;
+use crate::memory::sqlite::writer::Care;
 use crate::memory::sqlite::{Sqlite, connect, start};
 use crate::memory::{Begin, Checkpoint, Memory, Op, Parent};
 
@@ -144,4 +146,21 @@ async fn only_pieces_do_without_the_disk() {
     assert_eq!(syncs(taken(&work)), ["NORMAL"]);
     store.finish_turn(&ann(), end(turn, "x")).await.unwrap();
     assert_eq!(syncs(taken(&work)), ["FULL"]);
+}
+
+#[tokio::test]
+async fn statements_are_compiled_once() {
+    let folder = folder();
+    let (store, work) = watched(&folder.path().join("chat.db"));
+    for n in 0..20 {
+        talk(&store, &format!("s{}", n % 3), "hi").await;
+    }
+    let statements = taken(&work).statements.into_iter().collect::<std::collections::BTreeSet<_>>();
+    let again = store.write(Care::Bare, |conn| {
+        let again = statements
+            .into_iter()
+            .filter(|sql| conn.prepare_cached(sql).unwrap().get_status(StatementStatus::RePrepare) > 0);
+        Ok(again.collect::<Vec<_>>())
+    });
+    assert_eq!(again.await.unwrap(), Vec::<String>::new());
 }

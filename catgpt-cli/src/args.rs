@@ -1,0 +1,262 @@
+//! The command line: its words, its options, and which of them go together.
+
+use std::ffi::OsString;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+/// Chat with a model from the shell. Every chat is remembered.
+#[derive(Debug, Parser)]
+#[command(name = "catgpt", version, disable_help_subcommand = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  catgpt \"Why do cats purr?\"
+  catgpt -c \"and in one line?\"               go on with the chat used last
+  cat notes.md | catgpt -s notes summarise   a chat by name, about a file
+  catgpt -- chats are fun                    a prompt that begins with a command's name
+
+Environment: OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL, DATABASE_URL, NO_COLOR";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Ask something; the same as without a command, for scripts
+    Ask(Ask),
+    /// List the chats, or show one
+    Chats(Chats),
+    /// Show which model, store and files are used, and whether they work
+    Doctor,
+}
+
+/// One turn.
+#[derive(Debug, Args)]
+pub(crate) struct Ask {
+    /// What to say; text on stdin goes before it
+    #[arg(value_name = "PROMPT")]
+    pub(crate) prompt: Vec<String>,
+    /// Go on with the chat used last
+    #[arg(short, long = "continue", conflicts_with = "session")]
+    pub(crate) continue_last: bool,
+    /// Go on with this chat (a name, an id's beginning, @ or @N), or begin one with this name
+    #[arg(short, long, value_name = "CHAT")]
+    pub(crate) session: Option<String>,
+    /// Who answers from now on: a persona's name or a file (NAME.md)
+    #[arg(short, long, value_name = "NAME|FILE", conflicts_with = "system")]
+    pub(crate) persona: Option<String>,
+    /// A system prompt instead of a persona
+    #[arg(long, value_name = "TEXT|@FILE")]
+    pub(crate) system: Option<String>,
+    /// Which model answers [env: OPENAI_MODEL]
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
+    /// What stdout gets: the text (auto, plain), one object (json), or every event as a line (jsonl)
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// Stop the answer after this long
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) timeout: Option<u32>,
+    /// Do not read stdin
+    #[arg(long)]
+    pub(crate) no_stdin: bool,
+}
+
+impl Ask {
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
+/// What goes with every command.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// Where chats are kept: sqlite:PATH or memory: [env: DATABASE_URL]
+    #[arg(long, value_name = "URL", global = true)]
+    pub(crate) memory: Option<String>,
+    /// No notices on stderr; errors are still told
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Tell on stderr which chat, persona and model answer, and what it cost
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Auto,
+    Plain,
+    Json,
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Chats {
+    #[command(subcommand)]
+    action: Option<ChatsAction>,
+    #[command(flatten)]
+    list: List,
+}
+
+impl Chats {
+    pub(crate) fn action(self) -> ChatsAction {
+        self.action.unwrap_or(ChatsAction::List(self.list))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChatsAction {
+    /// List the chats, the one used last first
+    List(List),
+    /// Show a chat, or one message of it exactly as it is stored
+    Show(Show),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// At most so many
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// A name, an id's beginning (4 characters or more), @ for the chat used last, @N for the Nth last
+    #[arg(value_name = "CHAT")]
+    pub(crate) chat: String,
+    /// Only this message: its number, or `last`
+    #[arg(value_name = "MESSAGE")]
+    pub(crate) message: Option<Which>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// One message of a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    Number(u64),
+    Last,
+}
+
+impl std::str::FromStr for Which {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "last" => Ok(Self::Last),
+            _ => text.parse().map(Self::Number).map_err(|_| "a message's number is expected, or `last`"),
+        }
+    }
+}
+
+/// Reads the command line. The error is clap's: also `--help` and `--version` are one.
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches_from(words)?;
+    refuse_stray_options(&matches)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// The short help, for those who said nothing.
+pub(crate) fn help() -> String {
+    Cli::command().render_help().to_string()
+}
+
+/// `catgpt -s trip chats list` could be meant as a prompt or as a command: neither is done.
+fn refuse_stray_options(matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Some(command) = matches.subcommand_name() else { return Ok(()) };
+    let given = |id: &clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    let asks = Ask::augment_args(Clap::new("ask"));
+    if !asks.get_arguments().any(|arg| given(arg.get_id())) {
+        return Ok(());
+    }
+    let hint = format!(
+        "`{command}` is a command, and what stands before it belongs to a prompt\n\n  \
+         put its own options after it:            catgpt {command} …\n  \
+         or say `--` before it if it is a prompt: catgpt … -- {command} …"
+    );
+    Err(Cli::command().error(clap::error::ErrorKind::ArgumentConflict, hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Cli, clap::Error> {
+        parse(std::iter::once("catgpt").chain(line.split_whitespace()).map(OsString::from))
+    }
+
+    fn prompt(line: &str) -> Option<Vec<String>> {
+        let cli = read(line).ok()?;
+        match cli.command {
+            None => Some(cli.ask.prompt),
+            Some(Command::Ask(ask)) => Some(ask.prompt),
+            Some(_) => None,
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn words_and_options_stand_in_any_order() {
+        for line in ["hi there -s x", "-s x hi there", "hi -s x there", "ask hi there -s x", "ask -s x -- hi there"] {
+            assert_eq!(prompt(line).unwrap(), ["hi", "there"], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_commands_name_is_a_prompt_after_two_dashes_or_another_word() {
+        for line in ["-- chats list", "-s x -- chats list", "ask chats list"] {
+            assert_eq!(prompt(line).unwrap(), ["chats", "list"], "{line}");
+        }
+        assert_eq!(prompt("why doctor").unwrap(), ["why", "doctor"]);
+        assert_eq!(prompt("help me list chats").unwrap(), ["help", "me", "list", "chats"]);
+    }
+
+    #[test]
+    fn an_option_before_a_command_is_refused_and_never_sent() {
+        for line in ["-s foo chats list", "-c doctor", "--json chats", "-m x ask hi", "hello -q chats"] {
+            let error = read(line).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains("--"), "{line}: {error}");
+        }
+        assert!(matches!(read("--memory memory: -q chats list").unwrap().command, Some(Command::Chats(_))));
+    }
+
+    #[test]
+    fn what_excludes_each_other_is_refused() {
+        for line in
+            ["-c -s x hi", "-p cat --system x hi", "--json --format plain hi", "-q -v hi", "--format rendered hi"]
+        {
+            assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn chats_lists_unless_told_otherwise() {
+        let action = |line| match read(line).unwrap().command {
+            Some(Command::Chats(chats)) => chats.action(),
+            _ => panic!("{line}"),
+        };
+        assert!(matches!(action("chats"), ChatsAction::List(List { json: false, .. })));
+        assert!(matches!(action("chats --json -n 3"), ChatsAction::List(List { json: true, limit: Some(3) })));
+        assert!(matches!(action("chats show @2 last"), ChatsAction::Show(Show { message: Some(Which::Last), .. })));
+    }
+}

@@ -1,0 +1,173 @@
+//! `catgpt chats`: what there is, and what was said.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use catgpt_core::{Engine, Error, ErrorKind, Message, Offline, Role, SessionInfo, Status, User};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use unicode_width::UnicodeWidthStr;
+
+use super::block_on;
+use crate::args::{ChatsAction, Common, List, Show, Which};
+use crate::config::Store;
+use crate::exit::{Exit, Failure};
+use crate::notes::Notes;
+use crate::refs::{self, Chats};
+use crate::render::visible;
+
+pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failure> {
+    let notes = Notes::new(common);
+    let store = Store::choose(common)?;
+    block_on(async {
+        let engine = Engine::builder().model(Offline::new()).memory(store.open().await?).build();
+        // What a process that died left behind is told as it is: interrupted.
+        engine.sweep().await?;
+        let mut out = Out { to: BufWriter::new(io::stdout()), terminal: io::stdout().is_terminal() };
+        match action {
+            ChatsAction::List(options) => list(&engine.local(), &options, &mut out, notes).await?,
+            ChatsAction::Show(options) => show(&engine.local(), &options, &mut out).await?,
+        }
+        out.to.flush()?;
+        engine.close(std::time::Duration::ZERO).await?;
+        Ok(Exit::Ok)
+    })
+}
+
+/// Stdout, and whether somebody looks at it.
+struct Out {
+    to: BufWriter<io::Stdout>,
+    terminal: bool,
+}
+
+impl Out {
+    fn json(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.to, value)?;
+        self.to.write_all(b"\n")
+    }
+
+    /// Text exactly as it is, but a terminal is not steered by it.
+    fn text(&mut self, text: &str) -> io::Result<()> {
+        match self.terminal {
+            true => self.to.write_all(visible(text).as_bytes()),
+            false => self.to.write_all(text.as_bytes()),
+        }
+    }
+}
+
+async fn list(user: &User, options: &List, out: &mut Out, notes: Notes) -> Result<(), Failure> {
+    let mut chats = Chats::new(user);
+    let mut rows = Vec::new();
+    while rows.len() < options.limit.map_or(usize::MAX, |limit| limit as usize) {
+        let Some(info) = chats.next().await? else { break };
+        match (options.json, out.terminal) {
+            (true, _) => out.json(&info)?,
+            (false, false) => writeln!(out.to, "{}", columns(&info, false).join("\t"))?,
+            (false, true) => {}
+        }
+        rows.push(info);
+    }
+    if rows.is_empty() {
+        notes.say("there are no chats yet");
+    }
+    if out.terminal && !options.json {
+        table(&rows.iter().map(|info| columns(info, true)).collect::<Vec<_>>(), &mut out.to)?;
+    }
+    Ok(())
+}
+
+/// Name, time, number of messages, title; on a terminal for people, else for programs.
+fn columns(info: &SessionInfo, terminal: bool) -> [String; 4] {
+    let id = info.id.as_str();
+    let title: String = info.title.as_deref().unwrap_or_default().replace(char::is_control, " ");
+    match terminal {
+        true => [refs::short(id).to_owned(), local(info.updated_ms), info.messages.to_string(), title],
+        false => [id.to_owned(), utc(info.updated_ms), info.messages.to_string(), title],
+    }
+}
+
+fn table(rows: &[[String; 4]], out: &mut impl Write) -> io::Result<()> {
+    let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
+    let (name, when, count) = (width(0), width(1), width(2));
+    for row in rows {
+        let pad = " ".repeat(name - row[0].width());
+        writeln!(out, "{}{pad}  {:when$}  {:>count$}  {}", row[0], row[1], row[2], row[3])?;
+    }
+    Ok(())
+}
+
+async fn show(user: &User, options: &Show, out: &mut Out) -> Result<(), Failure> {
+    let session = refs::find(user, &options.chat).await?;
+    let history = session.history(u32::MAX).await?;
+    let messages = match options.message {
+        None => history,
+        Some(Which::Last) => history.into_iter().next_back().into_iter().collect(),
+        Some(Which::Number(seq)) => vec![by_number(&session, seq).await?],
+    };
+    for (n, message) in messages.iter().enumerate() {
+        if options.json {
+            out.json(message)?;
+        } else if options.message.is_some() {
+            one(message, out)?;
+        } else {
+            let gap = if n > 0 { "\n" } else { "" };
+            writeln!(out.to, "{gap}{}", heading(message))?;
+            out.text(&message.text())?;
+            if !message.text().ends_with('\n') {
+                out.to.write_all(b"\n")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A message of any branch.
+async fn by_number(session: &catgpt_core::Session, seq: u64) -> Result<Message, Error> {
+    let found = match seq {
+        0 => None,
+        seq => session.tree(seq - 1, 1).await?.into_iter().find(|message| message.seq == seq),
+    };
+    found.ok_or_else(|| Error::new(ErrorKind::NotFound, "this chat has no such message").with("message", seq))
+}
+
+/// One message's text and nothing else; how it ended is told beside it.
+fn one(message: &Message, out: &mut Out) -> io::Result<()> {
+    let text = message.text();
+    out.text(&text)?;
+    if out.terminal && !text.ends_with('\n') {
+        out.to.write_all(b"\n")?;
+    }
+    if message.status != Status::Complete {
+        out.to.flush()?;
+        crate::notes::tell(format_args!("this message is {}", ending(message)));
+    }
+    Ok(())
+}
+
+fn heading(message: &Message) -> String {
+    let who = match message.role {
+        Role::User => "you",
+        Role::Assistant => message.model.as_deref().unwrap_or("assistant"),
+        other => other.as_str(),
+    };
+    let state = match message.status {
+        Status::Complete => String::new(),
+        _ => format!(" · {}", ending(message)),
+    };
+    format!("── {} · {} · {}{state}", message.seq, visible(who), local(message.created_ms))
+}
+
+fn ending(message: &Message) -> String {
+    match &message.error {
+        Some(error) => format!("{} ({})", message.status, error.kind),
+        None => message.status.to_string(),
+    }
+}
+
+fn local(ms: i64) -> String {
+    let zoned = Timestamp::from_millisecond(ms).unwrap_or_default().to_zoned(TimeZone::system());
+    zoned.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+fn utc(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).unwrap_or_default().to_string()
+}

@@ -1,0 +1,54 @@
+//! `catgpt`: chats from the shell. It parses, reads stdin, asks the engine, shows what comes and maps errors to exit
+//! codes; what a chat is and what becomes of it is the engine's business.
+
+mod args;
+mod commands;
+mod config;
+mod exit;
+mod notes;
+mod refs;
+mod render;
+mod signals;
+mod stdin;
+mod turn;
+
+use args::{Cli, Command};
+use exit::{Exit, Failure};
+
+fn main() {
+    let exit = match args::parse(std::env::args_os()) {
+        Ok(cli) => match run(cli) {
+            Ok(exit) => exit,
+            Err(failure) => {
+                if !failure.is_silent() {
+                    notes::tell(&failure);
+                }
+                failure.exit()
+            }
+        },
+        Err(error) => usage(&error),
+    };
+    // Not a return: a thread that waits for a slow reader of stdout is not waited for.
+    std::process::exit(exit as i32);
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    let common = cli.common;
+    match cli.command {
+        None => commands::ask(cli.ask, &common),
+        Some(Command::Ask(ask)) => commands::ask(ask, &common),
+        Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
+        Some(Command::Doctor) => commands::doctor(&common),
+    }
+}
+
+/// What clap has to say: help on stdout, or what is wrong with the command line.
+fn usage(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Exit::Ok;
+    }
+    let text = error.render().to_string();
+    notes::tell(text.strip_prefix("error: ").unwrap_or(&text).trim_end());
+    Exit::Usage
+}

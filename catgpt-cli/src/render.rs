@@ -1,0 +1,171 @@
+//! What stdout gets: an answer as text, as one object, or as its events.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use catgpt_core::{ErrorInfo, Event, FinishReason, Finished, Started, Status, Usage, wire};
+use serde::Serialize;
+
+use crate::args::Format;
+
+/// The version of the JSON object.
+const VERSION: u32 = 1;
+
+/// Turns the events of one answer into bytes.
+#[derive(Debug)]
+pub(crate) struct Render {
+    format: Format,
+    terminal: bool,
+    begun: Instant,
+    started: Option<Started>,
+    text: String,
+}
+
+/// An answer as one object.
+#[derive(Serialize)]
+struct Answer<'a> {
+    v: u32,
+    chat: &'a str,
+    message: u64,
+    model: &'a str,
+    persona: &'a str,
+    text: &'a str,
+    finish: Option<&'a FinishReason>,
+    status: Status,
+    usage: Option<Usage>,
+    duration_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a ErrorInfo>,
+}
+
+impl Render {
+    pub(crate) fn new(format: Format, terminal: bool) -> Self {
+        Self { format, terminal, begun: Instant::now(), started: None, text: String::new() }
+    }
+
+    /// Appends what this event puts on stdout.
+    pub(crate) fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
+        match self.format {
+            Format::Auto | Format::Plain => self.plain(event, out),
+            Format::Json => self.json(event, out),
+            Format::Jsonl => wire::json::write(event, out),
+        }
+    }
+
+    fn plain(&mut self, event: &Event, out: &mut Vec<u8>) {
+        match event {
+            Event::Text { text, .. } if self.terminal => {
+                out.extend_from_slice(visible(text).as_bytes());
+                self.text.clone_from(text);
+            }
+            Event::Text { text, .. } => out.extend_from_slice(text.as_bytes()),
+            // The shell's prompt stands on a line of its own.
+            Event::Finished(_) if !self.text.is_empty() && !self.text.ends_with('\n') => out.push(b'\n'),
+            _ => {}
+        }
+    }
+
+    fn json(&mut self, event: &Event, out: &mut Vec<u8>) {
+        match event {
+            Event::Started(started) => self.started = Some((**started).clone()),
+            Event::Text { text, .. } => self.text.push_str(text),
+            Event::Finished(finished) => {
+                serde_json::to_writer(&mut *out, &self.answer(finished)).expect("plain data has a JSON form");
+                out.push(b'\n');
+            }
+            _ => {}
+        }
+    }
+
+    fn answer<'a>(&'a self, finished: &'a Finished) -> Answer<'a> {
+        let started = self.started.as_ref();
+        Answer {
+            v: VERSION,
+            chat: started.map_or("", |started| started.session.as_str()),
+            message: started.map_or(0, |started| started.reply_seq),
+            model: started.map_or("", |started| &started.model),
+            persona: started.map_or("", |started| &started.persona),
+            text: &self.text,
+            finish: finished.finish_reason.as_ref(),
+            status: finished.status,
+            usage: finished.usage,
+            duration_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            error: finished.error.as_ref(),
+        }
+    }
+}
+
+/// Text as a terminal may be given it: what a model or a title says must not move the cursor or set the clipboard.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    let unseen = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(unseen) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| match c {
+        '\r' => None,
+        c if unseen(c) => Some(char::from_u32(0x2400 + u32::from(c)).filter(|_| c < ' ').unwrap_or('\u{fffd}')),
+        c => Some(c),
+    };
+    Cow::Owned(text.chars().filter_map(shown).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(texts: &[&str]) -> Vec<Event> {
+        let started = r#"{"type":"started","v":1,"turn":"019aa5f3-1c2d-7000-8000-000000000001","session":"trip",
+            "user_seq":1,"reply_seq":2,"persona":"cat","model":"m","offset":0}"#;
+        let finished = r#"{"type":"finished","status":"complete","finish_reason":"stop",
+            "usage":{"input_tokens":3,"output_tokens":2},"stored":2,"offset":2}"#;
+        let text = |text: &&str| Event::Text { text: (*text).to_owned(), offset: 1 };
+        let ends = |json| serde_json::from_str::<Event>(json).unwrap();
+        [ends(started)].into_iter().chain(texts.iter().map(text)).chain([ends(finished)]).collect()
+    }
+
+    fn rendered(format: Format, terminal: bool, texts: &[&str]) -> String {
+        let mut render = Render::new(format, terminal);
+        let mut out = Vec::new();
+        events(texts).iter().for_each(|event| render.event(event, &mut out));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_pipe_gets_the_text_as_it_is() {
+        assert_eq!(rendered(Format::Auto, false, &["a\r\n", "\x1b[31mb"]), "a\r\n\x1b[31mb");
+        assert_eq!(rendered(Format::Auto, false, &[]), "");
+    }
+
+    #[test]
+    fn a_terminal_gets_one_last_newline_and_nothing_that_steers_it() {
+        assert_eq!(rendered(Format::Auto, true, &["a", "b"]), "ab\n");
+        assert_eq!(rendered(Format::Auto, true, &["a\n"]), "a\n");
+        assert_eq!(rendered(Format::Auto, true, &[]), "");
+        assert_eq!(
+            rendered(Format::Plain, true, &["\x1b]52;c;AA\x07", "\u{9b}2J\r\nü\t🙂"]),
+            "␛]52;c;AA␇\u{fffd}2J\nü\t🙂\n"
+        );
+    }
+
+    #[test]
+    fn json_is_one_object() {
+        let out = rendered(Format::Json, false, &["He", "y\n"]);
+        assert_eq!(out.matches('\n').count(), 1);
+        let mut object: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert!(object["duration_ms"].take().is_u64());
+        assert_eq!(
+            object,
+            serde_json::json!({
+                "v": 1, "chat": "trip", "message": 2, "model": "m", "persona": "cat", "text": "Hey\n", "finish": "stop",
+                "status": "complete", "usage": { "input_tokens": 3, "output_tokens": 2 }, "duration_ms": null
+            })
+        );
+    }
+
+    #[test]
+    fn json_lines_are_the_engines_events() {
+        let out = rendered(Format::Jsonl, true, &["a\nb"]);
+        let back: Vec<Event> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(back, events(&["a\nb"]));
+    }
+}

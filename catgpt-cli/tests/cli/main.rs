@@ -1,0 +1,9 @@
+//! The real program, run as a user runs it.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
+
+mod answers;
+mod chats;
+mod endings;
+mod input;
+mod refusals;
+mod support;

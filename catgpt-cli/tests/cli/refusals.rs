@@ -1,0 +1,180 @@
+//! What cannot be done: the exit code, and what is said about it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use crate::support::{Home, Server, finish};
+
+#[test]
+fn a_model_that_needs_a_key_names_the_variable_and_a_local_endpoint() {
+    let home = Home::new();
+    let mut by_environment = home.command(&["hi"]);
+    by_environment.env("OPENAI_MODEL", "gpt-4o");
+    for ran in [home.run(&["-m", "gpt-4o", "hi"]), finish(by_environment)] {
+        let ran = ran.expect(4);
+        assert!(ran.err.contains("OPENAI_API_KEY") && ran.err.contains("http://127.0.0.1"), "{}", ran.err);
+    }
+    assert!(!home.db().exists());
+}
+
+#[test]
+fn each_failure_of_a_model_has_its_code() {
+    let (home, server) = (Home::new(), Server::start());
+    for (model, code) in [
+        ("mock,f=404", 3),
+        ("mock,f=401", 4),
+        ("mock,f=quota", 5),
+        ("mock,f=500", 6),
+        ("mock,f=cut", 6),
+        ("mock,f=nofinish", 6),
+        ("mock,f=filter", 7),
+        ("mock,f=context", 7),
+    ] {
+        let ran = server.run(&home, model, &["-s", "all", "hi"]).expect(code);
+        assert!(ran.err.lines().last().unwrap().starts_with("catgpt: "), "{model}: {}", ran.err);
+    }
+    let mut command = home.command(&["hi"]);
+    command.env("OPENAI_BASE_URL", catgpt_core::testkit::refused_url());
+    assert!(finish(command).expect(6).err.contains("cannot be reached"));
+    assert_eq!(home.messages("all").len(), 16, "every question is kept");
+}
+
+#[test]
+fn what_is_not_there_is_not_found_and_others_are_offered() {
+    let home = Home::new();
+    assert!(home.run(&["-c", "hi"]).expect(3).err.contains("no chats yet"));
+    home.run(&["-s", "trip", "hi"]).expect(0);
+    for words in [&["chats", "show", "tripp"][..], &["chats", "show", "@2"], &["-s", "@2", "hi"]] {
+        let ran = home.run(words).expect(3);
+        assert!(ran.err.contains("trip"), "{}", ran.err);
+    }
+    home.persona("pirate", "Arr");
+    let ran = home.run(&["-p", "pirat", "hi"]).expect(3);
+    assert!(ran.err.contains("cat, plain, pirate"), "{}", ran.err);
+    home.run(&["-p", "none.md", "hi"]).expect(3);
+    assert_eq!(home.messages("trip").len(), 2);
+}
+
+#[test]
+fn wrong_usage_is_told_and_nothing_is_done() {
+    let home = Home::new();
+    home.persona("broken", "+++\nname = 7\n+++\nArr");
+    for words in [
+        &["-s", "foo", "chats", "list"][..],
+        &["-c", "doctor"],
+        &["--format", "rendered", "hi"],
+        &["--nonsense", "hi"],
+        &["chats", "lits"],
+        &["-p", "broken", "hi"],
+        &["--system", "@none.txt", "hi"],
+        &["--system", "", "hi"],
+        &["-s", "", "hi"],
+        &["-s", "@x", "hi"],
+        &["-s", "a\tb", "hi"],
+        &["-s", &"x".repeat(129), "hi"],
+        &["--memory", "mysql://me:hunter2@host/db", "hi"],
+        &["--memory", "", "hi"],
+        &["--timeout", "0", "hi"],
+    ] {
+        let ran = home.run(words).expect(2);
+        assert!(ran.err.starts_with("catgpt: "), "{words:?}: {}", ran.err);
+        assert!(!ran.err.contains("hunter2"), "{}", ran.err);
+        assert_eq!(ran.text(), "");
+    }
+    assert_eq!(home.run(&["chats"]).expect(0).text(), "");
+}
+
+#[test]
+fn an_option_before_a_command_says_what_to_do() {
+    let ran = Home::new().run(&["-s", "foo", "chats", "list"]).expect(2);
+    insta::assert_snapshot!(ran.err, @"
+    catgpt: `chats` is a command, and what stands before it belongs to a prompt
+
+      put its own options after it:            catgpt chats …
+      or say `--` before it if it is a prompt: catgpt … -- chats …
+
+    Usage: catgpt [OPTIONS] [PROMPT]... [COMMAND]
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn a_newer_store_is_refused_with_both_numbers() {
+    let home = Home::new();
+    home.run(&["hi"]).expect(0);
+    let mut bytes = fs::read(home.db()).unwrap();
+    // Where SQLite keeps the number that `PRAGMA user_version` gives.
+    bytes[60..64].copy_from_slice(&77u32.to_be_bytes());
+    fs::write(home.db(), &bytes).unwrap();
+    for words in [&["hi"][..], &["chats"]] {
+        let ran = home.run(words).expect(8);
+        assert!(ran.err.contains("77") && ran.err.contains("known_version: 1"), "{}", ran.err);
+    }
+    assert_eq!(fs::read(home.db()).unwrap(), bytes);
+}
+
+#[test]
+fn a_file_that_is_no_store_is_refused() {
+    let home = Home::new();
+    fs::write(home.path().join("notes.db"), "these are notes, not chats, ".repeat(100)).unwrap();
+    home.run(&["--memory", "sqlite:notes.db", "hi"]).expect(8);
+    home.run(&["--memory", "sqlite:none/chat.db", "hi"]).expect(8);
+}
+
+#[test]
+fn a_store_that_may_not_be_written_is_told() {
+    let home = Home::new();
+    home.run(&["-s", "trip", "hi"]).expect(0);
+    let ran = finish(read_only(&home, &["-s", "trip", "more"])).expect(8);
+    assert!(ran.err.contains("catgpt.db"), "{}", ran.err);
+    writable(&home);
+    assert_eq!(home.messages("trip").len(), 2);
+}
+
+/// The program over a folder that it may read but not write; also when the test is run by root.
+fn read_only(home: &Home, words: &[&str]) -> Command {
+    let folder = home.db().parent().unwrap().to_owned();
+    let mode = |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(&home.db(), 0o444);
+    mode(&folder, 0o555);
+    let ours = home.command(words);
+    if fs::write(folder.join("probe"), "").is_err() {
+        return ours;
+    }
+    fs::remove_file(folder.join("probe")).unwrap();
+    for path in [home.path(), &home.path().join("data")] {
+        mode(path, 0o755);
+    }
+    let copy = home.path().join("catgpt");
+    fs::copy(env!("CARGO_BIN_EXE_catgpt"), &copy).unwrap();
+    let mut theirs = Command::new(copy);
+    theirs.args(words).env_clear().current_dir(home.path()).uid(65534).gid(65534);
+    theirs.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    theirs.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    theirs
+}
+
+fn writable(home: &Home) {
+    fs::set_permissions(home.db().parent().unwrap(), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(home.db(), fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn a_store_without_room_is_told_and_what_was_there_stays() {
+    let home = Home::new();
+    home.run(&["-s", "trip", "hi"]).expect(0);
+    // A limit on the size of files does what a full disk does.
+    let program = env!("CARGO_BIN_EXE_catgpt");
+    let script = format!("trap '' XFSZ; ulimit -f 128; exec '{program}' -s trip");
+    let ours = home.command(&[]);
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &script]).env_clear().current_dir(home.path());
+    command.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let ran = crate::support::finish_with(command, &vec![b'a'; 1 << 20]).expect(8);
+    assert!(ran.err.lines().last().unwrap().starts_with("catgpt: "), "{}", ran.err);
+    assert_eq!(home.messages("trip").len(), 2);
+}
