@@ -91,7 +91,7 @@ pub struct Chunk {
     pub body: Vec<u8>,
 }
 
-/// A change that [`Memory::apply`] makes. A session or turn that is not there is `NotFound`.
+/// A change that [`Memory::apply`](super::Memory::apply) makes. A session or turn that is not there is `NotFound`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Op {
@@ -148,7 +148,7 @@ pub enum Done {
     Nothing,
 }
 
-/// What [`Memory::read`] looks at.
+/// What [`Memory::read`](super::Memory::read) looks at.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Read {
@@ -179,7 +179,7 @@ pub enum Read {
     },
 }
 
-/// What [`Memory::read`] answers.
+/// What [`Memory::read`](super::Memory::read) answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
     /// The session.
@@ -203,7 +203,7 @@ pub struct Cursor {
     pub session: SessionId,
 }
 
-/// What [`Memory::query`] looks for.
+/// What [`Memory::query`](super::Memory::query) looks for.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Query {
@@ -230,7 +230,7 @@ pub enum Query {
     },
 }
 
-/// What [`Memory::query`] answers, of the same kind as it was asked.
+/// What [`Memory::query`](super::Memory::query) answers, of the same kind as it was asked.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Answer {
@@ -247,7 +247,7 @@ pub enum Answer {
     Changes(Vec<Change>),
 }
 
-/// What [`Memory::sweep`] found and did.
+/// What [`Memory::sweep`](super::Memory::sweep) found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Turns whose lease has run out.

@@ -17,7 +17,7 @@ pub enum Parent {
     Beside(Option<Seq>),
 }
 
-/// What [`Memory::begin_turn`] is given.
+/// What [`Memory::begin_turn`](super::Memory::begin_turn) is given.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Begin {
@@ -54,7 +54,7 @@ pub struct Pin {
     pub replace: bool,
 }
 
-/// What [`Memory::begin_turn`] answers.
+/// What [`Memory::begin_turn`](super::Memory::begin_turn) answers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Begun {
     /// Committed. The session's lease is this turn's.
@@ -93,7 +93,7 @@ pub struct Opened {
     pub window: Vec<Row>,
 }
 
-/// What [`Memory::checkpoint`] is given.
+/// What [`Memory::checkpoint`](super::Memory::checkpoint) is given.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Checkpoint {
@@ -112,7 +112,7 @@ pub struct Checkpoint {
     pub sync: bool,
 }
 
-/// What [`Memory::checkpoint`] answers.
+/// What [`Memory::checkpoint`](super::Memory::checkpoint) answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// Written, and the lease renewed.
@@ -124,7 +124,7 @@ pub enum Kept {
     Refused,
 }
 
-/// What [`Memory::finish_turn`] is given.
+/// What [`Memory::finish_turn`](super::Memory::finish_turn) is given.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Finish {
@@ -140,7 +140,7 @@ pub struct Finish {
     pub if_expired: bool,
 }
 
-/// What [`Memory::finish_turn`] answers.
+/// What [`Memory::finish_turn`](super::Memory::finish_turn) answers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sealed {
     /// Ended by this call.
