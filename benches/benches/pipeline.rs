@@ -15,6 +15,7 @@ use catgpt_core::{Engine, Event, OpenAi, Sqlite};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -108,7 +109,10 @@ fn median(values: &mut [f64]) -> f64 {
 
 fn cpu() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
-    let time = |t: nix::sys::time::TimeVal| Duration::new(t.tv_sec() as u64, t.tv_usec() as u32 * 1000);
+    let time = |t: nix::sys::time::TimeVal| {
+        let micros = u64::try_from(t.num_microseconds()).unwrap();
+        Duration::from_micros(micros)
+    };
     time(usage.user_time()) + time(usage.system_time())
 }
 

@@ -1,4 +1,5 @@
 //! The Chat Completions client against a server that goes wrong on purpose, over real connections.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::time::Duration;
 

@@ -226,7 +226,7 @@ macro_rules! __conformance_expand {
 macro_rules! __conformance_topic {
     ([$harness:expr] $topic:ident { $($name:ident)* }) => {
         mod $topic {
-            #[allow(unused_imports)]
+            #[allow(unused_imports, reason = "a harness may need nothing from outside")]
             use super::*;
 
             $(

@@ -264,7 +264,7 @@ impl Runner {
             model: order.model.clone(),
             pin: Pin { body: pin.unwrap_or(&self.persona).encode(), replace: pin.is_some() },
             lease: self.lease,
-            window: Limit { messages: self.window.messages as u32, bytes: MAX_BODY as u64 },
+            window: Limit { messages: u32::try_from(self.window.messages).unwrap_or(u32::MAX), bytes: MAX_BODY as u64 },
         }
     }
 

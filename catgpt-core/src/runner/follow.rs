@@ -82,7 +82,7 @@ impl Runner {
     /// An estimate of what the dead turn had sent.
     async fn input_tokens(&self, owner: &Owner, view: &View, reply: &Row) -> Result<u64> {
         let Some(head) = reply.parent else { return Ok(0) };
-        let limit = Limit { messages: self.window.messages as u32, bytes: u64::MAX };
+        let limit = Limit { messages: u32::try_from(self.window.messages).unwrap_or(u32::MAX), bytes: u64::MAX };
         let read = Read::Branch { session: view.session.id.clone(), head: Some(head), limit };
         let branch = self.memory.read(owner, read).await?;
         let bodies = branch.rows.iter().filter(|row| row.role != Role::System).map(|row| Body::decode(&row.body));
@@ -128,10 +128,10 @@ fn follow(runner: Arc<Runner>, owner: Owner, turn: TurnId, from: Offset, first: 
                         yield Event::Finished(Box::new(finished));
                         return;
                     }
-                    if news.expired {
-                        if let Err(error) = runner.bury_if_dead(&owner, turn).await {
-                            tracing::warn!(%error, "a turn that died could not be ended yet");
-                        }
+                    if news.expired
+                        && let Err(error) = runner.bury_if_dead(&owner, turn).await
+                    {
+                        tracing::warn!(%error, "a turn that died could not be ended yet");
                     }
                 }
                 Err(error) => {

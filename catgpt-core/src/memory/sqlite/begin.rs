@@ -98,7 +98,7 @@ fn parent(conn: &Connection, held: Option<&Held>, begin: &Begin) -> Outcome<Opti
         }
         Parent::Beside(seq) => match seq.or(head) {
             Some(seq) => look(conn, held, seq)?.0,
-            None => None,
+            None => return Err(Error::not_found("message").into()),
         },
     };
     if begin.message.is_none() {

@@ -109,6 +109,7 @@ fn scalar(value: &Value) -> Cow<'_, str> {
     }
 }
 
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "such a cast saturates: a count is a guess")]
 fn number(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64().or_else(|| number.as_f64().map(|n| n as u64)),

@@ -1,0 +1,35 @@
+//! The workspace's habits as one program: `cargo xtask test` is all that CI does, `cargo xtask tidy` checks the house.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks on its terminal")]
+
+mod metadata;
+mod policy;
+mod run;
+mod steps;
+mod tidy;
+mod tree;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask test [STEP]...    everything that CI does, or only these steps
+       cargo xtask tidy [--verbose]  the house rules, from the text of the tree";
+
+fn main() -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let ok = match args.as_slice() {
+        ["test", only @ ..] => steps::run(root, only),
+        ["tidy"] => tidy::run(root, false),
+        ["tidy", "--verbose"] => tidy::run(root, true),
+        _ => Err(USAGE.to_owned()),
+    };
+    match ok {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
