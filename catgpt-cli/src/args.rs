@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Pa
 
 /// Chat with a model from the shell. Every chat is remembered.
 #[derive(Debug, Parser)]
-#[command(name = "catgpt", version, disable_help_subcommand = true, after_help = EXAMPLES)]
+#[command(name = "catgpt", version, disable_help_subcommand = true, after_help = EXAMPLES, after_long_help = LONG)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -17,14 +17,35 @@ pub(crate) struct Cli {
     pub(crate) common: Common,
 }
 
-const EXAMPLES: &str = "\
+macro_rules! examples {
+    () => {
+        "\
 Examples:
   catgpt \"Why do cats purr?\"
   catgpt -c \"and in one line?\"               go on with the chat used last
   cat notes.md | catgpt -s notes summarise   a chat by name, about a file
-  catgpt -- chats are fun                    a prompt that begins with a command's name
+  catgpt -- chats are fun                    a prompt that begins with a command's name"
+    };
+}
 
-Environment: OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL, DATABASE_URL, NO_COLOR";
+const EXAMPLES: &str = examples!();
+const LONG: &str = concat!(
+    examples!(),
+    "
+
+Environment:
+  OPENAI_API_KEY    the key of the model's endpoint
+  OPENAI_BASE_URL   another endpoint; without a key it is one that wants none
+  OPENAI_MODEL      which model, unless --model says it
+  DATABASE_URL      where chats are kept, unless --memory says it
+
+Exit codes:
+  0  answered                             5    rate limit or quota: try later
+  1  another failure                      6    provider or network does not answer, or not to the end
+  2  wrong usage, configuration, input    7    refused by the provider, or too long for the model
+  3  no such chat, persona or model       8    the store cannot be used, or the chat is busy
+  4  key missing or refused               129, 130, 141, 143  hung up, Ctrl-C, reader gone, terminated"
+);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -57,7 +78,7 @@ pub(crate) struct Ask {
     /// Which model answers [env: OPENAI_MODEL]
     #[arg(short, long)]
     pub(crate) model: Option<String>,
-    /// What stdout gets: the text (auto, plain), one object (json), or every event as a line (jsonl)
+    /// What stdout gets: the text, one JSON object, or an event a line
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
     /// The same as --format json

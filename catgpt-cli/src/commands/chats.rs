@@ -21,7 +21,9 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
     block_on(async {
         let engine = Engine::builder().model(Offline::new()).memory(store.open().await?).build();
         // What a process that died left behind is told as it is: interrupted.
-        engine.sweep().await?;
+        if let Err(error) = engine.sweep().await {
+            notes.detail(error);
+        }
         let mut out = Out { to: BufWriter::new(io::stdout()), terminal: io::stdout().is_terminal() };
         match action {
             ChatsAction::List(options) => list(&engine.local(), &options, &mut out, notes).await?,

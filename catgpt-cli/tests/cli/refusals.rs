@@ -87,6 +87,51 @@ fn wrong_usage_is_told_and_nothing_is_done() {
 }
 
 #[test]
+fn the_help_names_every_option_and_every_exit_code() {
+    let home = Home::new();
+    insta::assert_snapshot!(home.run(&["-h"]).expect(0).text(), @r#"
+    Chat with a model from the shell. Every chat is remembered
+
+    Usage: catgpt [OPTIONS] [PROMPT]... [COMMAND]
+
+    Commands:
+      ask     Ask something; the same as without a command, for scripts
+      chats   List the chats, or show one
+      doctor  Show which model, store and files are used, and whether they work
+
+    Arguments:
+      [PROMPT]...  What to say; text on stdin goes before it
+
+    Options:
+      -c, --continue             Go on with the chat used last
+      -s, --session <CHAT>       Go on with this chat (a name, an id's beginning, @ or @N), or begin one with this name
+      -p, --persona <NAME|FILE>  Who answers from now on: a persona's name or a file (NAME.md)
+          --system <TEXT|@FILE>  A system prompt instead of a persona
+      -m, --model <MODEL>        Which model answers [env: OPENAI_MODEL]
+          --format <FORMAT>      What stdout gets: the text, one JSON object, or an event a line [default: auto] [possible values: auto, plain, json, jsonl]
+          --json                 The same as --format json
+          --timeout <SECONDS>    Stop the answer after this long
+          --no-stdin             Do not read stdin
+          --memory <URL>         Where chats are kept: sqlite:PATH or memory: [env: DATABASE_URL]
+      -q, --quiet                No notices on stderr; errors are still told
+      -v, --verbose              Tell on stderr which chat, persona and model answer, and what it cost
+      -h, --help                 Print help (see more with '--help')
+      -V, --version              Print version
+
+    Examples:
+      catgpt "Why do cats purr?"
+      catgpt -c "and in one line?"               go on with the chat used last
+      cat notes.md | catgpt -s notes summarise   a chat by name, about a file
+      catgpt -- chats are fun                    a prompt that begins with a command's name
+    "#);
+    let long = home.run(&["--help"]).expect(0);
+    for code in ["0  ", "1  ", "2  ", "3  ", "4  ", "5  ", "6  ", "7  ", "8  ", "129", "130", "141", "143"] {
+        assert!(long.text().contains(&format!(" {code}")), "{code}");
+    }
+    assert_eq!(home.run(&["--version"]).expect(0).text(), concat!("catgpt ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
 fn an_option_before_a_command_says_what_to_do() {
     let ran = Home::new().run(&["-s", "foo", "chats", "list"]).expect(2);
     insta::assert_snapshot!(ran.err, @"
