@@ -18,8 +18,9 @@ use crate::user::User;
 
 /// Hands out users. Cheap to clone; all clones are one engine.
 ///
-/// Call [`close`](Self::close) before the process ends. An engine that is dropped without it is a crash, as far as its
-/// running turns are concerned: they are found interrupted once their lease has run out.
+/// Call [`close`](Self::close) before the process ends. Turns do not need the handle: they run on after it is dropped, as
+/// long as the runtime does. Those that still run when the process ends without `close` have crashed: they are found
+/// interrupted once their lease has run out.
 #[derive(Clone, Debug)]
 pub struct Engine {
     runner: Arc<Runner>,

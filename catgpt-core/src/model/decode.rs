@@ -64,7 +64,9 @@ impl Decoder {
             b"[DONE]" => return Ok(Step::Done),
             _ => {}
         }
-        if let Ok(frame) = serde_json::from_slice::<Frame>(data)
+        // Checked as UTF-8 once and not string by string, which is most of what checking costs.
+        if let Ok(text) = std::str::from_utf8(data)
+            && let Ok(frame) = serde_json::from_str::<Frame>(text)
             && frame.error.is_none()
             && frame.object != "error"
         {
