@@ -51,12 +51,17 @@ impl Log {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Adds content.
+    /// Adds content. Readers hear of it with the next [`announce`](Self::announce), note or end: a wake a piece would cost
+    /// more than the piece.
     pub(crate) fn push(&self, part: Part) {
-        self.change(|state| {
-            state.end += part.weight();
-            state.content.push(part);
-        });
+        let mut state = self.state();
+        state.end += part.weight();
+        state.content.push(part);
+    }
+
+    /// Wakes those who wait.
+    pub(crate) fn announce(&self) {
+        self.change(|_| ());
     }
 
     /// Adds an event without weight; those who come later do not see it.

@@ -39,6 +39,17 @@ pub(super) struct Drive {
     begun: Instant,
     burst: u32,
     deaf: bool,
+    news: News,
+}
+
+/// What was shown and not announced yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    None,
+    /// So many pieces.
+    Fresh(u32),
+    /// The model had nothing more; whoever brings its bytes gets one chance to bring more first.
+    Waited,
 }
 
 /// Everything that a request is made of.
@@ -86,6 +97,7 @@ impl Drive {
             begun,
             burst: 0,
             deaf: false,
+            news: News::None,
         }
     }
 
@@ -144,6 +156,18 @@ impl Drive {
     fn show(&mut self, part: Part) {
         self.material = None;
         self.running.log.push(part);
+        self.news = match self.news {
+            News::Fresh(pieces) => News::Fresh(pieces + 1),
+            News::None | News::Waited => News::Fresh(1),
+        };
+        if self.news == News::Fresh(BURST) {
+            self.announce();
+        }
+    }
+
+    fn announce(&mut self) {
+        self.news = News::None;
+        self.running.log.announce();
     }
 
     fn keep(&mut self, from: Offset, to: Offset) {
@@ -221,7 +245,17 @@ impl Drive {
         if self.tick.poll_tick(cx).is_ready() {
             return Poll::Ready(Input::Tick { now: self.begun.elapsed() });
         }
-        self.poll_model(cx)
+        let polled = self.poll_model(cx);
+        match self.news {
+            News::Fresh(_) if polled.is_pending() => {
+                // Under load the next piece is a few steps of the scheduler away, and readers take both at once.
+                self.news = News::Waited;
+                cx.waker().wake_by_ref();
+            }
+            News::Waited if polled.is_pending() => self.announce(),
+            _ => {}
+        }
+        polled
     }
 
     fn poll_model(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
