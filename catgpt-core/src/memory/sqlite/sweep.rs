@@ -1,36 +1,50 @@
-//! The sweep: names turns that died, deletes what is older than a day.
+//! The sweep: names turns that died, deletes what is older than a day. A reader looks, the writer only deletes.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::fault::Outcome;
 use super::row::{now, text, turn};
 use crate::id::{Owner, TurnId};
-use crate::memory::Swept;
 
 /// How long keys, answers of operations and the journal are kept, in milliseconds.
 pub(super) const KEPT: i64 = 24 * 60 * 60 * 1000;
 
 /// The journal goes on counting where it was, also when all of it is gone.
-const REMEMBER: &str = "INSERT INTO swept(owner, n) SELECT owner, max(n) FROM change WHERE rid <= ?1 GROUP BY owner
-    ON CONFLICT(owner) DO UPDATE SET n = excluded.n";
+const REMEMBER: &str = "INSERT INTO swept(owner, n) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET n = max(n, excluded.n)";
 
-pub(super) fn sweep(conn: &Connection, limit: u32) -> Outcome<Swept> {
+/// What a look around found.
+pub(super) struct Found {
+    pub(super) expired: Vec<(Owner, TurnId)>,
+    pub(super) due: Vec<Due>,
+    pub(super) more: bool,
+}
+
+/// Rows to delete: all up to the last one.
+pub(super) enum Due {
+    /// Of a table whose rows are in the order of their age.
+    Table { name: &'static str, last: i64 },
+    /// Of an owner's journal.
+    Journal { owner: String, last: i64 },
+}
+
+pub(super) fn find(conn: &Connection, limit: u32) -> Outcome<Found> {
     let now = now();
-    let mut swept = Swept::default();
-    let expired = expired(conn, limit, now)?;
-    swept.more = expired.len() > limit as usize;
-    swept.expired.extend(expired.into_iter().take(limit as usize));
-    for table in ["idem", "op", "change"] {
-        let mut due = due(conn, table, limit, now - KEPT)?;
-        swept.more |= due.len() > limit as usize;
-        due.truncate(limit as usize);
-        let Some(last) = due.last() else { continue };
-        if table == "change" {
-            conn.execute(REMEMBER, [last])?;
-        }
-        swept.deleted += conn.execute(&format!("DELETE FROM {table} WHERE rid <= ?1"), [last])? as u64;
+    let (before, most) = (now - KEPT, limit as usize);
+    let mut expired = expired(conn, limit, now)?;
+    let mut found = Found { expired: Vec::new(), due: Vec::new(), more: expired.len() > most };
+    expired.truncate(most);
+    found.expired = expired;
+    for (name, sql) in [
+        ("idem", "SELECT rid, at FROM idem ORDER BY rid LIMIT ?1"),
+        ("op", "SELECT rid, at FROM op ORDER BY rid LIMIT ?1"),
+    ] {
+        let mut old = old(conn, sql, [i64::from(limit) + 1], before)?;
+        found.more |= old.len() > most;
+        old.truncate(most);
+        found.due.extend(old.last().map(|&last| Due::Table { name, last }));
     }
-    Ok(swept)
+    journals(conn, limit, before, &mut found)?;
+    Ok(found)
 }
 
 /// One more than `limit`, if there are.
@@ -43,16 +57,52 @@ fn expired(conn: &Connection, limit: u32, now: i64) -> Outcome<Vec<(Owner, TurnI
     Ok(dead.into_iter().filter_map(|(owner, turn)| Some((owner, turn?))).collect())
 }
 
-/// The oldest rows of a table that are due: one more than `limit`, if there are. Rows are in the order of their age.
-fn due(conn: &Connection, table: &str, limit: u32, before: i64) -> Outcome<Vec<i64>> {
-    let mut statement = conn.prepare(&format!("SELECT rid, at FROM {table} ORDER BY rid LIMIT ?1"))?;
-    let mut records = statement.query([i64::from(limit) + 1])?;
-    let mut due = Vec::new();
+/// The oldest rows that `sql` names with their time, as long as they are due.
+fn old(conn: &Connection, sql: &str, place: impl rusqlite::Params, before: i64) -> Outcome<Vec<i64>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut records = statement.query(place)?;
+    let mut old = Vec::new();
     while let Some(record) = records.next()? {
         if record.get::<_, i64>(1)? > before {
             break;
         }
-        due.push(record.get(0)?);
+        old.push(record.get(0)?);
     }
-    Ok(due)
+    Ok(old)
+}
+
+/// Goes from owner to owner, one seek each.
+fn journals(conn: &Connection, limit: u32, before: i64, found: &mut Found) -> Outcome<()> {
+    let next = "SELECT owner FROM change WHERE owner > ?1 ORDER BY owner LIMIT 1";
+    let entries = "SELECT n, at FROM change WHERE owner = ?1 ORDER BY n LIMIT ?2";
+    let (mut owner, mut left) = (String::new(), limit as usize);
+    while let Some(this) = conn.prepare_cached(next)?.query_row([&owner], |record| record.get(0)).optional()? {
+        owner = this;
+        let mut old = old(conn, entries, (&owner, left as i64 + 1), before)?;
+        if old.len() > left {
+            found.more = true;
+            old.truncate(left);
+        }
+        left -= old.len();
+        found.due.extend(old.last().map(|&last| Due::Journal { owner: owner.clone(), last }));
+        if found.more && left == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes what was found; another sweep may have been faster.
+pub(super) fn delete(conn: &Connection, due: &[Due]) -> Outcome<u64> {
+    let mut deleted = 0;
+    for due in due {
+        deleted += match due {
+            Due::Table { name, last } => conn.execute(&format!("DELETE FROM {name} WHERE rid <= ?1"), [last])?,
+            Due::Journal { owner, last } => {
+                conn.prepare_cached(REMEMBER)?.execute((owner, last))?;
+                conn.prepare_cached("DELETE FROM change WHERE owner = ?1 AND n <= ?2")?.execute((owner, last))?
+            }
+        };
+    }
+    Ok(deleted as u64)
 }

@@ -48,7 +48,7 @@ CREATE TABLE chunk(
 
 -- Idempotency keys. They outlive their session, so they name it as the caller does.
 CREATE TABLE idem(
-  rid INTEGER PRIMARY KEY, -- in the order of age, like those below: the sweep needs no index of times
+  rid INTEGER PRIMARY KEY, -- in the order of age, as in `op`: the sweep needs no index of times
   owner TEXT NOT NULL,
   session TEXT NOT NULL,
   key TEXT NOT NULL,
@@ -68,15 +68,15 @@ CREATE TABLE op(
   UNIQUE(owner, id)
 ) STRICT;
 
--- The journal of each owner, and the last number of what the sweep took from it.
+-- The journal of each owner, and the last number of what the sweep took from it. Every begin and every end writes it:
+-- small rows, so one tree instead of two.
 CREATE TABLE change(
-  rid INTEGER PRIMARY KEY,
   owner TEXT NOT NULL,
   n INTEGER NOT NULL,
   session TEXT NOT NULL,
   turn BLOB,
   kind INTEGER NOT NULL,
   at INTEGER NOT NULL,
-  UNIQUE(owner, n)
-) STRICT;
+  PRIMARY KEY(owner, n)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE swept(owner TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;

@@ -96,7 +96,7 @@ async fn a_turn_costs_the_same_in_a_long_session_and_in_a_large_store() {
     }
     let [(short, few), (long, many)] = &costs[..] else { panic!("two") };
     assert_eq!(short, long, "the same statements, the same number of rows");
-    assert!(*few <= 200 && *many <= 200, "{few} and {many} pages for 10 turns");
+    assert!(*few <= 150 && *many <= 150, "{few} and {many} pages for 10 turns");
 }
 
 #[tokio::test]
