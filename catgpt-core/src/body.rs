@@ -118,9 +118,16 @@ pub(crate) fn message(row: Row, chunks: &[Chunk]) -> Result<Message> {
     })
 }
 
-/// The messages of a view.
+/// The messages of a view. A reply whose lease has run out is shown as what it will be once it is buried.
 pub(crate) fn messages(view: View) -> Result<Vec<Message>> {
-    view.rows.into_iter().map(|row| message(row, &view.chunks)).collect()
+    let shown = |row| {
+        let mut message = message(row, &view.chunks)?;
+        if view.expired && message.status == Status::Running {
+            message.status = Status::Interrupted;
+        }
+        Ok(message)
+    };
+    view.rows.into_iter().map(shown).collect()
 }
 
 #[cfg(test)]
