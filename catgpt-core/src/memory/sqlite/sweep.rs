@@ -78,7 +78,7 @@ fn journals(conn: &Connection, limit: u32, before: i64, found: &mut Found) -> Ou
     let (mut owner, mut left) = (String::new(), limit as usize);
     while let Some(this) = conn.prepare_cached(next)?.query_row([&owner], |record| record.get(0)).optional()? {
         owner = this;
-        let mut old = old(conn, entries, (&owner, left as i64 + 1), before)?;
+        let mut old = old(conn, entries, (&owner, i64::try_from(left).unwrap_or(i64::MAX - 1) + 1), before)?;
         if old.len() > left {
             found.more = true;
             old.truncate(left);
