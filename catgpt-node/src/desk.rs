@@ -51,6 +51,12 @@ impl Desk {
         self.heard(question, Said::Raised(name))
     }
 
+    /// Nothing is asked any more.
+    #[napi]
+    pub fn leave(&self) {
+        self.0.leave();
+    }
+
     pub(crate) fn shared(&self) -> Arc<bridge::Desk> {
         Arc::clone(&self.0)
     }

@@ -8,6 +8,7 @@
 mod desk;
 mod engine;
 mod hub;
+mod persona;
 mod play;
 mod stream;
 
