@@ -101,7 +101,7 @@ impl Hub {
         match stream.map(|stream| stream.poll()) {
             Some(Ok(Polled::Ready(events))) => News::Events { id, events },
             Some(Ok(Polled::Over)) => News::Events { id, events: Vec::new() },
-            // Bytes, a question, or a wake for something that was read meanwhile.
+            // Bytes, a question, or a wake that brought nothing: look again.
             _ => News::Ready { id },
         }
     }

@@ -38,7 +38,7 @@ class Hub {
   readonly native: NativeHub = new native.Hub(() => this.#drain());
   readonly desks = new Map<number, Asked>();
   readonly #calls = new Map<number, Waiting>();
-  readonly #parked = new Map<number, (events: Event[]) => void>();
+  readonly #parked = new Map<number, (events: Event[] | null) => void>();
   readonly #questions = new Map<number, AbortController>();
   /** The wake does not keep the process alive; this does, while somebody waits. */
   readonly #alive = setInterval(() => {}, 2 ** 30).unref();
@@ -62,14 +62,14 @@ class Hub {
     });
   }
 
-  /** Waits for news of a stream or a question; `[]` if there is no more to say than that there are some. */
-  park(id: number): Promise<Event[]> {
+  /** Waits for news of a stream or a question; `null` if they say no more than to look again. */
+  park(id: number): Promise<Event[] | null> {
     return new Promise((resolve) => this.#keep(this.#parked, id, resolve));
   }
 
   /** Ends a wait. */
   unpark(id: number): void {
-    this.#take(this.#parked, id)?.([]);
+    this.#take(this.#parked, id)?.(null);
   }
 
   #drain(): void {

@@ -54,6 +54,7 @@ export class Reply implements AsyncIterableIterator<Event, undefined> {
   /** Ends the subscription. */
   return(): Promise<Step> {
     this.#end();
+    this.#batch = [];
     return Promise.resolve(END);
   }
 
@@ -136,7 +137,9 @@ export class Reply implements AsyncIterableIterator<Event, undefined> {
     return this.#alone(async () => {
       if (this.#streak < 0) await breathe();
       this.#streak = STREAK;
-      while (this.#at >= this.#batch.length && !this.#over) this.#fill(this.#poll() ?? (await hub().park(this.#source.id)));
+      while (this.#at >= this.#batch.length && !this.#over) {
+        this.#fill(this.#poll() ?? (await hub().park(this.#source.id)));
+      }
       this.#rethrow();
       const value = this.#batch[this.#at++];
       return value === undefined ? END : { value, done: false };
@@ -149,8 +152,8 @@ export class Reply implements AsyncIterableIterator<Event, undefined> {
   }
 
   /** Takes a batch; an empty one is the end, and so is the last event. */
-  #fill(events: Event[]): void {
-    if (this.#over) return;
+  #fill(events: Event[] | null): void {
+    if (events === null || this.#over) return;
     const last = events.at(-1);
     if (last === undefined || last.type === "finished") this.#end();
     if (last?.type === "finished" && last.error) attach(last.error, causeOfTurn(this.turn));
