@@ -2,6 +2,7 @@
 //!
 //! A reader holds an offset and nothing else, so a slow one costs the writer nothing; what it has missed comes merged.
 
+use std::collections::HashMap;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +25,9 @@ struct State {
     /// Events without weight, each with the offset at which it happened.
     notes: Vec<Event>,
     finished: Option<Box<Finished>>,
-    waiting: Vec<Waker>,
+    /// Who waits, by number, so that one who goes away is forgotten also while the model is silent.
+    waiting: HashMap<u64, Waker>,
+    numbers: u64,
 }
 
 impl Log {
@@ -35,7 +38,8 @@ impl Log {
             end: 0,
             notes: Vec::new(),
             finished: None,
-            waiting: Vec::new(),
+            waiting: HashMap::new(),
+            numbers: 0,
         })))
     }
 
@@ -48,7 +52,7 @@ impl Log {
         f(&mut state);
         let waiting = mem::take(&mut state.waiting);
         drop(state);
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_values().for_each(Waker::wake);
     }
 
     /// Adds content. Readers hear of it with the next [`announce`](Self::announce), note or end: a wake a piece would cost
@@ -87,27 +91,30 @@ impl Log {
 
     /// A reader that has seen everything before `from`.
     pub(crate) fn read(self: &Arc<Self>, from: Offset) -> Reader {
-        let notes = self.state().notes.len();
-        Reader { log: Arc::clone(self), offset: from, notes, greeted: from > 0, done: false }
-    }
-
-    fn wait(state: &mut State, waker: &Waker) {
-        if !state.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
-            state.waiting.push(waker.clone());
-        }
+        let mut state = self.state();
+        let (number, notes) = (state.number(), state.notes.len());
+        Reader { log: Arc::clone(self), number, offset: from, notes, greeted: from > 0, done: false }
     }
 
     /// Ends when the log does.
     pub(crate) async fn ended(&self) {
+        let number = self.state().number();
         std::future::poll_fn(|cx| {
             let mut state = self.state();
             if state.finished.is_some() {
                 return Poll::Ready(());
             }
-            Self::wait(&mut state, cx.waker());
+            state.waiting.insert(number, cx.waker().clone());
             Poll::Pending
         })
         .await;
+    }
+}
+
+impl State {
+    fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
     }
 }
 
@@ -115,6 +122,7 @@ impl Log {
 #[derive(Debug)]
 pub(crate) struct Reader {
     log: Arc<Log>,
+    number: u64,
     offset: Offset,
     notes: usize,
     greeted: bool,
@@ -146,6 +154,12 @@ impl Reader {
     }
 }
 
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.log.state().waiting.remove(&self.number);
+    }
+}
+
 impl Stream for Reader {
     type Item = Event;
 
@@ -159,9 +173,32 @@ impl Stream for Reader {
         match this.next_in(&state) {
             Some(event) => Poll::Ready(Some(event)),
             None => {
-                Log::wait(&mut state, cx.waker());
+                state.waiting.insert(this.number, cx.waker().clone());
                 Poll::Pending
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, StreamExt};
+
+    use super::*;
+    use crate::id::{SessionId, TurnId};
+
+    #[test]
+    fn who_goes_away_while_the_model_is_silent_is_forgotten() {
+        let (turn, session) = (TurnId::fresh(), SessionId::fresh());
+        let (persona, model) = ("plain".to_owned(), "scripted".to_owned());
+        let log = Log::new(Started { v: 1, turn, session, user_seq: None, reply_seq: 1, persona, model, offset: 0 });
+        let mut stays = log.read(1);
+        assert_eq!(stays.next().now_or_never(), None);
+        for _ in 0..3 {
+            assert_eq!(log.read(1).next().now_or_never(), None);
+        }
+        assert_eq!(log.state().waiting.len(), 1);
+        drop(stays);
+        assert!(log.state().waiting.is_empty());
     }
 }
