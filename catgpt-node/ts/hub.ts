@@ -1,4 +1,5 @@
 /** This event loop's place at the engine: who waits for what, and the one wake that brings it. */
+import { onAbort } from "./abort.js";
 import { crossing, errorFrom, type ErrorInfo } from "./errors.js";
 import type { Event } from "./data.js";
 import { causeOf } from "./causes.js";
@@ -53,8 +54,7 @@ class Hub {
         this.#take(this.#calls, ticket.id);
         reject(signal?.reason);
       };
-      signal?.addEventListener("abort", aborted, { once: true });
-      const done = () => signal?.removeEventListener("abort", aborted);
+      const done = onAbort(signal, aborted);
       this.#keep(this.#calls, ticket.id, {
         resolve: (answer) => (done(), resolve(answer)),
         reject: (error) => (done(), reject(error)),

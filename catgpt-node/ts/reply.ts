@@ -1,4 +1,5 @@
 /** A live subscription to a turn. The turn does not depend on it. */
+import { onAbortOf } from "./abort.js";
 import { causeOfTurn } from "./causes.js";
 import type { Event, Finished, TurnId } from "./data.js";
 import { CatgptError, InvalidInputError, TruncatedError, crossing, errorFrom } from "./errors.js";
@@ -26,7 +27,7 @@ export class Reply implements AsyncIterableIterator<Event, undefined> {
   readonly turn: TurnId;
   readonly session: string;
   readonly #source: Source;
-  readonly #aborted: () => void;
+  readonly #unwatch: () => void;
   #batch: Event[] = [];
   #at = 0;
   /** How many more ready events before others have their turn. */
@@ -41,8 +42,9 @@ export class Reply implements AsyncIterableIterator<Event, undefined> {
     this.turn = source.turn;
     this.session = source.session;
     this.#source = source;
-    this.#aborted = onAbort(this, source.signal);
-    if (source.signal?.aborted) this.#aborted();
+    const { signal } = source;
+    this.#unwatch = onAbortOf(this, signal, (reply) => reply.#end({ reason: signal?.reason }));
+    if (signal?.aborted) this.#end({ reason: signal.reason });
   }
 
   next(): Promise<Step> {
@@ -135,15 +137,17 @@ export class Reply implements AsyncIterableIterator<Event, undefined> {
 
   async #more(): Promise<Step> {
     return this.#alone(async () => {
-      if (this.#streak < 0) await breathe();
-      this.#streak = STREAK;
-      while (this.#at >= this.#batch.length && !this.#over) {
-        this.#fill(this.#poll() ?? (await hub().park(this.#source.id)));
-      }
+      if (this.#streak < 0) this.#streak = (await breathe(), STREAK);
+      while (this.#at >= this.#batch.length && !this.#over) this.#fill(this.#poll() ?? (await this.#park()));
       this.#rethrow();
       const value = this.#batch[this.#at++];
       return value === undefined ? END : { value, done: false };
     });
+  }
+
+  #park(): Promise<Event[] | null> {
+    this.#streak = STREAK;
+    return hub().park(this.#source.id);
   }
 
   #poll(): Event[] | null {
@@ -194,26 +198,10 @@ export class Reply implements AsyncIterableIterator<Event, undefined> {
   #end(abort?: { reason: unknown }): void {
     if (this.#over) return;
     [this.#over, this.#abort, this.#batch] = [true, abort, []];
-    this.#source.signal?.removeEventListener("abort", this.#aborted);
+    this.#unwatch();
     this.#source.stream.close();
     hub().unpark(this.#source.id);
   }
-
-  /** @internal */
-  static end(reply: Reply, reason: unknown): void {
-    reply.#end({ reason });
-  }
-}
-
-/** Listens without keeping the reply: who forgets it must not depend on a signal that lives on. */
-function onAbort(reply: Reply, signal: AbortSignal | undefined): () => void {
-  const weak = new WeakRef(reply);
-  const aborted = () => {
-    const reply = weak.deref();
-    if (reply) Reply.end(reply, signal?.reason);
-  };
-  signal?.addEventListener("abort", aborted, { once: true });
-  return aborted;
 }
 
 function checked(finished: Finished): Finished {
