@@ -9,6 +9,9 @@ import { after } from "node:test";
 import { Engine } from "catgpt-node";
 import { Scripted } from "catgpt-node/testing";
 
+/** Nothing here talks to anybody's paid model. */
+for (const name of ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"]) delete process.env[name];
+
 /** A model that says `Hello `, waits at the gate `g`, says `world` and has finished. */
 export const GATED = [{ text: "Hello " }, { gate: "g" }, { text: "world" }, { finish: "stop" }];
 
