@@ -16,7 +16,7 @@ async function first(reply) {
 test("events come typed, numbered and with one end", async () => {
   const { session } = scripted([{ reasoning: "Hm" }, { text: "Hé" }, { usage: { input_tokens: 1, output_tokens: 2 } }, { finish: "stop" }]);
   const reply = await session.send("Hi");
-  const events = await Array.fromAsync?.(reply) ?? (await collect(reply));
+  const events = await collect(reply);
   assert.deepEqual(events.map((event) => [event.type, event.offset]), [["started", 0], ["reasoning", 2], ["text", 5], ["finished", 5]]);
   assert.equal(events[0].turn, reply.turn);
   assert.equal(events[0].session, "chat");

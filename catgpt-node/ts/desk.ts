@@ -1,6 +1,6 @@
 /** Where an engine asks the application's own model and memory. */
 import { keepCause } from "./causes.js";
-import { CatgptError } from "./errors.js";
+import { CatgptError, UnsupportedError } from "./errors.js";
 import { hub, type Asked } from "./hub.js";
 import type { Memory } from "./memory.js";
 import type { ChatModel, ModelAnswer, ModelEvent, ModelRequest } from "./model.js";
@@ -50,7 +50,9 @@ export class Desk implements Asked {
   }
 
   async #look(question: number, method: string, body: unknown, signal: AbortSignal): Promise<void> {
-    const asked = this.memory?.[METHODS[method] ?? (method as keyof Memory)] as Method | undefined;
+    const name = METHODS[method] ?? (method as keyof Memory);
+    const asked = this.memory?.[name] as Method | undefined;
+    if (!asked && name !== "close") throw new UnsupportedError(`this memory has no method ${name}`);
     const answer = await asked?.call(this.memory, body, signal);
     this.native.say(question, JSON.stringify(answer ?? null));
   }
