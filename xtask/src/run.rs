@@ -1,5 +1,6 @@
 //! Running other programs: quietly for their output, or shown while their test results are counted.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::AddAssign;
 use std::path::Path;
@@ -39,8 +40,13 @@ impl AddAssign for Count {
 /// What `cargo run` told this program about its own package is taken away: ring's build script looks at it, and would
 /// be run again each time.
 pub(crate) fn cargo(root: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root).stdin(Stdio::null());
+    inside(root, std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Any program, in the same way.
+pub(crate) fn inside(folder: &Path, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder).stdin(Stdio::null());
     let ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
         if ours(&name) || OUTSIDE.contains(&name.as_str()) {
