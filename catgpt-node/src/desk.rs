@@ -8,6 +8,7 @@ use napi_derive::napi;
 use crate::hub::Hub;
 use crate::{Id, read};
 
+/// Where questions to the application are answered by their number.
 #[napi]
 #[derive(Debug)]
 pub struct Desk(Arc<bridge::Desk>);
@@ -22,6 +23,7 @@ impl Desk {
         Self(desk)
     }
 
+    /// The number that its questions bear.
     #[napi(getter)]
     pub fn id(&self) -> Id {
         self.0.id().cast_signed()

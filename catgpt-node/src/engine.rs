@@ -26,6 +26,7 @@ struct OwnModel {
     timeouts: DeskTimeouts,
 }
 
+/// An engine; making one does no I/O.
 #[napi]
 #[derive(Debug)]
 pub struct Engine(Arc<Bridge>);
@@ -49,12 +50,14 @@ impl Engine {
     }
 }
 
+/// A call on its way.
 #[napi]
 #[derive(Debug)]
 pub struct Call(Ticket);
 
 #[napi]
 impl Call {
+    /// The number under which its answer comes.
     #[napi(getter)]
     pub fn id(&self) -> Id {
         self.0.id.cast_signed()

@@ -42,6 +42,7 @@ struct Streams {
     read: HashMap<u64, Weak<Subscription>>,
 }
 
+/// What one loop is told, and the streams that it has not taken.
 #[napi]
 pub struct Hub {
     hub: Arc<bridge::Hub>,

@@ -2,13 +2,11 @@
 //!
 //! JSON goes in and out as one string a crossing, because reading one with `JSON.parse` is cheaper than building objects
 //! property by property. Errors cross as the JSON of an `ErrorInfo`; the package makes the classes.
-#![allow(unsafe_code, reason = "napi-derive writes the glue to Node's C interface, which has no safe form")]
-#![allow(missing_docs, reason = "napi-derive writes public items of its own")]
 
 mod desk;
 mod engine;
 mod hub;
-mod persona;
+pub mod persona;
 mod play;
 mod stream;
 

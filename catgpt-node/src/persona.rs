@@ -5,20 +5,23 @@ use napi_derive::napi;
 
 use crate::{thrown, write};
 
+/// The built-in persona of this name.
 #[napi]
-pub(crate) fn builtin_persona(name: String) -> napi::Result<String> {
+pub fn builtin_persona(name: String) -> napi::Result<String> {
     let unknown =
         || Error::new(ErrorKind::NotFound, "no such built-in persona").with("known", Persona::BUILTIN.join(", "));
     json(Persona::builtin(&name).ok_or_else(unknown))
 }
 
+/// Reads a persona from Markdown.
 #[napi]
-pub(crate) fn read_persona(markdown: String) -> napi::Result<String> {
+pub fn read_persona(markdown: String) -> napi::Result<String> {
     json(Persona::from_markdown(&markdown))
 }
 
+/// Reads a persona from a file.
 #[napi]
-pub(crate) fn load_persona(path: String) -> napi::Result<String> {
+pub fn load_persona(path: String) -> napi::Result<String> {
     json(Persona::load(path))
 }
 

@@ -8,6 +8,7 @@ use napi_derive::napi;
 
 use crate::thrown;
 
+/// Scripts, and the gates in them.
 #[napi]
 #[derive(Debug)]
 pub struct Play(bridge::Play);

@@ -9,6 +9,7 @@ use napi_derive::napi;
 use crate::hub::{Hub, Reading};
 use crate::{read, thrown, write};
 
+/// A subscription, polled for events or for bytes.
 #[napi]
 pub struct Stream {
     subscription: Arc<Subscription>,
@@ -35,7 +36,7 @@ impl Stream {
 
     /// From here on it is polled for bytes.
     #[napi]
-    pub fn into_sse(&self, options: String) -> napi::Result<()> {
+    pub fn begin_sse(&self, options: String) -> napi::Result<()> {
         self.unread();
         self.subscription.into_sse(read(&options)?).map_err(thrown)
     }

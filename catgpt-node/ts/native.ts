@@ -8,7 +8,7 @@ export interface NativeHub {
 }
 export interface NativeStream {
   poll(): string | null;
-  intoSse(options: string): void;
+  beginSse(options: string): void;
   pollSse(): Uint8Array | null;
   close(): void;
 }

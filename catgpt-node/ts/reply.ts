@@ -167,7 +167,7 @@ export class Reply implements AsyncIterableIterator<Event, undefined> {
   #bytes(options: SseOptions): () => Promise<Uint8Array | undefined> {
     this.#claim("sse");
     const { stream, id } = this.#source;
-    crossing(() => stream.intoSse(JSON.stringify(spelled(options))));
+    crossing(() => stream.beginSse(JSON.stringify(spelled(options))));
     return async () => {
       let bytes: Uint8Array | null = null;
       while (!this.#over && (bytes = stream.pollSse()) === null) await hub().park(id);
