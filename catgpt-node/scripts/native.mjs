@@ -10,7 +10,7 @@ const run = (program, ...args) =>
 
 const cargo = process.env.CARGO ?? "cargo";
 /** `zigbuild` where releases are made for machines older than the builder. */
-const verb = process.env.CARGO_BUILD_VERB ?? "build";
+const verb = process.env.CATGPT_CARGO_VERB ?? "build";
 const lines = run(cargo, verb, "--locked", "--quiet", "-p", "catgpt-node", "--message-format", "json-render-diagnostics", ...args);
 const library = lines
   .split("\n")
