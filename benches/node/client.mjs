@@ -4,7 +4,7 @@ import OpenAI from "openai";
 import { all, measure } from "./kit.mjs";
 
 const [who, mode, url] = process.argv.slice(2);
-const [streams, chunks, pause] = mode === "burst" ? [8, 5_000, 0] : [50, 200, 20];
+const [streams, chunks, pause] = mode === "burst" ? [8, 20_000, 0] : [50, 200, 20];
 const model = `bench,n=${chunks},d=${pause}`;
 
 const client = new OpenAI({ baseURL: url, apiKey: "none" });

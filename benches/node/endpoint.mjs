@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { all } from "./kit.mjs";
 
 const [who, mode, url] = process.argv.slice(2);
-const [clients, chunks, pause] = mode === "burst" ? [8, 4_000, 0] : [100, 200, 20];
+const [clients, chunks, pause] = mode === "burst" ? [8, 10_000, 0] : [100, 200, 20];
 const folder = mkdtempSync(join(tmpdir(), "catgpt-bench-"));
 const server = fork(new URL("server.mjs", import.meta.url), [who, url, `bench,n=${chunks},d=${pause}`, join(folder, "chat.db")]);
 const [port] = await once(server, "message");

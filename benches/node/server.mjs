@@ -32,9 +32,8 @@ if (who === "tutorial") {
   });
 } else {
   const engine = new Engine({ baseUrl: url, apiKey: "none", model, memory: `sqlite:${file}` });
-  const minIntervalMs = who === "catgpt-20ms" ? 20 : undefined;
   app.post("/chat/:id", async (req, res) => {
-    await (await engine.user("alice").session(req.params.id).send(req.body)).pipeTo(res, { minIntervalMs });
+    await (await engine.user("alice").session(req.params.id).send(req.body)).pipeTo(res);
   });
 }
 app.get("/cpu", (_, res) => res.json(cpu()));
