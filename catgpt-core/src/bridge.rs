@@ -39,7 +39,7 @@ pub use memory::{DeskCaps, DeskMemory};
 pub use model::{DeskModel, DeskTimeouts};
 pub use runtime::{enter, forked, shutdown};
 pub use script::Play;
-pub use subscription::{Polled, SseOptions, Subscription};
+pub use subscription::{BATCH, Polled, SseOptions, Subscription};
 
 /// What a call gives.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Finished};
 use crate::id::{Owner, SessionId, TurnId};
 use crate::live::local::Reader;
-use crate::message::{Offset, Status};
+use crate::message::Offset;
 use crate::runner::{Runner, Running};
 use crate::turn::Stop;
 use crate::wire::sse;
@@ -169,12 +169,9 @@ impl Reply {
 fn checked(finished: Option<Finished>) -> Result<Finished> {
     let gone = || Error::new(ErrorKind::Unexpected, "this reply was read to its end before");
     let finished = finished.ok_or_else(gone)?;
-    match (&finished.error, finished.status) {
-        (Some(error), _) => Err(error.clone().into()),
-        (None, Status::Failed | Status::Interrupted) => {
-            Err(Error::new(ErrorKind::Truncated, "the turn ended before the answer was whole"))
-        }
-        _ => Ok(finished),
+    match finished.failure() {
+        Some(error) => Err(error.into()),
+        None => Ok(finished),
     }
 }
 

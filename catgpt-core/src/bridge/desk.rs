@@ -38,8 +38,10 @@ pub enum Heard {
 }
 
 /// Asks the host's code. The hub that serves it is the loop on which that code runs.
-#[derive(Default)]
-pub struct Desk(Mutex<State>);
+pub struct Desk {
+    id: u64,
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
 struct State {
@@ -55,11 +57,16 @@ struct Seat {
 impl Desk {
     /// A desk that nobody serves yet.
     pub fn new() -> Arc<Self> {
-        Arc::default()
+        Arc::new(Self { id: fresh(), state: Mutex::default() })
+    }
+
+    /// Its number, which [`Notice::Ask`] bears: one hub may serve many desks.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on questions go to this hub. Those that are open at another one fail: its loop is gone.
@@ -110,14 +117,14 @@ impl Desk {
         let hub = state.hub.clone().ok_or_else(|| Error::new(ErrorKind::Closed, nobody))?;
         state.open.insert(id, Seat { answer, unread: Arc::clone(&unread) });
         drop(state);
-        hub.post(Notice::Ask { id, method, body });
+        hub.post(Notice::Ask { desk: self.id, id, method, body });
         Ok(Asked { id, desk: Arc::clone(self), hub, answers, unread })
     }
 }
 
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").finish_non_exhaustive()
+        f.debug_struct("Desk").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Notice {
     },
     /// The host's own code is asked; it answers at the [`Desk`](super::Desk).
     Ask {
+        /// The desk's number.
+        desk: u64,
         /// The question's number.
         id: u64,
         /// What is asked: `stream`, or a method of [`Memory`](crate::Memory).
