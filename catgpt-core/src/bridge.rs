@@ -32,7 +32,7 @@ use crate::memory::Memory;
 use crate::model::ChatModel;
 
 pub use call::{Call, SendOptions};
-pub use config::Config;
+pub use config::{Config, Who};
 pub use desk::{Desk, Heard, Said};
 pub use hub::{Hub, Notice, Parked};
 pub use memory::{DeskCaps, DeskMemory};
