@@ -28,17 +28,16 @@ macro_rules! piece {
             }
 
             #[classattr]
-            fn __match_args__() -> (&'static str, &'static str) {
-                ("text", "offset")
-            }
+            #[pyo3(name = "__match_args__")]
+            const MATCH_ARGS: (&'static str, &'static str) = ("text", "offset");
 
             /// Its name, as it stands in JSON.
             #[classattr]
-            fn r#type() -> &'static str {
-                $kind
-            }
+            #[pyo3(name = "type")]
+            const TYPE: &'static str = $kind;
 
             /// The event's JSON form.
+            #[pyo3(signature = () -> "dict[str, str | int]")]
             fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
                 let dict = PyDict::new(py);
                 dict.set_item("type", $kind)?;
@@ -52,6 +51,7 @@ macro_rules! piece {
                 Ok(format!(concat!(stringify!($name), "(text={}, offset={})"), text, slf.get().offset))
             }
 
+            #[pyo3(signature = () -> "tuple[object, tuple[str, int]]")]
             fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (String, u64)) {
                 (slf.get_type(), (slf.get().text.clone(), slf.get().offset))
             }

@@ -58,6 +58,7 @@ impl Hub {
 
     /// What has come, in order: the number of what can be polled; `(id, answer)` for a call that has ended, with an
     /// exception if it failed; `(id, desk, method, body)` for a question; `(id,)` for one that is to be forgotten.
+    #[pyo3(signature = () -> "list[int | tuple[int] | tuple[int, object] | tuple[int, int, str, str]]")]
     fn drain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         if let Bell::Loop(ear) = &self.bell {
             ear.clear();

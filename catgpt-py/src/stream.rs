@@ -15,10 +15,7 @@ pub(crate) struct Stream(pub(crate) Subscription);
 impl Stream {
     /// How many events one poll gives at most. Who got so many lets others have their turn.
     #[classattr]
-    #[pyo3(name = "BATCH")]
-    fn batch() -> usize {
-        BATCH
-    }
+    const BATCH: usize = BATCH;
 
     /// The number under which a hub tells that there is news.
     #[getter]
@@ -39,6 +36,7 @@ impl Stream {
     }
 
     /// What has come; `None` if there is nothing yet, and an empty list if there never will be.
+    #[pyo3(signature = () -> "list[Text | Reasoning | str] | None")]
     fn poll<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
         match self.0.poll().map_err(crate::error::Raised::from)? {
             Polled::Ready(events) => event::list(py, events).map(Some),

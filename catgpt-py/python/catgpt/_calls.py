@@ -86,6 +86,16 @@ def messages(rows: list[dict[str, Any]]) -> list[Message]:
     return [Message.from_dict(row) for row in rows]
 
 
+def pairs(rows: list[list[str]]) -> list[tuple[str, str]]:
+    """Sessions and turns."""
+    return [(session, turn) for session, turn in rows]
+
+
+def journal(rows: list[dict[str, Any]]) -> list[Change]:
+    """A list of changes."""
+    return [Change(**row) for row in rows]
+
+
 def history(at: At, last: int | None) -> Ask[list[Message]]:
     """The newest messages of the active branch."""
     return Ask(at.call("history", last=last), messages)
@@ -98,7 +108,7 @@ def tree(at: At, after: int | None, limit: int | None) -> Ask[list[Message]]:
 
 def info(at: At) -> Ask[SessionInfo]:
     """What is known about a session."""
-    return Ask(at.call("info"), lambda data: SessionInfo(**data))
+    return Ask(at.call("info"), SessionInfo.from_dict)
 
 
 def sessions(at: At, after: Cursor | None, limit: int | None) -> Ask[SessionPage]:
@@ -108,12 +118,12 @@ def sessions(at: At, after: Cursor | None, limit: int | None) -> Ask[SessionPage
 
 def turns(at: At) -> Ask[list[tuple[str, str]]]:
     """The turns that run, with their sessions."""
-    return Ask(at.call("turns"), lambda rows: [(session, turn) for session, turn in rows])
+    return Ask(at.call("turns"), pairs)
 
 
 def changes(at: At, after: int | None, limit: int | None) -> Ask[list[Change]]:
     """What happened."""
-    return Ask(at.call("changes", after=after, limit=limit), lambda rows: [Change(**row) for row in rows])
+    return Ask(at.call("changes", after=after, limit=limit), journal)
 
 
 def do(at: At, name: str, **fields: Any) -> Ask[None]:

@@ -115,8 +115,8 @@ class Message:
     def from_dict(cls, data: dict[str, Any]) -> Message:
         """From its JSON form."""
         error = data.get("error")
-        more = {"usage": usage(data.get("usage")), "error": error and from_dict(error, data.get("turn"))}
-        return cls(**data | more)
+        more: dict[str, Any] = {"usage": usage(data.get("usage")), "error": error and from_dict(error, data.get("turn"))}
+        return cls(**(data | more))
 
     def to_dict(self) -> dict[str, Any]:
         """Its JSON form."""
@@ -141,6 +141,11 @@ class SessionInfo:
     created_ms: int
     updated_ms: int
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> SessionInfo:
+        """From its JSON form."""
+        return cls(**data)
+
 
 class Cursor(TypedDict):
     """Where a list of sessions goes on."""
@@ -160,7 +165,7 @@ class SessionPage:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> SessionPage:
         """From its JSON form."""
-        return cls([SessionInfo(**session) for session in data["sessions"]], data["next"])
+        return cls([SessionInfo.from_dict(row) for row in data["sessions"]], data["next"])
 
 
 @dataclass(frozen=True, slots=True)

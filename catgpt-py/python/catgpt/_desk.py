@@ -194,7 +194,7 @@ class Server:
             if hasattr(said, "aclose"):
                 await said.aclose()
 
-    def _say_all(self, hub: Hub, number: int, said: Iterator[Said]) -> None:
+    def _say_all(self, hub: Hub, number: int, said: Any) -> None:
         """In a thread. Nobody can stop it in the middle of a piece; after one it hears that nobody listens."""
         more = _More()
         hub.waiters[number] = more

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from ._data import Call, Part, Status, Usage, usage
 from ._errors import CatgptError, from_dict
-from ._native import Reasoning, Text
+from ._native import Reasoning as Reasoning
+from ._native import Text as Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Finished:
 
     def to_dict(self) -> dict[str, Any]:
         """The event's JSON form."""
-        data = {"type": self.type, "status": self.status, "finish_reason": self.finish_reason}
+        data: dict[str, Any] = {"type": self.type, "status": self.status, "finish_reason": self.finish_reason}
         data |= {"usage": self.usage and self.usage.to_dict(), "stored": self.stored, "offset": self.offset}
         pending = {"pending": list(self.pending)} if self.pending else {}
         return data | pending | ({"error": self.error.to_dict()} if self.error else {})
@@ -140,8 +141,9 @@ def _retrying(error: dict[str, Any], **data: Any) -> Retrying:
 
 def _finished(turn: str | None, **data: Any) -> Finished:
     error = data.get("error")
-    more = {"usage": usage(data["usage"]), "error": error and from_dict(error, turn)}
-    return Finished(**data | more | {"pending": tuple(data.get("pending", ()))})
+    more: dict[str, Any] = {"usage": usage(data["usage"]), "error": error and from_dict(error, turn)}
+    more["pending"] = tuple(data.get("pending", ()))
+    return Finished(**(data | more))
 
 
 _MAKERS: dict[str, Callable[..., Event]] = {

@@ -88,7 +88,7 @@ def block(hub: _native.Hub, number: int, most_ms: int | None = None) -> Any:
         for notice in hub.drain():
             if notice == number:
                 return None
-            if isinstance(notice, tuple) and notice[0] == number:
+            if isinstance(notice, tuple) and len(notice) == 2 and notice[0] == number:
                 return notice[1]
     return None
 
