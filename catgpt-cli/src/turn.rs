@@ -64,7 +64,10 @@ pub(crate) async fn run(
             engine.close(Duration::ZERO).await?;
             return Ok(caught.exit());
         }
-        () = &mut late => return Err(Error::new(ErrorKind::Timeout, "the chat was busy until the time limit").into()),
+        () = &mut late => {
+            engine.close(Duration::ZERO).await?;
+            return Err(Error::new(ErrorKind::Busy, "the chat was busy until the time limit: try again later").into());
+        }
     };
     let turn = reply.turn();
     let mut show = pin!(Screen::new(ask, notes).show(reply));
