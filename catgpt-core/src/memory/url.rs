@@ -30,6 +30,12 @@ pub async fn open(url: &str) -> Result<Arc<dyn Memory>> {
     }
 }
 
+/// Whether `url` names a store, as far as can be told without opening it.
+#[cfg(feature = "bridge")]
+pub(crate) fn check(url: &str) -> Result<()> {
+    form(url).map(drop)
+}
+
 fn lacking(sentence: &'static str) -> Error {
     Error::new(ErrorKind::Unsupported, sentence)
 }
