@@ -220,6 +220,10 @@ fn judge(finished: Finished, notes: Notes) -> Result<Exit, Failure> {
     }
     let fail = |kind, sentence| Err(Error::new(kind, sentence).into());
     match (finished.error, finished.status, finished.finish_reason) {
+        // What was shown last may be lost with the store.
+        (Some(error), ..) if Exit::of(error.kind) == Exit::Store => {
+            Err(Error::from(error).with("kept_bytes", finished.stored).into())
+        }
         (Some(error), ..) => Err(Error::from(error).into()),
         (None, Status::Complete, Some(FinishReason::Length)) => {
             notes.say("the answer reached the model's limit of tokens and is cut; catgpt -c continue goes on");
