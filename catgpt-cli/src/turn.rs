@@ -80,7 +80,7 @@ pub(crate) async fn run(
         () = &mut late => Stop::Late,
     };
     tokio::select! {
-        stored = store(engine, turn, &stop, show) => stored?,
+        ended = end_early(engine, turn, &stop, show) => ended?,
         // Whoever asks twice does not want to wait.
         caught = signals.next() => return Ok(caught.exit()),
     }
@@ -88,7 +88,7 @@ pub(crate) async fn run(
 }
 
 /// Ends the turn early and waits until it is stored.
-async fn store(
+async fn end_early(
     engine: &Engine,
     turn: TurnId,
     stop: &Stop,
