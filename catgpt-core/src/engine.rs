@@ -16,6 +16,9 @@ use crate::runner::Runner;
 use crate::turn::Rules;
 use crate::user::User;
 
+/// What a stored reply may hold besides its content, in bytes: why the model stopped, what went wrong.
+const AROUND_BODY: usize = 64 << 10;
+
 /// Hands out users. Cheap to clone; all clones are one engine.
 ///
 /// Call [`close`](Self::close) before the process ends. Turns do not need the handle: they run on after it is dropped, as
@@ -150,7 +153,7 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
         let rules = Rules {
             retry: self.retry,
             checkpoint_bytes: 4 << 10,
-            max_content: MAX_BODY as u64 / 2,
+            max_stored: (MAX_BODY - AROUND_BODY) as u64,
             patience: lease,
             grace: Duration::from_secs(2),
         };
