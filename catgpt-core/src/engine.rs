@@ -13,6 +13,7 @@ use crate::model::{ChatModel, RetryPolicy};
 use crate::persona::Persona;
 use crate::prompt::{Estimate, TokenCounter, Window};
 use crate::runner::Runner;
+use crate::runner::guard::{GuardedCounter, GuardedMemory};
 use crate::turn::Rules;
 use crate::user::User;
 
@@ -138,7 +139,8 @@ impl<M> EngineBuilder<M> {
     }
 
     /// How long a turn is believed alive after its last checkpoint, which comes every half second; the memory's own
-    /// default if not set. At least 2 s, so that one slow checkpoint is not a death.
+    /// default if not set. At least 2 s, so that one slow checkpoint is not a death. It is also how long a store may take
+    /// over what a turn writes before it counts as not written.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease.max(Duration::from_secs(2)));
@@ -160,16 +162,16 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
         Engine {
             runner: Arc::new(Runner {
                 model: self.model,
-                memory: self.memory,
+                memory: Arc::new(GuardedMemory::new(self.memory, lease)),
                 persona: self.persona,
                 window: self.window,
-                counter: self.counter,
+                counter: Arc::new(GuardedCounter(self.counter)),
                 rules,
                 lease,
                 turns: Default::default(),
                 changed: Notify::new(),
                 queues: Default::default(),
-                sweeping: Default::default(),
+                sweeper: Default::default(),
             }),
         }
     }
