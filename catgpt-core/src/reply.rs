@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use futures_util::stream::{BoxStream, StreamExt};
+use tokio::runtime::Handle;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Finished};
@@ -44,7 +45,7 @@ enum Source {
     /// A turn of this process.
     Here(Reader, Arc<Running>),
     /// A turn of another process, or one that has ended.
-    Stored(BoxStream<'static, Event>),
+    Stored(BoxStream<'static, Event>, Option<Handle>),
 }
 
 impl Reply {
@@ -61,7 +62,9 @@ impl Reply {
         turn: TurnId,
         events: BoxStream<'static, Event>,
     ) -> Self {
-        Self { source: Source::Stored(events), runner, owner, session, turn, on_drop: OnDrop::Detach, over: false }
+        // It may be dropped outside of the runtime, and then has to cancel from there.
+        let source = Source::Stored(events, Handle::try_current().ok());
+        Self { source, runner, owner, session, turn, on_drop: OnDrop::Detach, over: false }
     }
 
     /// Says what dropping it does.
@@ -126,7 +129,7 @@ impl Reply {
                 running.stop(Stop::Cancel);
                 Ok(())
             }
-            Source::Stored(_) => self.runner.cancel(&self.owner, self.turn).await,
+            Source::Stored(..) => self.runner.cancel(&self.owner, self.turn).await,
         }
     }
 }
@@ -153,7 +156,7 @@ impl Stream for Reply {
         }
         let next = match &mut this.source {
             Source::Here(reader, _) => reader.poll_next_unpin(cx),
-            Source::Stored(events) => events.poll_next_unpin(cx),
+            Source::Stored(events, _) => events.poll_next_unpin(cx),
         };
         if let Poll::Ready(None | Some(Event::Finished(_))) = next {
             this.over = true;
@@ -169,9 +172,9 @@ impl Drop for Reply {
         }
         match &self.source {
             Source::Here(_, running) => running.stop(Stop::Cancel),
-            Source::Stored(_) => {
+            Source::Stored(_, runtime) => {
                 let (runner, owner, turn) = (Arc::clone(&self.runner), self.owner.clone(), self.turn);
-                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                if let Some(runtime) = runtime {
                     runtime.spawn(async move {
                         if let Err(error) = runner.cancel(&owner, turn).await {
                             tracing::warn!(%error, %turn, "a dropped reply could not cancel its turn");
