@@ -277,7 +277,7 @@ impl Turn {
 
     fn again(&mut self, pause: Duration, error: &Error) {
         self.attempts += 1;
-        self.waited += pause;
+        self.waited = self.waited.saturating_add(pause);
         self.usage = None;
         let after_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         let note = Event::Retrying { attempt: self.attempts, after_ms, error: error.info(), offset: self.end };
