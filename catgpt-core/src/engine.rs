@@ -139,8 +139,10 @@ impl<M> EngineBuilder<M> {
     }
 
     /// How long a turn is believed alive after its last checkpoint, which comes every half second; the memory's own
-    /// default if not set. At least 2 s, so that one slow checkpoint is not a death. It is also how long a store may take
-    /// over what a turn writes before it counts as not written.
+    /// default if not set. At least 2 s, so that one slow checkpoint is not a death.
+    ///
+    /// A write of a turn may take half of it (2 to 10 s) before it counts as lost and is tried again, and a store that
+    /// takes nothing for the whole of it ends the turn. Any other call may take 10 s.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease.max(Duration::from_secs(2)));

@@ -154,7 +154,7 @@ pub struct SessionInfo {
     pub version: u64,
     /// How many messages it has, all branches counted.
     pub messages: u64,
-    /// The running turn.
+    /// The running turn, as long as its lease holds.
     pub running: Option<TurnId>,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: i64,
@@ -173,7 +173,7 @@ impl TryFrom<SessionRow> for SessionInfo {
             head: row.head,
             version: row.version,
             messages: row.messages,
-            running: row.running,
+            running: row.running.filter(|_| !row.expired),
             created_ms: row.created_ms,
             updated_ms: row.updated_ms,
         })

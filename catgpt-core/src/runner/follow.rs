@@ -45,7 +45,7 @@ impl Runner {
     /// Ends a turn if its lease has run out.
     pub(super) async fn bury_if_dead(&self, owner: &Owner, turn: TurnId) -> Result<()> {
         match self.tail(owner, turn, Offset::MAX).await {
-            Ok(view) if view.expired => self.bury(owner, turn, Status::Interrupted, true).await,
+            Ok(view) if view.session.expired => self.bury(owner, turn, Status::Interrupted, true).await,
             Ok(_) => Ok(()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
@@ -164,7 +164,7 @@ fn news(view: View, from: Offset) -> Result<News> {
     if row.status == Status::Running {
         let stored = view.chunks.last().map(|chunk| chunk.to);
         let events = Event::all(fold(&view.chunks, from)?, stored.unwrap_or(from)).collect();
-        return Ok(News { events, stored, finished: None, expired: view.expired });
+        return Ok(News { events, stored, finished: None, expired: view.session.expired });
     }
     let reply = message(row, &[])?;
     let events = Event::all(reply.content.since(from), reply.content.len()).collect();

@@ -17,21 +17,27 @@ use crate::memory::{
 };
 use crate::prompt::TokenCounter;
 
-/// How long a call may take that no running turn waits for.
-const LONGEST: Duration = Duration::from_secs(30);
+/// How long a call may take that no running turn waits for, and the most that any may take.
+const LONGEST: Duration = Duration::from_secs(10);
+/// The least that a call is given, so that a slow disk is not taken for one that hangs.
+const LEAST: Duration = Duration::from_secs(2);
 
 /// A store of which every call is answered.
 pub(crate) struct GuardedMemory {
     memory: Arc<dyn Memory>,
-    /// For what a turn writes: its lease, because after that it counts as dead anyway.
+    /// For what a turn writes.
     turn: Duration,
-    other: Duration,
 }
 
 impl GuardedMemory {
     pub(crate) fn new(memory: Arc<dyn Memory>, lease: Duration) -> Self {
-        Self { memory, turn: lease, other: lease.max(LONGEST) }
+        Self { memory, turn: write_within(lease) }
     }
+}
+
+/// How long a turn waits for a write: half of its lease, so that one that is lost leaves time for another.
+pub(crate) fn write_within(lease: Duration) -> Duration {
+    (lease / 2).clamp(LEAST, LONGEST)
 }
 
 /// The answer, or an error that leaves the outcome unknown.
@@ -61,22 +67,22 @@ impl Memory for GuardedMemory {
         answered(self.turn, async { self.memory.finish_turn(owner, finish).await }).await
     }
     async fn apply(&self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>> {
-        answered(self.other, async { self.memory.apply(owner, op_id, ops).await }).await
+        answered(LONGEST, async { self.memory.apply(owner, op_id, ops).await }).await
     }
     async fn read(&self, owner: &Owner, read: Read) -> Result<View> {
-        answered(self.other, async { self.memory.read(owner, read).await }).await
+        answered(LONGEST, async { self.memory.read(owner, read).await }).await
     }
     async fn query(&self, owner: &Owner, query: Query) -> Result<Answer> {
-        answered(self.other, async { self.memory.query(owner, query).await }).await
+        answered(LONGEST, async { self.memory.query(owner, query).await }).await
     }
     async fn sweep(&self, limit: u32) -> Result<Swept> {
-        answered(self.other, async { self.memory.sweep(limit).await }).await
+        answered(LONGEST, async { self.memory.sweep(limit).await }).await
     }
     fn caps(&self) -> Caps {
         self.memory.caps()
     }
     async fn close(&self) -> Result<()> {
-        answered(self.other, async { self.memory.close().await }).await
+        answered(LONGEST, async { self.memory.close().await }).await
     }
 }
 
