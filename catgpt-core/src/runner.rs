@@ -7,7 +7,6 @@ pub(crate) mod guard;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -49,7 +48,7 @@ pub(crate) struct Runner {
 }
 
 /// The turns that run here.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Turns {
     running: HashMap<TurnId, Arc<Running>>,
     /// Sends that are being committed.
@@ -58,8 +57,13 @@ pub(crate) struct Turns {
     stopping: bool,
 }
 
+impl Turns {
+    fn idle(&self) -> bool {
+        self.running.is_empty() && self.beginning == 0
+    }
+}
+
 /// A turn that runs here.
-#[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) owner: Owner,
     pub(crate) session: SessionId,
@@ -179,29 +183,22 @@ impl Runner {
                 turns.running.values().cloned().collect()
             };
             rest.iter().for_each(|running| running.stop(Stop::Shutdown));
-            // Each ends within its patience with the store; nothing here can wait for ever.
-            let _ = timeout(self.rules.patience.saturating_add(TICK * 4), self.idle()).await;
+            // Each ends within its patience with the store and one last write; nothing here can wait for ever.
+            let end = self.rules.patience.saturating_add(guard::write_within(self.lease)).saturating_add(TICK * 4);
+            let _ = timeout(end, self.idle()).await;
         }
         self.memory.close().await
     }
 
     async fn idle(&self) {
-        let mut changed = Box::pin(self.changed.notified());
-        poll_fn(|cx| {
-            loop {
-                {
-                    let turns = self.turns();
-                    if turns.running.is_empty() && turns.beginning == 0 {
-                        return Poll::Ready(());
-                    }
-                }
-                if changed.as_mut().poll(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                changed.set(self.changed.notified());
+        loop {
+            // Made before it is looked at, so that no change is missed in between.
+            let changed = self.changed.notified();
+            if self.turns().idle() {
+                return;
             }
-        })
-        .await;
+            changed.await;
+        }
     }
 }
 

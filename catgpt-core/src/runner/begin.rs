@@ -52,7 +52,7 @@ impl Busy {
 }
 
 /// How to send, beside what.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Options {
     pub(crate) key: Option<String>,
     pub(crate) busy: Busy,
@@ -65,8 +65,8 @@ pub(crate) struct Options {
     pub(crate) on_drop: OnDrop,
 }
 
-/// What is sent.
-#[derive(Clone, Debug)]
+/// What is sent. Without `Debug`, which would show it.
+#[derive(Clone)]
 pub(crate) struct Ask {
     pub(crate) owner: Owner,
     pub(crate) session: SessionId,
@@ -77,7 +77,7 @@ pub(crate) struct Ask {
 }
 
 /// An [`Ask`] that may be committed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Order {
     pub(super) ask: Ask,
     pub(super) turn: TurnId,
