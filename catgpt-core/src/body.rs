@@ -122,7 +122,7 @@ pub(crate) fn message(row: Row, chunks: &[Chunk]) -> Result<Message> {
 pub(crate) fn messages(view: View) -> Result<Vec<Message>> {
     let shown = |row| {
         let mut message = message(row, &view.chunks)?;
-        if view.expired && message.status == Status::Running {
+        if view.session.expired && message.status == Status::Running {
             message.status = Status::Interrupted;
         }
         Ok(message)
