@@ -576,6 +576,25 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_of_unknown_outcome_is_written_again_as_it_was() {
+        let lost = || Input::Kept(Err(unwritable()));
+        check(
+            vec![
+                text("Hi"),
+                tick(500),
+                lost(),
+                text("there"),
+                tick(1000),
+                lost(),
+                tick(1500),
+                renewed(false),
+                tick(2000),
+            ],
+            &["ask", "show 2", "keep 0..2", "show 5", "keep 0..2", "keep 0..2", "keep 2..7"],
+        );
+    }
+
+    #[test]
     fn a_store_that_stays_unwritable_ends_the_turn_with_what_it_has() {
         let lost = || Input::Kept(Err(unwritable()));
         check(

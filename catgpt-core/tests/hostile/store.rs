@@ -1,6 +1,7 @@
 //! A memory that misbehaves as it is told, around one that does not.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -74,7 +75,7 @@ struct Plan {
 }
 
 /// The memory.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Hostile {
     inner: InMemory,
     plans: Mutex<HashMap<Call, Plan>>,
@@ -149,6 +150,12 @@ impl Hostile {
                 done
             }
         }
+    }
+}
+
+impl fmt::Debug for Hostile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
     }
 }
 
