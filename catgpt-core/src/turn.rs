@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::mem::{self, Discriminant};
 use std::time::Duration;
 
+use crate::body::encoded_len;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::event::{Event, Finished};
 use crate::memory::Kept;
@@ -185,7 +186,7 @@ impl Turn {
         if part.weight() == 0 {
             return;
         }
-        self.stored += part.stored_len(self.last.replace(mem::discriminant(&part)));
+        self.stored += encoded_len(&part, self.last.replace(mem::discriminant(&part)));
         if self.stored > self.rules.max_stored {
             // What could not be written would never end: not here, and not where a dead turn is buried.
             let error =
