@@ -20,6 +20,8 @@ pub mod wire;
 pub mod reply;
 mod runner;
 
+#[cfg(feature = "bridge")]
+pub mod bridge;
 pub mod engine;
 pub mod session;
 pub mod user;

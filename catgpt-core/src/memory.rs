@@ -6,6 +6,7 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod in_memory;
+mod json;
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -24,6 +25,8 @@ pub use self::rows::*;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
 pub use self::turns::*;
+#[cfg(feature = "bridge")]
+pub(crate) use self::url::check;
 pub use self::url::open;
 pub use in_memory::InMemory;
 

@@ -19,6 +19,7 @@ use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::id::TurnId;
 use crate::message::{Content, FinishReason, Role, ToolCall, Usage};
 
 pub use offline::Offline;
@@ -62,6 +63,8 @@ pub struct ModelRequest {
     pub model: Option<String>,
     /// The key for this call, if not the default one.
     pub credentials: Option<Secret>,
+    /// The turn that asks, for whoever wants to find it again in a log.
+    pub turn: Option<TurnId>,
 }
 
 impl fmt::Debug for ModelRequest {
@@ -74,7 +77,7 @@ impl fmt::Debug for ModelRequest {
 }
 
 /// One message of a [`ModelRequest`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PromptMessage {
     /// Who speaks.
     pub role: Role,
@@ -89,8 +92,9 @@ impl PromptMessage {
     }
 }
 
-/// What a model streams.
-#[derive(Clone, Debug, PartialEq)]
+/// What a model streams. Its JSON is an object with one key: `{"text":"…"}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ModelEvent {
     /// More text.

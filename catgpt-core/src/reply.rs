@@ -4,10 +4,13 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use futures_util::Stream;
 use futures_util::stream::{BoxStream, StreamExt};
+use futures_util::{FutureExt, Stream};
+use serde::Deserialize;
 use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Finished};
@@ -16,9 +19,11 @@ use crate::live::local::Reader;
 use crate::message::{Offset, Status};
 use crate::runner::{Runner, Running};
 use crate::turn::Stop;
+use crate::wire::sse;
 
 /// What dropping a [`Reply`] does to its turn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnDrop {
     /// Nothing: it goes on, is stored, and can be attached to.
     #[default]
@@ -116,6 +121,36 @@ impl Reply {
             }
         }
         None
+    }
+
+    /// As server-sent events, each item one write: what is there at the same time goes together. After `keep_alive` of
+    /// silence a comment is sent (15 s is usual), and two writes are `min_interval` apart at least, which trades a
+    /// little delay for fewer writes; the first is never delayed. Dropping it is dropping the reply.
+    pub fn into_sse(mut self, keep_alive: Duration, min_interval: Duration) -> BoxStream<'static, Vec<u8>> {
+        let bytes = async_stream::stream! {
+            let turn = self.turn;
+            let mut last: Option<Instant> = None;
+            loop {
+                let event = match timeout(keep_alive, self.next()).await {
+                    Ok(Some(event)) => event,
+                    Ok(None) => return,
+                    Err(_) => {
+                        yield sse::KEEP_ALIVE.to_vec();
+                        continue;
+                    }
+                };
+                if let Some(last) = last.filter(|_| !min_interval.is_zero()) {
+                    sleep_until(last + min_interval).await;
+                }
+                let mut frames = sse::frame(turn, &event);
+                while let Some(Some(event)) = self.next().now_or_never() {
+                    sse::write(turn, &event, &mut frames);
+                }
+                last = Some(Instant::now());
+                yield frames;
+            }
+        };
+        bytes.boxed()
     }
 
     /// Stops the turn, wherever it runs, and ends the request to the model. The text so far is kept; the stream goes on

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::error::Result;
 use crate::event::Change;
 use crate::id::{Owner, SessionId, TurnId};
@@ -19,7 +21,7 @@ pub struct User {
 }
 
 /// One page of an owner's sessions.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SessionPage {
     /// The sessions, the latest changed first.
     pub sessions: Vec<SessionInfo>,

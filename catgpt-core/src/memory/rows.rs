@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::json::{bytes, bytes_option};
 use crate::event::Change;
 use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::message::{Offset, Role, Status, Usage};
@@ -26,7 +29,7 @@ impl Default for Caps {
 }
 
 /// Bounds of a read: it ends at whichever comes first, but never before one message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Limit {
     /// Messages.
     pub messages: u32,
@@ -35,7 +38,7 @@ pub struct Limit {
 }
 
 /// A stored message. The core owns the encoding of its body.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Row {
     /// Its number in the session.
     pub seq: Seq,
@@ -48,6 +51,7 @@ pub struct Row {
     /// How far it has come.
     pub status: Status,
     /// The encoded content; empty while it runs.
+    #[serde(with = "bytes")]
     pub body: Vec<u8>,
     /// The model that was asked.
     pub model: Option<String>,
@@ -58,13 +62,15 @@ pub struct Row {
 }
 
 /// A stored session.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct SessionRow {
     /// Its id.
     pub id: SessionId,
     /// Its encoded title.
+    #[serde(with = "bytes_option", default)]
     pub title: Option<Vec<u8>>,
     /// Its encoded persona.
+    #[serde(with = "bytes_option", default)]
     pub pin: Option<Vec<u8>>,
     /// The newest message of the active branch.
     pub head: Option<Seq>,
@@ -83,18 +89,20 @@ pub struct SessionRow {
 }
 
 /// A piece of a running reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Chunk {
     /// The offset where it begins.
     pub from: Offset,
     /// The offset where it ends.
     pub to: Offset,
     /// The encoded piece.
+    #[serde(with = "bytes")]
     pub body: Vec<u8>,
 }
 
 /// A change that [`Memory::apply`](super::Memory::apply) makes. A session or turn that is not there is `NotFound`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Op {
     /// Makes a session; one that is there already is left as it is.
@@ -102,8 +110,10 @@ pub enum Op {
         /// The session.
         session: SessionId,
         /// Its encoded title.
+        #[serde(with = "bytes_option", default)]
         title: Option<Vec<u8>>,
         /// Its encoded persona.
+        #[serde(with = "bytes_option", default)]
         pin: Option<Vec<u8>>,
     },
     /// Gives a session another title.
@@ -111,6 +121,7 @@ pub enum Op {
         /// The session.
         session: SessionId,
         /// Its encoded title; `None` takes it away.
+        #[serde(with = "bytes_option", default)]
         title: Option<Vec<u8>>,
     },
     /// Gives a session another persona.
@@ -118,6 +129,7 @@ pub enum Op {
         /// The session.
         session: SessionId,
         /// Its encoded persona.
+        #[serde(with = "bytes")]
         pin: Vec<u8>,
     },
     /// Shows another branch. `Busy` while a turn runs, `Conflict` if the session is not at `if_version`.
@@ -142,7 +154,8 @@ pub enum Op {
 }
 
 /// What an [`Op`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Done {
     /// The session's version after it.
     Version(u64),
@@ -151,7 +164,8 @@ pub enum Done {
 }
 
 /// What [`Memory::read`](super::Memory::read) looks at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Read {
     /// The newest messages of the branch that ends at `head` (`None`: the active one), oldest first.
@@ -182,7 +196,7 @@ pub enum Read {
 }
 
 /// What [`Memory::read`](super::Memory::read) answers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct View {
     /// The session.
     pub session: SessionRow,
@@ -195,7 +209,7 @@ pub struct View {
 }
 
 /// Where a list of sessions goes on: the last one seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// Its time of last change.
     pub updated_ms: i64,
@@ -204,7 +218,8 @@ pub struct Cursor {
 }
 
 /// What [`Memory::query`](super::Memory::query) looks for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Query {
     /// Sessions, the latest changed first (equal times: the greater id first).
@@ -231,7 +246,8 @@ pub enum Query {
 }
 
 /// What [`Memory::query`](super::Memory::query) answers, of the same kind as it was asked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Answer {
     /// Sessions.
@@ -248,7 +264,7 @@ pub enum Answer {
 }
 
 /// What [`Memory::sweep`](super::Memory::sweep) found and did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Swept {
     /// Turns whose lease has run out.
     pub expired: Vec<(Owner, TurnId)>,

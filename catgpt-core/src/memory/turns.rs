@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::json::{bytes, bytes_option, keyed, milliseconds};
 use super::{Limit, Row, SessionRow};
 use crate::id::{Seq, SessionId, TurnId};
 use crate::message::{Offset, Status, Usage};
 
 /// Where a new turn hangs in the tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Parent {
     /// After the newest message of the active branch.
     Head,
@@ -18,7 +22,7 @@ pub enum Parent {
 }
 
 /// What [`Memory::begin_turn`](super::Memory::begin_turn) is given.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Begin {
     /// The session; made if it is not there.
@@ -26,36 +30,62 @@ pub struct Begin {
     /// The new turn's id.
     pub turn: TurnId,
     /// An idempotency key, unique in the session for 24 h, and the hash of what is asked.
+    #[serde(with = "keyed")]
     pub key: Option<(String, [u8; 32])>,
     /// Where it hangs. A message that is not there is `NotFound`.
     pub parent: Parent,
     /// Only if the session is still at this version.
     pub if_version: Option<u64>,
     /// The user's message; `None` answers the parent again, which must then be a user's message (`InvalidInput`).
+    #[serde(with = "bytes_option")]
     pub message: Option<Vec<u8>>,
     /// The encoded title of a session that this makes.
+    #[serde(with = "bytes_option")]
     pub title: Option<Vec<u8>>,
     /// The model, kept with the reply.
     pub model: String,
     /// The persona: kept if the session has none yet, or if `replace` is set.
     pub pin: Pin,
     /// How long the turn is believed alive without a checkpoint.
+    #[serde(rename = "lease_ms", with = "milliseconds")]
     pub lease: Duration,
     /// How much of the branch to return.
     pub window: Limit,
 }
 
+impl Begin {
+    /// A fresh turn after the head of `session`, for those who speak to a memory without an engine: tests, tools. The
+    /// model and the persona have no name, the lease is 15 s, the window 50 messages.
+    pub fn new(session: SessionId, message: Vec<u8>) -> Self {
+        Self {
+            session,
+            turn: TurnId::fresh(),
+            key: None,
+            parent: Parent::Head,
+            if_version: None,
+            message: Some(message),
+            title: None,
+            model: String::new(),
+            pin: Pin { body: Vec::new(), replace: false },
+            lease: Duration::from_secs(15),
+            window: Limit { messages: 50, bytes: super::MAX_BODY as u64 },
+        }
+    }
+}
+
 /// A persona as the session keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pin {
     /// The encoded copy.
+    #[serde(with = "bytes")]
     pub body: Vec<u8>,
     /// Whether it takes the place of one that is there.
     pub replace: bool,
 }
 
 /// What [`Memory::begin_turn`](super::Memory::begin_turn) answers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Begun {
     /// Committed. The session's lease is this turn's.
     Started(Box<Opened>),
@@ -69,6 +99,7 @@ pub enum Begun {
         /// The turn.
         turn: TurnId,
         /// How long its lease still holds.
+        #[serde(rename = "lease_left_ms", with = "milliseconds")]
         lease_left: Duration,
     },
     /// A turn whose lease has run out holds the session: end it, then try again. Nothing was written.
@@ -79,7 +110,7 @@ pub enum Begun {
 }
 
 /// A turn that has begun.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Opened {
     /// The session after the commit.
     pub session: SessionRow,
@@ -94,7 +125,7 @@ pub struct Opened {
 }
 
 /// What [`Memory::checkpoint`](super::Memory::checkpoint) is given.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Checkpoint {
     /// The turn.
@@ -105,15 +136,18 @@ pub struct Checkpoint {
     /// The offset where it ends; equal to `from` only for an empty one.
     pub to: Offset,
     /// The encoded piece; empty to renew the lease only.
+    #[serde(with = "bytes")]
     pub body: Vec<u8>,
     /// The new lease, from now.
+    #[serde(rename = "lease_ms", with = "milliseconds")]
     pub lease: Duration,
     /// Whether it must be on disk before the answer. Otherwise it may be lost with the machine, not with the process.
     pub sync: bool,
 }
 
 /// What [`Memory::checkpoint`](super::Memory::checkpoint) answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kept {
     /// Written, and the lease renewed.
     Renewed {
@@ -125,7 +159,7 @@ pub enum Kept {
 }
 
 /// What [`Memory::finish_turn`](super::Memory::finish_turn) is given.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Finish {
     /// The turn.
@@ -133,6 +167,7 @@ pub struct Finish {
     /// Its final status; never `Running`.
     pub status: Status,
     /// The whole body.
+    #[serde(with = "bytes")]
     pub body: Vec<u8>,
     /// What it used.
     pub usage: Option<Usage>,
@@ -140,8 +175,16 @@ pub struct Finish {
     pub if_expired: bool,
 }
 
+impl Finish {
+    /// Ends `turn` as complete with this body, without a usage.
+    pub fn complete(turn: TurnId, body: Vec<u8>) -> Self {
+        Self { turn, status: Status::Complete, body, usage: None, if_expired: false }
+    }
+}
+
 /// What [`Memory::finish_turn`](super::Memory::finish_turn) answers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sealed {
     /// Ended by this call.
     Now,
@@ -150,6 +193,7 @@ pub enum Sealed {
     /// With `if_expired`: the lease holds again. Nothing was written.
     Alive {
         /// How long it still holds.
+        #[serde(rename = "lease_left_ms", with = "milliseconds")]
         lease_left: Duration,
     },
 }

@@ -87,6 +87,16 @@ impl OpenAi {
         Self::from_vars(|name| std::env::var(name).ok())
     }
 
+    /// As [`from_env`](Self::from_env), with a key and a base URL before those of the environment.
+    #[cfg(feature = "bridge")]
+    pub(crate) fn configured(key: Option<&str>, base_url: Option<&str>) -> Result<Self> {
+        Self::from_vars(|name| match name {
+            "OPENAI_API_KEY" if key.is_some() => key.map(str::to_owned),
+            "OPENAI_BASE_URL" if base_url.is_some() => base_url.map(str::to_owned),
+            name => std::env::var(name).ok(),
+        })
+    }
+
     fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let var = |name| var(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let model = match (var("OPENAI_API_KEY"), var("OPENAI_BASE_URL")) {

@@ -138,7 +138,9 @@ impl Drive {
 
     fn ask(&mut self, shrink: bool) {
         let request = match &self.material {
-            Some(Ok(material)) => material.request(&self.runner, shrink),
+            Some(Ok(material)) => material
+                .request(&self.runner, shrink)
+                .map(|request| ModelRequest { turn: Some(self.running.turn), ..request }),
             Some(Err(error)) => Err(error.info().into()),
             None => Err(Error::new(ErrorKind::Unexpected, "the model was asked again after it had answered")),
         };

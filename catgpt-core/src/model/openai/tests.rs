@@ -98,6 +98,7 @@ fn conversation() -> ModelRequest {
         },
         model: Some("gpt-4o".into()),
         credentials: None,
+        turn: None,
     }
 }
 

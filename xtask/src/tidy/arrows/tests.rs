@@ -35,11 +35,13 @@ fn lower_layers_may_be_used() {
     fine("reply.rs", "use crate::runner::Runner; use crate::live::local::Log;");
     fine("runner/begin.rs", "use crate::reply::Reply; use super::Runner; use super::super::turn::Turn;");
     fine("engine.rs", "use crate::user::User; use crate::runner::Runner; use crate::memory::InMemory;");
+    fine("bridge/config.rs", "use crate::engine::Engine; use crate::model::{Offline, Scripted};");
     fine("testkit/server.rs", "use crate::model::ModelEvent; use crate::testkit::Fault;");
 }
 
 #[test]
 fn arrows_that_point_up_are_found() {
+    wrong("engine.rs", "use crate::bridge::Hub;", "must not use `bridge`");
     wrong("error.rs", "use crate::model::ChatModel;", "`error` (Data) must not use `model` (Seam)");
     wrong("memory.rs", "use crate::turn::Turn;", "must not use `turn`");
     wrong("memory.rs", "use crate::model::Params;", "must not use `model`");

@@ -1,0 +1,161 @@
+//! What a front end in another language stands on: the engine with plain data at its edges, and not one rule more.
+//!
+//! - A [`Call`] is JSON in; its answer is JSON, or a [`Subscription`] to a turn.
+//! - A [`Hub`] tells the host's event loop, with **one wake for any number of news**, what has come: a subscription that
+//!   can be polled, a call that has ended, a wish for the host's own code. The runtime's threads never run host code.
+//! - A [`Subscription`] polls the turn's log from the host's thread: no task, no queue and no copy per subscriber. Who
+//!   lags gets what was missed in one piece.
+//! - [`Desk`] is where models and stores that are written in the host's language are asked, and answer.
+//!
+//! Everything here is used by `catgpt-py` and `catgpt-node`; other front ends are welcome to it.
+
+mod call;
+mod config;
+mod desk;
+mod hub;
+mod memory;
+mod model;
+mod runtime;
+mod script;
+mod subscription;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use tokio::sync::OnceCell;
+use tokio::task::AbortHandle;
+
+use crate::engine::Engine;
+use crate::error::{Error, ErrorInfo, ErrorKind, Result};
+use crate::memory::Memory;
+use crate::model::ChatModel;
+
+pub use call::{Call, SendOptions};
+pub use config::Config;
+pub use desk::{Desk, Heard, Said};
+pub use hub::{Hub, Notice, Parked};
+pub use memory::{DeskCaps, DeskMemory};
+pub use model::{DeskModel, DeskTimeouts};
+pub use runtime::{enter, forked, shutdown};
+pub use script::Play;
+pub use subscription::{Polled, SseOptions, Subscription};
+
+/// What a call gives.
+#[derive(Debug)]
+pub enum Answer {
+    /// Data, as JSON.
+    Json(String),
+    /// A turn to watch.
+    Reply(Box<Subscription>),
+}
+
+/// An error as data, and the number of the host's own failure behind it, if that is what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The error.
+    pub info: ErrorInfo,
+    /// The [`Desk`]'s question in which the host's code failed.
+    pub cause: Option<u64>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { info: error.info(), cause: desk::cause_of(&error) }
+    }
+}
+
+/// A call on its way.
+#[derive(Debug)]
+pub struct Ticket {
+    /// The number that its [`Notice::Done`] bears.
+    pub id: u64,
+    task: AbortHandle,
+}
+
+impl Ticket {
+    /// Nobody waits for the answer any more. A send that is being committed leaves nothing, or a turn that runs.
+    pub fn abandon(&self) {
+        self.task.abort();
+    }
+}
+
+/// An engine behind plain data. Making one does no I/O; the first call opens the store.
+pub struct Bridge {
+    config: Config,
+    model: Arc<dyn ChatModel>,
+    memory: Option<Arc<dyn Memory>>,
+    /// The engine of this process; a forked child opens its own.
+    engine: Mutex<(u64, Arc<OnceCell<Engine>>)>,
+}
+
+impl Bridge {
+    /// Reads a [`Config`]. A model or a store that is handed over takes the place of the one that the config names.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a config that cannot be used; the text names the field.
+    pub fn new(config: &str, model: Option<Arc<dyn ChatModel>>, memory: Option<Arc<dyn Memory>>) -> Result<Self> {
+        let config: Config = parse("config", config)?;
+        config.check()?;
+        let model = model.map_or_else(|| config.model(), Ok)?;
+        Ok(Self { config, model, memory, engine: Mutex::new((runtime::generation(), Arc::default())) })
+    }
+
+    /// Begins a [`Call`]. Its answer comes to `hub` as [`Notice::Done`].
+    ///
+    /// # Errors
+    /// `InvalidInput` for what is not a call; the text names the field.
+    pub fn call(self: &Arc<Self>, hub: &Arc<Hub>, call: &str) -> Result<Ticket> {
+        let call: Call = parse("call", call)?;
+        let (id, hub, bridge) = (hub::fresh(), Arc::clone(hub), Arc::clone(self));
+        let task = runtime::get()?.spawn(async move {
+            let answered = std::panic::AssertUnwindSafe(bridge.answer(call, &hub)).catch_unwind().await;
+            let outcome = answered.unwrap_or_else(|_| Err(Error::new(ErrorKind::Unexpected, "the call panicked")));
+            hub.post(Notice::Done { id, outcome: outcome.map_err(Failure::from) });
+        });
+        Ok(Ticket { id, task: task.abort_handle() })
+    }
+
+    async fn answer(&self, call: Call, hub: &Arc<Hub>) -> Result<Answer> {
+        let engine = self.engine();
+        if matches!(call, Call::Close { .. }) && !engine.initialized() {
+            return Ok(Answer::Json("null".into()));
+        }
+        call.run(engine.get_or_try_init(|| self.open()).await?, hub).await
+    }
+
+    fn engine(&self) -> Arc<OnceCell<Engine>> {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        if engine.0 != runtime::generation() {
+            // What the parent opened is not touched here: its threads do not exist, and its files are the parent's.
+            let parents = std::mem::replace(&mut *engine, (runtime::generation(), Arc::default()));
+            let _ = std::mem::ManuallyDrop::new(parents);
+        }
+        Arc::clone(&engine.1)
+    }
+
+    async fn open(&self) -> Result<Engine> {
+        self.config.open(Arc::clone(&self.model), self.memory.clone()).await
+    }
+}
+
+impl fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bridge").field("model", &self.model).finish_non_exhaustive()
+    }
+}
+
+/// Reads JSON from the host. The error says where and what, and quotes no value.
+fn parse<T: serde::de::DeserializeOwned>(what: &'static str, json: &str) -> Result<T> {
+    serde_json::from_str(json).map_err(|error| {
+        let text = error.to_string();
+        // serde quotes values of a wrong type; up to there it names the field and what it should be.
+        let (text, _) = text.split_once("invalid value").or(text.split_once("invalid type")).unwrap_or((&text, ""));
+        let text = if text.is_empty() { "a field has a value of a wrong type" } else { text };
+        Error::invalid(format!("this {what} cannot be read: {text}"))
+    })
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("plain data has a JSON form")
+}

@@ -1,0 +1,258 @@
+//! What a host may ask of an engine, as data. Each call is one method of [`User`] or [`Session`] with its defaults.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::config::Who;
+use super::hub::Hub;
+use super::subscription::Subscription;
+use super::{Answer, json};
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::id::{Seq, SessionId, TurnId};
+use crate::memory::Cursor;
+use crate::message::Offset;
+use crate::model::Params;
+use crate::reply::{OnDrop, Reply};
+use crate::runner::begin::Busy;
+use crate::session::{Send, Session};
+use crate::user::User;
+
+/// One call. `owner: null` is the one owner of a single-user program.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each is the method of its name, and the fields are its arguments")]
+pub enum Call {
+    /// Opens the store now, to hear at once if it cannot be used.
+    Open,
+    Send {
+        owner: Option<String>,
+        session: SessionId,
+        text: String,
+        #[serde(default)]
+        options: SendOptions,
+    },
+    Edit {
+        owner: Option<String>,
+        session: SessionId,
+        seq: Seq,
+        text: String,
+        #[serde(default)]
+        options: SendOptions,
+    },
+    Regenerate {
+        owner: Option<String>,
+        session: SessionId,
+        seq: Option<Seq>,
+        #[serde(default)]
+        options: SendOptions,
+    },
+    /// With a session: only a turn of that session.
+    Attach {
+        owner: Option<String>,
+        session: Option<SessionId>,
+        turn: TurnId,
+        #[serde(default)]
+        offset: Offset,
+        #[serde(default)]
+        on_drop: OnDrop,
+    },
+    Cancel {
+        owner: Option<String>,
+        turn: TurnId,
+    },
+    History {
+        owner: Option<String>,
+        session: SessionId,
+        #[serde(default = "page")]
+        last: u32,
+    },
+    Tree {
+        owner: Option<String>,
+        session: SessionId,
+        #[serde(default)]
+        after: Seq,
+        #[serde(default = "page")]
+        limit: u32,
+    },
+    Info {
+        owner: Option<String>,
+        session: SessionId,
+    },
+    Rename {
+        owner: Option<String>,
+        session: SessionId,
+        title: String,
+    },
+    Pin {
+        owner: Option<String>,
+        session: SessionId,
+        persona: Who,
+    },
+    Select {
+        owner: Option<String>,
+        session: SessionId,
+        head: Seq,
+        if_version: Option<u64>,
+    },
+    Delete {
+        owner: Option<String>,
+        session: SessionId,
+    },
+    Sessions {
+        owner: Option<String>,
+        after: Option<Cursor>,
+        #[serde(default = "page")]
+        limit: u32,
+    },
+    Turns {
+        owner: Option<String>,
+    },
+    Changes {
+        owner: Option<String>,
+        #[serde(default)]
+        after: u64,
+        #[serde(default = "page")]
+        limit: u32,
+    },
+    Sweep,
+    Close {
+        #[serde(default = "close_deadline_ms")]
+        deadline_ms: u64,
+    },
+}
+
+/// How to send, beside what; what is left out is as [`Send`] has it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "each is the method of `Send` of its name")]
+pub struct SendOptions {
+    pub key: Option<String>,
+    /// `reject`, `queue` or `interrupt`.
+    pub busy: Option<WhenBusy>,
+    /// For `queue`: how long to wait.
+    pub queue_ms: Option<u64>,
+    pub persona: Option<Who>,
+    pub vars: BTreeMap<String, String>,
+    pub params: Params,
+    pub model: Option<String>,
+    /// The key for this turn. It is not stored and not shown.
+    pub credentials: Option<Key>,
+    pub if_version: Option<u64>,
+    pub on_drop: OnDrop,
+}
+
+/// What to do if another turn runs in the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "see `Busy`")]
+pub enum WhenBusy {
+    Reject,
+    Queue,
+    Interrupt,
+}
+
+/// A key on its way in.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Key(pub(super) String);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(…)")
+    }
+}
+
+/// How many of anything are listed where nobody says.
+fn page() -> u32 {
+    100
+}
+
+fn close_deadline_ms() -> u64 {
+    10_000
+}
+
+impl Call {
+    pub(super) async fn run(self, engine: &Engine, hub: &Arc<Hub>) -> Result<Answer> {
+        let reply = |reply: Reply| Ok(Answer::Reply(Box::new(Subscription::new(reply, hub))));
+        let user = |owner| user(engine, owner);
+        let session = |owner, id| session(engine, owner, id);
+        match self {
+            Self::Send { owner, session: id, text, options } => {
+                reply(options.apply(session(owner, id)?.send(text))?.await?)
+            }
+            Self::Edit { owner, session: id, seq, text, options } => {
+                reply(options.apply(session(owner, id)?.edit(seq, text))?.await?)
+            }
+            Self::Regenerate { owner, session: id, seq, options } => {
+                reply(options.apply(session(owner, id)?.regenerate(seq))?.await?)
+            }
+            Self::Attach { owner, session: None, turn, offset, on_drop } => {
+                reply(user(owner)?.attach(turn, offset).await?.on_drop(on_drop))
+            }
+            Self::Attach { owner, session: Some(id), turn, offset, on_drop } => {
+                reply(session(owner, id)?.attach(turn, offset).await?.on_drop(on_drop))
+            }
+            other => other.look(engine).await.map(Answer::Json),
+        }
+    }
+
+    /// The calls whose answer is data.
+    async fn look(self, engine: &Engine) -> Result<String> {
+        let user = |owner| user(engine, owner);
+        let session = |owner, id| session(engine, owner, id);
+        Ok(match self {
+            Self::Cancel { owner, turn } => json(&user(owner)?.cancel(turn).await?),
+            Self::History { owner, session: id, last } => json(&session(owner, id)?.history(last).await?),
+            Self::Tree { owner, session: id, after, limit } => json(&session(owner, id)?.tree(after, limit).await?),
+            Self::Info { owner, session: id } => json(&session(owner, id)?.info().await?),
+            Self::Rename { owner, session: id, title } => json(&session(owner, id)?.rename(&title).await?),
+            Self::Pin { owner, session: id, persona } => json(&session(owner, id)?.pin(&persona.read()?).await?),
+            Self::Select { owner, session: id, head, if_version } => {
+                json(&session(owner, id)?.select(head, if_version).await?)
+            }
+            Self::Delete { owner, session: id } => json(&session(owner, id)?.delete().await?),
+            Self::Sessions { owner, after, limit } => json(&user(owner)?.sessions(after, limit).await?),
+            Self::Turns { owner } => json(&user(owner)?.turns().await?),
+            Self::Changes { owner, after, limit } => json(&user(owner)?.changes(after, limit).await?),
+            Self::Sweep => json(&engine.sweep().await?),
+            Self::Close { deadline_ms } => json(&engine.close(Duration::from_millis(deadline_ms)).await?),
+            // What is left is `Open`: the engine is open.
+            _ => json(&()),
+        })
+    }
+}
+
+fn user(engine: &Engine, owner: Option<String>) -> Result<User> {
+    owner.map_or_else(|| Ok(engine.local()), |owner| engine.user(owner))
+}
+
+fn session(engine: &Engine, owner: Option<String>, id: SessionId) -> Result<Session> {
+    user(engine, owner)?.session(id.as_str())
+}
+
+impl SendOptions {
+    fn apply(self, mut send: Send) -> Result<Send> {
+        send = send.params(self.params).on_drop(self.on_drop);
+        send = match (self.busy, self.queue_ms) {
+            (Some(WhenBusy::Queue), Some(ms)) => send.busy(Busy::Queue { deadline: Duration::from_millis(ms) }),
+            (Some(WhenBusy::Queue), None) => send.busy(Busy::queue()),
+            (Some(WhenBusy::Interrupt), _) => send.busy(Busy::Interrupt),
+            (Some(WhenBusy::Reject) | None, _) => send,
+        };
+        if let Some(who) = self.persona {
+            send = send.persona(who.read()?);
+        }
+        for (name, value) in self.vars {
+            send = send.var(name, value);
+        }
+        send = self.key.into_iter().fold(send, Send::key);
+        send = self.model.into_iter().fold(send, Send::model);
+        send = self.if_version.into_iter().fold(send, Send::if_version);
+        Ok(self.credentials.into_iter().fold(send, |send, key| send.credentials(key.0)))
+    }
+}

@@ -1,0 +1,306 @@
+//! The bridge as a host uses it: JSON in, notices and batches out.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use catgpt_core::bridge::{
+    Answer, Bridge, Desk, DeskCaps, DeskMemory, DeskModel, DeskTimeouts, Failure, Heard, Hub, Notice, Parked, Play,
+    Polled, Said, SseOptions, Subscription, forked,
+};
+use catgpt_core::{ErrorKind, Event, Status};
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A host with one thread: it waits for notices and keeps those that it does not want yet.
+struct Host {
+    hub: Arc<Hub>,
+    parked: Parked,
+    kept: Vec<Notice>,
+}
+
+impl Host {
+    fn new() -> Self {
+        let (hub, parked) = Hub::parked();
+        Self { hub, parked, kept: Vec::new() }
+    }
+
+    /// The first notice that `want` takes.
+    fn notice<T>(&mut self, want: impl Fn(&Notice) -> bool, take: impl FnOnce(Notice) -> T) -> T {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            self.kept.extend(self.hub.drain());
+            if let Some(at) = self.kept.iter().position(&want) {
+                return take(self.kept.remove(at));
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(self.parked.wait(left) || !left.is_zero(), "no such notice came: {:?}", self.kept);
+        }
+    }
+
+    fn call(&mut self, bridge: &Arc<Bridge>, call: &Value) -> Result<Answer, Failure> {
+        let ticket = bridge.call(&self.hub, &call.to_string()).map_err(Failure::from)?;
+        let mine = |notice: &Notice| matches!(notice, Notice::Done { id, .. } if *id == ticket.id);
+        self.notice(mine, |notice| match notice {
+            Notice::Done { outcome, .. } => outcome,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    fn send(&mut self, bridge: &Arc<Bridge>, text: &str) -> Box<Subscription> {
+        let call = json!({ "do": "send", "owner": "alice", "session": "chat", "text": text });
+        match self.call(bridge, &call).unwrap() {
+            Answer::Reply(reply) => reply,
+            Answer::Json(json) => panic!("{json}"),
+        }
+    }
+
+    fn json(&mut self, bridge: &Arc<Bridge>, call: &Value) -> Value {
+        match self.call(bridge, call).unwrap() {
+            Answer::Json(json) => serde_json::from_str(&json).unwrap(),
+            Answer::Reply(reply) => panic!("{reply:?}"),
+        }
+    }
+
+    fn wait_for(&mut self, number: u64) {
+        self.notice(|notice| matches!(notice, Notice::Ready { id } if *id == number), drop);
+    }
+
+    fn asked(&mut self) -> (u64, &'static str, Value) {
+        self.notice(
+            |notice| matches!(notice, Notice::Ask { .. }),
+            |notice| match notice {
+                Notice::Ask { id, method, body } => (id, method, serde_json::from_str(&body).unwrap()),
+                other => panic!("{other:?}"),
+            },
+        )
+    }
+
+    fn rest(&mut self, reply: &Subscription) -> Vec<Event> {
+        self.until(reply, |_| false)
+    }
+
+    /// Reads on to where it is enough, at the latest to the end.
+    fn until(&mut self, reply: &Subscription, enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
+        let mut events = Vec::new();
+        while !enough(&events) {
+            match reply.poll().unwrap() {
+                Polled::Ready(batch) => events.extend(batch),
+                Polled::Waiting => self.wait_for(reply.id()),
+                Polled::Over => break,
+            }
+        }
+        events
+    }
+}
+
+fn text_of(events: &[Event]) -> String {
+    let texts = events.iter().map(|event| match event {
+        Event::Text { text, .. } => text.as_str(),
+        _ => "",
+    });
+    texts.collect()
+}
+
+fn status_of(events: &[Event]) -> Status {
+    match events.last() {
+        Some(Event::Finished(finished)) => finished.status,
+        other => panic!("the last event is {other:?}"),
+    }
+}
+
+fn scripted(scripts: &Value) -> (Play, Arc<Bridge>) {
+    let play = Play::new(&scripts.to_string()).unwrap();
+    let bridge = Bridge::new(r#"{"memory":"memory:","retry_base_ms":0}"#, Some(play.model()), None).unwrap();
+    (play, Arc::new(bridge))
+}
+
+fn of_desk(desk: &Arc<Desk>) -> Arc<Bridge> {
+    let model = DeskModel::new("mine", Arc::clone(desk), DeskTimeouts::default());
+    Arc::new(Bridge::new("{}", Some(Arc::new(model)), None).unwrap())
+}
+
+#[test]
+fn a_send_is_a_call_and_its_events_come_in_batches() {
+    let (play, bridge) =
+        scripted(&json!([[{ "text": "Hello " }, { "gate": "g" }, { "text": "world" }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    let reply = host.send(&bridge, "Hi");
+    let mut events = Vec::new();
+    while text_of(&events) != "Hello " {
+        match reply.poll().unwrap() {
+            Polled::Ready(batch) => events.extend(batch),
+            Polled::Waiting => host.wait_for(reply.id()),
+            Polled::Over => panic!("it ended early"),
+        }
+    }
+    assert_eq!(reply.poll().unwrap(), Polled::Waiting);
+    assert!(play.open("g") && !play.open("no such gate"));
+    events.extend(host.rest(&reply));
+    assert_eq!((text_of(&events).as_str(), status_of(&events)), ("Hello world", Status::Complete));
+    assert_eq!(reply.poll().unwrap(), Polled::Over);
+
+    let history = host.json(&bridge, &json!({ "do": "history", "owner": "alice", "session": "chat" }));
+    assert_eq!(history[1]["content"], json!([{ "type": "text", "text": "Hello world" }]));
+    let asked: Value = serde_json::from_str(&play.requests()).unwrap();
+    assert_eq!(asked[0]["messages"][1], json!({ "role": "user", "text": "Hi" }));
+}
+
+#[test]
+fn a_busy_session_is_an_error_that_names_the_turn() {
+    let (_, bridge) = scripted(&json!([[{ "text": "One" }, { "hang": true }]]));
+    let mut host = Host::new();
+    let reply = host.send(&bridge, "Hi");
+    let again = json!({ "do": "send", "owner": "alice", "session": "chat", "text": "Hi again" });
+    let failure = host.call(&bridge, &again).unwrap_err();
+    assert_eq!((failure.info.kind, failure.info.turn), (ErrorKind::Busy, Some(reply.turn())));
+    host.json(&bridge, &json!({ "do": "cancel", "owner": "alice", "turn": reply.turn() }));
+    assert_eq!(status_of(&host.rest(&reply)), Status::Cancelled);
+}
+
+#[test]
+fn what_is_not_a_call_is_refused_and_quotes_no_value() {
+    let (_, bridge) = scripted(&json!([[]]));
+    let host = Host::new();
+    for call in [
+        json!({ "do": "fly" }),
+        json!({ "do": "send", "owner": "alice", "session": "chat" }),
+        json!({ "do": "send", "owner": "alice", "session": "chat", "text": "hunter2", "colour": 1 }),
+        json!({ "do": "send", "owner": "alice", "session": "chat", "text": { "hunter2": 1 } }),
+        json!({ "do": "history", "owner": "alice", "session": "chat", "last": "hunter2" }),
+    ] {
+        let error = bridge.call(&host.hub, &call.to_string()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{call}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+    for config in [r#"{"colour":1}"#, r#"{"memory":"mysql:x"}"#, r#"{"persona":"dog"}"#, "7"] {
+        assert!(Bridge::new(config, Some(Play::new("[]").unwrap().model()), None).is_err(), "{config}");
+    }
+}
+
+#[test]
+fn server_sent_events_come_as_bytes() {
+    let (_, bridge) = scripted(&json!([[{ "text": "a" }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    let reply = host.send(&bridge, "Hi");
+    reply.into_sse(SseOptions::default()).unwrap();
+    assert!(reply.poll().is_err() && reply.into_sse(SseOptions::default()).is_err());
+    let mut bytes = Vec::new();
+    loop {
+        match reply.poll_sse().unwrap() {
+            Polled::Ready(more) => bytes.extend(more),
+            Polled::Waiting => host.wait_for(reply.id()),
+            Polled::Over => break,
+        }
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    let ids: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
+    assert_eq!(ids.last(), Some(&format!("{}:1", reply.turn()).as_str()), "{text}");
+    assert!(text.ends_with("\n\n") && text.contains(r#""type":"finished","status":"complete""#), "{text}");
+}
+
+#[test]
+fn silence_is_kept_alive_with_comments() {
+    let (_, bridge) = scripted(&json!([[{ "hang": true }]]));
+    let mut host = Host::new();
+    let reply = host.send(&bridge, "Hi");
+    reply.into_sse(SseOptions { keep_alive_ms: 1, min_interval_ms: 0 }).unwrap();
+    let mut seen = String::new();
+    while !seen.contains(": keep-alive\n\n") {
+        match reply.poll_sse().unwrap() {
+            Polled::Ready(more) => seen.push_str(std::str::from_utf8(&more).unwrap()),
+            Polled::Waiting => host.wait_for(reply.id()),
+            Polled::Over => panic!("it ended: {seen}"),
+        }
+    }
+}
+
+#[test]
+fn a_hosts_model_streams_and_returning_is_finishing() {
+    let (desk, mut host) = (Desk::new(), Host::new());
+    let bridge = of_desk(&desk);
+    desk.serve(&host.hub);
+    let reply = host.send(&bridge, "Hi");
+    let (id, method, body) = host.asked();
+    assert_eq!((method, &body["messages"][1]["content"][0]["text"]), ("stream", &json!("Hi")));
+    assert_eq!(body["turn"], json!(reply.turn()));
+    assert_eq!(desk.say(id, Said::Json(r#"{"text":"Meow"}"#.into())), Heard::Taken);
+    assert_eq!(desk.say(id, Said::End), Heard::Taken);
+    let events = host.rest(&reply);
+    assert_eq!((text_of(&events).as_str(), status_of(&events)), ("Meow", Status::Complete));
+    assert_eq!(desk.say(id, Said::End), Heard::Gone);
+}
+
+#[test]
+fn a_hosts_failure_fails_the_turn_without_its_words() {
+    let (desk, mut host) = (Desk::new(), Host::new());
+    let bridge = of_desk(&desk);
+    desk.serve(&host.hub);
+    let reply = host.send(&bridge, "Hi");
+    let (id, ..) = host.asked();
+    desk.say(id, Said::Raised("ValueError".into()));
+    let events = host.rest(&reply);
+    let Some(Event::Finished(finished)) = events.last() else { panic!("{events:?}") };
+    let error = finished.error.as_ref().unwrap();
+    assert_eq!((finished.status, error.kind), (Status::Failed, ErrorKind::Unexpected));
+    assert_eq!(error.message, "the application's own code failed with ValueError");
+}
+
+#[test]
+fn a_stopped_turn_tells_the_host_to_stop_and_a_full_desk_to_wait() {
+    let (desk, mut host) = (Desk::new(), Host::new());
+    let bridge = of_desk(&desk);
+    desk.serve(&host.hub);
+    let reply = host.send(&bridge, "Hi");
+    let (question, ..) = host.asked();
+    let mut waited = 0;
+    for _ in 0..2_000 {
+        match desk.say(question, Said::Json(r#"{"text":"x"}"#.into())) {
+            Heard::Taken => {}
+            Heard::Wait => {
+                waited += 1;
+                host.wait_for(question);
+            }
+            Heard::Gone => panic!("nobody listens"),
+        }
+    }
+    let events = host.until(&reply, |events| text_of(events).len() == 2_000);
+    assert_eq!(text_of(&events).len(), 2_000, "waited {waited} times");
+    host.json(&bridge, &json!({ "do": "cancel", "owner": "alice", "turn": reply.turn() }));
+    host.notice(|notice| matches!(notice, Notice::Forget { id } if *id == question), drop);
+    assert_eq!(status_of(&host.rest(&reply)), Status::Cancelled);
+}
+
+#[test]
+fn a_hosts_store_is_asked_and_its_failure_is_told_apart() {
+    let (desk, mut host) = (Desk::new(), Host::new());
+    let memory = DeskMemory::new(Arc::clone(&desk), DeskCaps::default());
+    let play = Play::new(r#"[[{"text":"x"},{"finish":"stop"}]]"#).unwrap();
+    let bridge = Arc::new(Bridge::new("{}", Some(play.model()), Some(Arc::new(memory))).unwrap());
+    desk.serve(&host.hub);
+    let call = json!({ "do": "send", "owner": "alice", "session": "chat", "text": "Hi" });
+    let ticket = bridge.call(&host.hub, &call.to_string()).unwrap();
+    let (question, method, body) = host.asked();
+    assert_eq!((method, &body["owner"], &body["session"]), ("begin_turn", &json!("alice"), &json!("chat")));
+    desk.say(question, Said::Raised("ConnectionError".into()));
+    let done = |notice: &Notice| matches!(notice, Notice::Done { id, .. } if *id == ticket.id);
+    let failure = host.notice(done, |notice| match notice {
+        Notice::Done { outcome, .. } => outcome.unwrap_err(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!((failure.info.kind, failure.cause), (ErrorKind::Unexpected, Some(question)));
+}
+
+#[test]
+fn a_forked_child_is_told_about_what_it_inherited_and_begins_anew() {
+    let (_, bridge) = scripted(&json!([[{ "text": "a" }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    let reply = host.send(&bridge, "Hi");
+    forked();
+    let error = reply.poll().unwrap_err();
+    assert_eq!((error.kind(), error.turn()), (ErrorKind::Closed, Some(reply.turn())));
+    let reply = host.send(&bridge, "Hi");
+    assert_eq!(status_of(&host.rest(&reply)), Status::Complete);
+}
