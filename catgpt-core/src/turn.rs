@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::mem::{self, Discriminant};
 use std::time::Duration;
 
+use crate::body::encoded_len;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::event::{Event, Finished};
 use crate::memory::Kept;
@@ -185,7 +186,7 @@ impl Turn {
         if part.weight() == 0 {
             return;
         }
-        self.stored += part.stored_len(self.last.replace(mem::discriminant(&part)));
+        self.stored += encoded_len(&part, self.last.replace(mem::discriminant(&part)));
         if self.stored > self.rules.max_stored {
             // What could not be written would never end: not here, and not where a dead turn is buried.
             let error =
@@ -572,6 +573,25 @@ mod tests {
         check(
             vec![text("Hi"), tick(500), Input::Kept(Err(unwritable())), tick(1000), renewed(false)],
             &["ask", "show 2", "keep 0..2", "keep 0..2"],
+        );
+    }
+
+    #[test]
+    fn a_piece_of_unknown_outcome_is_written_again_as_it_was() {
+        let lost = || Input::Kept(Err(unwritable()));
+        check(
+            vec![
+                text("Hi"),
+                tick(500),
+                lost(),
+                text("there"),
+                tick(1000),
+                lost(),
+                tick(1500),
+                renewed(false),
+                tick(2000),
+            ],
+            &["ask", "show 2", "keep 0..2", "show 5", "keep 0..2", "keep 0..2", "keep 2..7"],
         );
     }
 

@@ -123,7 +123,7 @@ impl Drive {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Ask { shrink } => self.ask(shrink),
-            Effect::Hush => self.model = None,
+            Effect::Hush => self.hush(),
             Effect::Pause(pause) => self.jobs.push(Box::pin(async move {
                 sleep(pause).await;
                 Input::Resume
@@ -153,6 +153,12 @@ impl Drive {
             Ok(stream) => self.model = Some(stream),
             Err(error) => self.jobs.push(Box::pin(async { Input::ModelOver { error: Some(error), jitter: 1.0 } })),
         }
+    }
+
+    /// Lets go of the model, whose stream may panic even then.
+    fn hush(&mut self) {
+        let model = self.model.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(model)));
     }
 
     fn show(&mut self, part: Part) {
@@ -277,7 +283,7 @@ impl Drive {
             Ok(Poll::Ready(None)) => None,
             Err(_) => Some(panicked()),
         };
-        self.model = None;
+        self.hush();
         Poll::Ready(Input::ModelOver { error, jitter: fastrand::f64() })
     }
 }
