@@ -37,7 +37,7 @@ pub use desk::{Desk, Heard, Said};
 pub use hub::{Hub, Notice, Parked};
 pub use memory::{DeskCaps, DeskMemory};
 pub use model::{DeskModel, DeskTimeouts};
-pub use runtime::{enter, forked, shutdown};
+pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
 pub use subscription::{BATCH, Polled, SseOptions, Subscription};
 

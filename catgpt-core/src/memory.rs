@@ -23,7 +23,7 @@ use crate::id::{OpId, Owner};
 
 pub use self::rows::*;
 #[cfg(feature = "sqlite")]
-pub use self::sqlite::Sqlite;
+pub use self::sqlite::{Sqlite, fork};
 pub use self::turns::*;
 #[cfg(feature = "bridge")]
 pub(crate) use self::url::check;

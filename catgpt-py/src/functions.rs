@@ -9,6 +9,18 @@ use pyo3::prelude::*;
 
 use crate::error::{Result, json};
 
+/// This process is about to fork.
+#[pyfunction]
+pub(crate) fn before_fork(py: Python<'_>) {
+    py.detach(bridge::before_fork);
+}
+
+/// This process has forked, and is the parent.
+#[pyfunction]
+pub(crate) fn after_fork(py: Python<'_>) {
+    py.detach(bridge::after_fork);
+}
+
 /// This process is a forked child.
 #[pyfunction]
 pub(crate) fn forked() {

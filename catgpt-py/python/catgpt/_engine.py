@@ -51,9 +51,9 @@ class Engine:
         """Opens the store now, to hear at once if it cannot be used."""
         await self._call({"do": "open"})
 
-    async def sweep(self) -> int:
+    async def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
-        return int(await self._call({"do": "sweep"}))
+        await self._call({"do": "sweep"})
 
     async def close(self, deadline: float | None = None) -> None:
         """Refuses new sends, waits so many seconds for turns that run, and ends the rest with their text."""

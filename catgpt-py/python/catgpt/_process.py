@@ -116,4 +116,4 @@ def _forked() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+    os.register_at_fork(before=_native.before_fork, after_in_parent=_native.after_fork, after_in_child=_forked)

@@ -141,9 +141,9 @@ class Engine:
         """Opens the store now, to hear at once if it cannot be used."""
         self._call({"do": "open"})
 
-    def sweep(self) -> int:
+    def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
-        return int(self._call({"do": "sweep"}))
+        self._call({"do": "sweep"})
 
     def close(self, deadline: float | None = None) -> None:
         """Refuses new sends, waits so many seconds for turns that run, and ends the rest with their text."""
