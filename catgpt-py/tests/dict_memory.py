@@ -25,7 +25,8 @@ class Chat:
         self.running: Data | None = None
 
     def session(self) -> Data:
-        return {**self.row, "messages": len(self.tree), "running": self.running and self.running["turn"]}
+        running = {"running": self.running and self.running["turn"], "expired": self.expired()}
+        return {**self.row, **running, "messages": len(self.tree)}
 
     def changed(self, **fields: Any) -> Data:
         self.row |= {**fields, "version": self.row["version"] + 1, "updated_ms": now_ms()}
@@ -37,6 +38,7 @@ class Chat:
         return self.tree[seq - 1]
 
     def above(self, parent: Any, answer: bool) -> int | None:
+        above: int | None
         match parent:
             case "head":
                 above = self.row["head"]
@@ -78,7 +80,7 @@ class Chat:
         run = self.running
         shown = run is not None and any(row["seq"] == run["reply"] for row in rows)
         chunks = [chunk for chunk in run["chunks"] if chunk["to"] > after] if run and shown else []
-        return {"session": self.session(), "rows": rows, "chunks": chunks, "expired": self.expired(), "more": more}
+        return {"session": self.session(), "rows": rows, "chunks": chunks, "more": more}
 
 
 def take(rows: list[Data], limit: Data) -> tuple[list[Data], bool]:
@@ -253,7 +255,8 @@ class DictMemory(Memory):
         chats = [chat for (whose, _), chat in self.chats.items() if whose == owner]
         match query:
             case "turns":
-                return {"turns": [[chat.row["id"], chat.running["turn"]] for chat in chats if chat.running]}
+                alive = [chat for chat in chats if chat.running and not chat.expired()]
+                return {"turns": sorted([chat.row["id"], chat.session()["running"]] for chat in alive)}
             case {"session": it}:
                 return {"sessions": {"rows": [self.chat(owner, it["session"]).session()], "more": False}}
             case {"changes": it}:

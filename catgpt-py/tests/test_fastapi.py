@@ -103,7 +103,7 @@ async def test_a_client_that_goes_away_ends_the_subscription_and_not_the_turn() 
 @run
 async def test_with_on_drop_cancel_the_request_to_the_model_ends() -> None:
     with FakeOpenAI() as server:
-        engine = Engine(model="mock,f=silent_mid,k=2", base_url=server.url, api_key="k")
+        engine = Engine(model="mock,f=silence,k=2", base_url=server.url, api_key="k")
         async with serving(engine) as host, httpx.AsyncClient(base_url=f"http://{host}") as client:
             async with client.stream("POST", "/chat/a?cancel", content="Hi") as response:
                 async for line in response.aiter_lines():

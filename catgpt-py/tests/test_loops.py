@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+from collections.abc import AsyncIterator
 
 import pytest
 import trio
@@ -36,8 +37,10 @@ def test_asyncio_uvloop_and_one_loop_after_the_other() -> None:
 def test_two_loops_at_once_have_a_hub_each() -> None:
     engine, said = Engine(model=paced()), []
     work = [threading.Thread(target=lambda n=n: said.append(asyncio.run(talk(engine, n)))) for n in "ab"]
-    [thread.start() for thread in work]
-    [thread.join(10) for thread in work]
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join(10)
     assert said == ["Hello", "Hello"]
 
 
@@ -117,7 +120,7 @@ async def test_the_blocking_twin_refuses_a_running_loop() -> None:
 class CallsBlocking(ChatModel):
     """What would block the very loop that runs it."""
 
-    async def stream(self, request: Request):  # type: ignore[no-untyped-def, override]
+    async def stream(self, request: Request) -> AsyncIterator[str]:
         yield sync.Engine(model="offline").local().session("other").send("Hi").text()
 
 

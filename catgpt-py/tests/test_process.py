@@ -135,7 +135,12 @@ def test_waiting_leaves_the_interpreter_to_other_threads() -> None:
     engine = Engine(model=Scripted(["Hello", {"gate": "go"}, {"finish": "stop"}]))
     reply = engine.local().session("chat").send("Hi")
     done = threading.Event()
-    thread = threading.Thread(target=lambda: (reply.text(), done.set()))
+
+    def read() -> None:
+        reply.text()
+        done.set()
+
+    thread = threading.Thread(target=read)
     thread.start()
     end = time.monotonic() + PATIENCE
     while not reply._reading:

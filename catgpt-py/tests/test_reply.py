@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from catgpt import BusyError, CatgptError, ClosedError, Engine, Finished, InvalidInputError, Reasoning, Reply, Started
 from catgpt import StreamBusyError, Text, TruncatedError, UnavailableError, _hub
-from catgpt.testing import Scripted
+from catgpt.testing import Scripted, Step
 
 from .helpers import run, settled
 
-HANGS = ["Hello ", {"hang": True}]
+HANGS: list[Step] = ["Hello ", {"hang": True}]
 
 
 def session_of(model: Scripted) -> Any:
@@ -76,7 +76,7 @@ async def test_iterating_a_failed_turn_never_raises_but_its_text_does() -> None:
 
 @run
 async def test_timeouts_lose_no_event() -> None:
-    steps = [step for n in range(20) for step in ({"delay_ms": 10}, f"{n} ")]
+    steps: list[Step] = [step for n in range(20) for step in ({"delay_ms": 10}, f"{n} ")]
     reply = await session_of(Scripted([*steps, {"finish": "stop"}])).send("Hi")
     text, timeouts = "", 0
     while True:
@@ -178,7 +178,7 @@ async def test_a_send_that_nobody_waits_for_leaves_nothing_or_a_turn() -> None:
 
 @run
 async def test_an_endless_reply_lets_other_tasks_have_their_turn() -> None:
-    pieces = [step for n in range(2_000) for step in ({"reasoning": "a"}, "b")]
+    pieces: list[Step] = [step for _ in range(2_000) for step in ({"reasoning": "a"}, "b")]
     session = session_of(Scripted([*pieces, {"finish": "stop"}]))
     reply = await session.send("Hi")
     await (await session.attach(reply.turn)).result()  # now all of it is there
