@@ -3,6 +3,7 @@
 
 mod metadata;
 mod policy;
+mod python;
 mod run;
 mod steps;
 mod tidy;

@@ -1,5 +1,6 @@
 //! Running other programs: quietly for their output, or shown while their test results are counted.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::AddAssign;
 use std::path::Path;
@@ -39,7 +40,12 @@ impl AddAssign for Count {
 /// What `cargo run` told this program about its own package is taken away: ring's build script looks at it, and would
 /// be run again each time.
 pub(crate) fn cargo(root: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    program(root, std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Any program, as [`cargo`].
+pub(crate) fn program(root: &Path, name: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(name);
     command.current_dir(root).stdin(Stdio::null());
     let ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
@@ -72,6 +78,9 @@ pub(crate) fn exists(command: &mut Command) -> bool {
 pub(crate) const NEXTEST: &str = "Summary [";
 /// Where cargo test does, once for each binary: `test result: ok. 3 passed; 0 failed; 0 ignored; …`.
 pub(crate) const CARGO_TEST: &str = "test result: ";
+
+/// Where catgpt-py/tests/conftest.py does.
+pub(crate) const PYTEST: &str = "pytest summary: ";
 
 /// Runs and shows it, counting the results of the tests in the lines that begin with `sum`.
 pub(crate) fn tests(command: &mut Command, sum: &'static str) -> (Count, Result<(), String>) {
