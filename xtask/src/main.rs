@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks on its terminal")]
 
 mod metadata;
+mod node;
 mod policy;
 mod python;
 mod run;

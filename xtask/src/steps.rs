@@ -5,14 +5,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::run::{self, Count};
-use crate::{metadata, policy, python, tidy, tree};
+use crate::{metadata, node, policy, python, tidy, tree};
 
 /// How long one example may run.
 const EXAMPLE_DEADLINE: Duration = Duration::from_secs(120);
 
 type Step = fn(&Path) -> (Count, Result<(), String>);
 
-const STEPS: [(&str, Step); 11] = [
+const STEPS: [(&str, Step); 12] = [
     ("tools", |root| one(tools(root))),
     ("fmt", |root| one(run::show(run::cargo(root).args(["fmt", "--all", "--check"])))),
     ("tidy", |root| one(tidy::run(root, false))),
@@ -24,6 +24,7 @@ const STEPS: [(&str, Step); 11] = [
     ("doc", |root| one(doc(root))),
     ("examples", examples),
     ("python", python::run),
+    ("node", node::tests),
 ];
 
 /// Runs all steps, or those that are named, and says how many checks and tests passed.
