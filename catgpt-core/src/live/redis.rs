@@ -102,6 +102,8 @@ impl Live for Redis {
                     }
                 }
                 let mut coming = this.0.readers.join(turn, seen.end);
+                // Whoever closes sends away those who have joined, so this comes after.
+                this.check_open()?;
                 while let Some(frame) = coming.recv().await {
                     // Others follow the same turn from further back.
                     if Place::of(&frame) <= seen {
@@ -216,3 +218,6 @@ fn foreign() -> Error {
 fn is_repeated(error: &::redis::ServerError) -> bool {
     error.details().is_some_and(|text| text.contains("equal or smaller than the target stream top item"))
 }
+
+#[cfg(test)]
+mod tests;
