@@ -61,7 +61,9 @@ impl Redis {
             args.extend(["--requirepass", password]);
         }
         let ready = || self.say("PING").is_ok_and(|answer| !answer.is_empty());
-        self.server = Some(Server::start(&folder, self.port, &program, &args, ready)?);
+        let server = Server::start(&folder, self.port, &program, &args, ready)?;
+        self.port = server.port;
+        self.server = Some(server);
         let pid = fs::read_to_string(&state).map_err(|e| format!("cannot read {}: {e}", state.display()))?;
         self.pid = pid.trim().parse().map_err(|e| format!("{pid:?} is no process id: {e}"))?;
         Ok(())
