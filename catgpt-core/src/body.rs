@@ -127,8 +127,8 @@ pub(crate) fn frame(content: &Content, from: Offset, last: bool) -> Frame {
 /// What of a frame comes after `seen`; `None` if something between the two is missing.
 pub(crate) fn unseen(frame: &Frame, seen: Offset) -> Result<Option<Content>> {
     let content = Body::decode(&frame.body)?.content;
-    let start = frame.end.saturating_sub(content.len());
-    Ok((start <= seen || content.is_empty()).then(|| content.since(seen.saturating_sub(start))))
+    let start = frame.end.checked_sub(content.len()).filter(|start| *start <= seen || content.is_empty());
+    Ok(start.map(|start| content.since(seen.saturating_sub(start))))
 }
 
 /// A stored row as a message; a running one with the pieces that it has so far.
