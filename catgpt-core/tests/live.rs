@@ -79,8 +79,8 @@ fn end_of(events: &[Event]) -> &Finished {
 }
 
 /// The events are whole: each goes on where the one before ended.
-fn whole(from: Offset, events: &[Event]) -> String {
-    let mut offset = from;
+fn whole(from: usize, events: &[Event]) -> String {
+    let mut offset = from as Offset;
     for event in events {
         if let Event::Text { text, offset: end } = event {
             offset += text.len() as u64;
@@ -220,7 +220,7 @@ async fn losing_the_live_log_loses_no_text_and_it_comes_back() {
         assert_eq!(pair.stored().await, (Status::Cancelled, expect.clone()));
         for (from, events) in [(0, late), (100, middle)] {
             let events = soon("the end", events).await.unwrap();
-            assert_eq!(whole(from, &events), expect[from as usize..], "{fate:?}");
+            assert_eq!(whole(from, &events), expect[from..], "{fate:?}");
             assert_eq!(end_of(&events).status, Status::Cancelled);
         }
     }

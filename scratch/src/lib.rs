@@ -6,3 +6,15 @@ mod redis;
 mod server;
 
 pub use redis::Redis;
+
+/// The Debian packages that must still be installed.
+pub fn missing_packages() -> Vec<&'static str> {
+    let needed = [("redis-server", "redis-server")];
+    let mut missing: Vec<_> = needed
+        .into_iter()
+        .filter(|(program, package)| server::program(program, package).is_err())
+        .map(|(_, package)| package)
+        .collect();
+    missing.dedup();
+    missing
+}

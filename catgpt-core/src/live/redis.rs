@@ -78,7 +78,7 @@ impl Live for Redis {
         let mut pipe = Pipeline::with_capacity(2);
         let id = Place { end: frame.end, last: frame.last }.to_string();
         pipe.cmd("XADD").arg(&key).arg("MAXLEN").arg("~").arg(MAX_FRAMES).arg(id).arg(BODY).arg(frame.body);
-        pipe.cmd("PEXPIRE").arg(&key).arg(KEPT_FOR.as_millis() as u64);
+        pipe.cmd("EXPIRE").arg(&key).arg(KEPT_FOR.as_secs());
         for answer in self.0.link.ask(&pipe).await? {
             match answer {
                 Value::ServerError(error) if is_repeated(&error) => {}
@@ -175,7 +175,7 @@ fn key(turn: TurnId) -> String {
 fn read(block: Option<Duration>, after: &BTreeMap<TurnId, Offset>) -> ::redis::Cmd {
     let mut read = cmd("XREAD");
     if let Some(block) = block {
-        read.arg("BLOCK").arg(block.as_millis() as u64);
+        read.arg("BLOCK").arg(block.as_millis().to_string());
     }
     read.arg("STREAMS");
     after.keys().for_each(|turn| _ = read.arg(key(*turn)));

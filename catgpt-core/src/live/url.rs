@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::Live;
+#[cfg(not(feature = "redis"))]
+use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 
 /// The schemes that mean a Redis, or a Valkey.
@@ -22,23 +24,15 @@ pub async fn open(url: &str) -> Result<Arc<dyn Live>> {
              TLS",
         ));
     }
-    redis(url).await
-}
-
-#[cfg(feature = "redis")]
-async fn redis(url: &str) -> Result<Arc<dyn Live>> {
-    Ok(Arc::new(super::Redis::open(url).await?))
-}
-
-#[cfg(not(feature = "redis"))]
-async fn redis(_: &str) -> Result<Arc<dyn Live>> {
-    use crate::error::ErrorKind;
+    #[cfg(feature = "redis")]
+    return Ok(Arc::new(super::Redis::open(url).await?));
+    #[cfg(not(feature = "redis"))]
     Err(Error::new(ErrorKind::Unsupported, "this build has no Redis: build it with the feature `redis`"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::open;
     use crate::error::ErrorKind;
 
     #[tokio::test]
