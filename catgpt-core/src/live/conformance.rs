@@ -1,6 +1,43 @@
 //! The contract of [`Live`] as a test suite, for authors of other live logs (feature `conformance`).
 //!
 //! Write a [`Harness`] and expand [`live_tests!`](crate::live_tests): every behaviour becomes one test.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use async_trait::async_trait;
+//! use catgpt_core::live::conformance::{self, Harness, Server};
+//! use catgpt_core::live::{InMemoryLive, Live};
+//!
+//! struct Mine;
+//! struct MyServer(InMemoryLive);
+//!
+//! #[async_trait]
+//! impl Harness for Mine {
+//!     async fn open(&self) -> Box<dyn Server> {
+//!         Box::new(MyServer(InMemoryLive::new()))
+//!     }
+//! }
+//!
+//! #[async_trait]
+//! impl Server for MyServer {
+//!     async fn handle(&self) -> Arc<dyn Live> {
+//!         Arc::new(self.0.again())
+//!     }
+//!     async fn wipe(&self) {
+//!         self.0.wipe();
+//!     }
+//!     async fn set_gone(&self, gone: bool) {
+//!         self.0.set_gone(gone);
+//!     }
+//! }
+//!
+//! catgpt_core::live_tests!(Mine);
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() {
+//!     conformance::check(&Mine, "a_repeated_frame_is_one").await;
+//! }
+//! ```
 
 #![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test")]
 
