@@ -200,11 +200,12 @@ impl Runner {
             let _ = timeout(end, self.idle()).await;
         }
         let closed = self.memory.close().await;
-        match &self.live {
-            // Losing it loses nothing.
-            Some(live) => closed.and(live.close().await),
-            None => closed,
+        if let Some(live) = &self.live
+            && let Err(error) = live.close().await
+        {
+            tracing::warn!(%error, "the live log could not be closed; nothing is lost by that");
         }
+        closed
     }
 
     async fn idle(&self) {

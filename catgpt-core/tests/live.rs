@@ -292,8 +292,7 @@ async fn a_live_log_that_is_broken_holds_up_nobody() {
             assert_eq!(whole(0, events), numbers(0..300), "{broken:?}");
             assert_eq!(end_of(events).status, Status::Complete);
         }
-        let closed = soon("closing", pair.writer.close(Duration::from_secs(1))).await;
-        assert_eq!(closed.is_ok(), matches!(broken, Broken::Lies(_)), "{broken:?}: {closed:?}");
+        soon("closing", pair.writer.close(Duration::from_secs(1))).await.unwrap();
     }
 }
 

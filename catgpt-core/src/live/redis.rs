@@ -62,6 +62,13 @@ impl Redis {
         }
     }
 
+    async fn read(&self, turn: TurnId, after: Offset) -> Result<Vec<Frame>> {
+        let mut pipe = Pipeline::with_capacity(1);
+        pipe.add_command(read(None, &BTreeMap::from([(turn, after)])));
+        let streams = frames(self.0.link.ask(&pipe).await?)?;
+        Ok(streams.into_iter().next().map(|(_, frames)| frames).unwrap_or_default())
+    }
+
     fn check_open(&self) -> Result<()> {
         match self.0.closed.load(Ordering::Relaxed) {
             true => Err(Error::new(ErrorKind::Closed, "the live log was closed")),
@@ -123,10 +130,10 @@ impl Live for Redis {
 
     async fn tail(&self, turn: TurnId, after: Offset) -> Result<Vec<Frame>> {
         self.check_open()?;
-        let mut pipe = Pipeline::with_capacity(1);
-        pipe.add_command(read(None, &BTreeMap::from([(turn, after)])));
-        let streams = frames(self.0.link.ask(&pipe).await?)?;
-        Ok(streams.into_iter().next().map(|(_, frames)| frames).unwrap_or_default())
+        let this = self.clone();
+        // In a task of its own: a reader who is not polled for a while must not hold what others wait for meanwhile.
+        let read = tokio::spawn(async move { this.read(turn, after).await });
+        read.await.map_err(|_| Error::new(ErrorKind::Unavailable, "the runtime ended while Redis was read"))?
     }
 
     async fn close(&self) -> Result<()> {

@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// The least that a call is given, so that a slow disk is not taken for one that hangs.
 const LEAST: Duration = Duration::from_secs(2);
 /// How long the live log may take: no turn waits for it, and a burial only so long.
-const LIVE: Duration = Duration::from_secs(5);
+const LIVE: Duration = Duration::from_secs(3);
 
 /// A store of which every call is answered.
 pub(crate) struct GuardedMemory {

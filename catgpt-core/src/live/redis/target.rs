@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long a connection may take to stand, with TLS, password and all.
-const CONNECT: Duration = Duration::from_secs(3);
+const CONNECT: Duration = Duration::from_secs(2);
 
 /// A server.
 pub(super) struct Target {

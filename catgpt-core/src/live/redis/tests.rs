@@ -138,6 +138,25 @@ async fn what_somebody_else_put_under_our_key_is_an_error() {
     assert_eq!(live.tail(turn, 0).await.unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
+#[tokio::test]
+async fn a_reader_who_is_not_polled_holds_up_nobody() {
+    let server = Scratch::start().unwrap();
+    server.pause();
+    let live = Redis::open(&server.url()).await.unwrap();
+    // They begin to connect, and then nobody looks at them any more.
+    let mut readers: Vec<_> = (0..100).map(|_| live.follow(TurnId::fresh(), 0)).collect();
+    for reader in &mut readers {
+        let _ = timeout(Duration::from_millis(5), reader.next()).await;
+    }
+    server.resume();
+    let write = async {
+        while live.append(TurnId::fresh(), frame(1, true)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), write).await.expect("they hold what the writer waits for");
+}
+
 /// The task that waits for news must not outlive the runtime that it was begun in as a mere belief.
 #[test]
 fn a_runtime_that_ends_takes_no_follower_of_another_with_it() {
