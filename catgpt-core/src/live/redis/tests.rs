@@ -140,7 +140,8 @@ async fn what_somebody_else_put_under_our_key_is_an_error() {
 
 #[tokio::test]
 async fn a_reader_who_is_not_polled_holds_up_nobody() {
-    let server = Scratch::start().unwrap();
+    // The password makes a connection wait for an answer.
+    let server = Scratch::with_password("hunter2").unwrap();
     server.pause();
     let live = Redis::open(&server.url()).await.unwrap();
     // They begin to connect, and then nobody looks at them any more.
