@@ -3,6 +3,7 @@
 //! A reader holds an offset and nothing else, so a slow one costs the writer nothing; what it has missed comes merged.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -86,6 +87,13 @@ impl Log {
         f(&self.state().content)
     }
 
+    /// The content from `from` on, and whether the log has ended: then only what is stored of it counts.
+    pub(crate) fn since(&self, from: Offset) -> (Content, bool) {
+        let state = self.state();
+        let to = state.finished.as_ref().map_or(Offset::MAX, |finished| finished.stored);
+        (state.content.between(from, to), state.finished.is_some())
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.state().finished.is_some()
     }
@@ -141,6 +149,28 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// Waits until there is content up to `offset`, or the log has ended.
+    pub(crate) async fn reached(&mut self, offset: Offset) {
+        poll_fn(|cx| {
+            let state = self.log.state();
+            match state.end >= offset || state.finished.is_some() {
+                true => Poll::Ready(()),
+                false => self.wait(state, cx),
+            }
+        })
+        .await;
+    }
+
+    fn wait<T>(&self, mut state: MutexGuard<'_, State>, cx: &Context<'_>) -> Poll<T> {
+        let before = state.waiting.insert(self.number, cx.waker().clone());
+        // A waker may be the last to hold a task, and the task a reader: it goes after the lock.
+        drop(state);
+        drop(before);
+        Poll::Pending
+    }
+}
+
 impl Stream for Reader {
     type Item = Event;
 
@@ -150,16 +180,10 @@ impl Stream for Reader {
             return Poll::Ready(None);
         }
         let log = Arc::clone(&this.log);
-        let mut state = log.state();
+        let state = log.state();
         match this.next_in(&state) {
             Some(event) => Poll::Ready(Some(event)),
-            None => {
-                let before = state.waiting.insert(this.number, cx.waker().clone());
-                // A waker may be the last to hold a task, and the task a reader: it goes after the lock.
-                drop(state);
-                drop(before);
-                Poll::Pending
-            }
+            None => this.wait(state, cx),
         }
     }
 }
