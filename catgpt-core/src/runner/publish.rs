@@ -23,12 +23,11 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Hands on a turn's log to its end, which is said on every outcome and after its commit.
 pub(super) async fn publish(live: Arc<dyn Live>, turn: TurnId, log: Arc<Log>, _held: Held) {
-    let mut reader = log.read(0);
     let (mut sent, mut next, mut failing) = (0, Instant::now(), false);
     loop {
-        reader.reached(sent + 1).await;
-        // Cut short by the end, too.
-        let _ = timeout_at(next, reader.reached(sent + ENOUGH)).await;
+        // Not woken by every piece: that would cost more than the frame.
+        log.reached(sent + 1).await;
+        let _ = timeout_at(next, log.reached(sent + ENOUGH)).await;
         let (content, ended) = log.since(sent);
         let frame = frame(&content, sent, ended);
         let end = frame.end;
