@@ -25,9 +25,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) async fn publish(live: Arc<dyn Live>, turn: TurnId, log: Arc<Log>, _held: Held) {
     let (mut sent, mut next, mut failing) = (0, Instant::now(), false);
     loop {
-        // Not woken by every piece: that would cost more than the frame.
-        log.reached(sent + 1).await;
+        // In this order a reply that flows wakes it once a frame, and a word after a silence goes out at once.
         let _ = timeout_at(next, log.reached(sent + ENOUGH)).await;
+        log.reached(sent + 1).await;
         let (content, ended) = log.since(sent);
         let frame = frame(&content, sent, ended);
         let end = frame.end;
