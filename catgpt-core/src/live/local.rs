@@ -30,6 +30,8 @@ struct State {
     readers: u64,
     /// One waker a reader at most, whatever tasks it was moved through; it goes with the reader.
     waiting: BTreeMap<u64, Waker>,
+    /// Whoever waits for a place further on, and is not woken before.
+    far: Option<(Offset, Waker)>,
 }
 
 impl Log {
@@ -42,6 +44,7 @@ impl Log {
             finished: None,
             readers: 0,
             waiting: BTreeMap::new(),
+            far: None,
         })))
     }
 
@@ -53,8 +56,10 @@ impl Log {
         let mut state = self.state();
         f(&mut state);
         let waiting = mem::take(&mut state.waiting);
+        let (end, over) = (state.end, state.finished.is_some());
+        let far = state.far.take_if(|(offset, _)| over || *offset <= end);
         drop(state);
-        waiting.into_values().for_each(Waker::wake);
+        waiting.into_values().chain(far.map(|(_, waker)| waker)).for_each(Waker::wake);
     }
 
     /// Adds content. Readers hear of it with the next [`announce`](Self::announce), note or end: a wake a piece would cost
@@ -92,6 +97,22 @@ impl Log {
         let state = self.state();
         let to = state.finished.as_ref().map_or(Offset::MAX, |finished| finished.stored);
         (state.content.between(from, to), state.finished.is_some())
+    }
+
+    /// Waits until there is content up to `offset`, or the log has ended. One at a time: the second sends the first away.
+    pub(crate) async fn reached(&self, offset: Offset) {
+        poll_fn(|cx| {
+            let mut state = self.state();
+            if state.end >= offset || state.finished.is_some() {
+                return Poll::Ready(());
+            }
+            let before = state.far.replace((offset, cx.waker().clone()));
+            // As with readers: it goes after the lock.
+            drop(state);
+            drop(before);
+            Poll::Pending
+        })
+        .await;
     }
 
     pub(crate) fn is_finished(&self) -> bool {
@@ -149,28 +170,6 @@ impl Reader {
     }
 }
 
-impl Reader {
-    /// Waits until there is content up to `offset`, or the log has ended.
-    pub(crate) async fn reached(&mut self, offset: Offset) {
-        poll_fn(|cx| {
-            let state = self.log.state();
-            match state.end >= offset || state.finished.is_some() {
-                true => Poll::Ready(()),
-                false => self.wait(state, cx),
-            }
-        })
-        .await;
-    }
-
-    fn wait<T>(&self, mut state: MutexGuard<'_, State>, cx: &Context<'_>) -> Poll<T> {
-        let before = state.waiting.insert(self.number, cx.waker().clone());
-        // A waker may be the last to hold a task, and the task a reader: it goes after the lock.
-        drop(state);
-        drop(before);
-        Poll::Pending
-    }
-}
-
 impl Stream for Reader {
     type Item = Event;
 
@@ -180,10 +179,16 @@ impl Stream for Reader {
             return Poll::Ready(None);
         }
         let log = Arc::clone(&this.log);
-        let state = log.state();
+        let mut state = log.state();
         match this.next_in(&state) {
             Some(event) => Poll::Ready(Some(event)),
-            None => this.wait(state, cx),
+            None => {
+                let before = state.waiting.insert(this.number, cx.waker().clone());
+                // A waker may be the last to hold a task, and the task a reader: it goes after the lock.
+                drop(state);
+                drop(before);
+                Poll::Pending
+            }
         }
     }
 }
@@ -396,6 +401,29 @@ mod tests {
             wake(&log);
             assert_eq!(task.woken(), round + 1, "who does not wait is not woken");
         }
+    }
+
+    #[test]
+    fn who_waits_for_a_place_is_woken_there_or_at_the_end_and_not_before() {
+        let (log, woken) = (log(), Arc::new(Task::default()));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        let say = |text: &str| {
+            log.push(Part::text(text));
+            log.announce();
+        };
+        let mut place = Box::pin(log.reached(5));
+        assert!(place.as_mut().poll(&mut cx).is_pending());
+        say("four");
+        title(&log, "A title");
+        assert_eq!((woken.0.load(Ordering::Relaxed), place.as_mut().poll(&mut cx)), (0, Poll::Pending));
+        say("5");
+        assert_eq!((woken.0.load(Ordering::Relaxed), place.as_mut().poll(&mut cx)), (1, Poll::Ready(())));
+        let mut place = Box::pin(log.reached(100));
+        assert!(place.as_mut().poll(&mut cx).is_pending());
+        log.finish(finished(Status::Interrupted, 4));
+        assert_eq!((woken.0.load(Ordering::Relaxed), place.as_mut().poll(&mut cx)), (2, Poll::Ready(())));
+        assert_eq!(log.since(2), (Content::from("ur"), true), "what is not stored does not count");
     }
 
     #[test]

@@ -23,12 +23,11 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Hands on a turn's log to its end, which is said on every outcome and after its commit.
 pub(super) async fn publish(live: Arc<dyn Live>, turn: TurnId, log: Arc<Log>, _held: Held) {
-    let mut reader = log.read(0);
     let (mut sent, mut next, mut failing) = (0, Instant::now(), false);
     loop {
-        reader.reached(sent + 1).await;
-        // Cut short by the end, too.
-        let _ = timeout_at(next, reader.reached(sent + ENOUGH)).await;
+        // In this order a reply that flows wakes it once a frame, and a word after a silence goes out at once.
+        let _ = timeout_at(next, log.reached(sent + ENOUGH)).await;
+        log.reached(sent + 1).await;
         let (content, ended) = log.since(sent);
         let frame = frame(&content, sent, ended);
         let end = frame.end;
