@@ -8,10 +8,11 @@ import json
 from collections.abc import AsyncIterator
 
 import httpx
+import pytest
 import uvicorn
 import websockets
-from catgpt import Engine, _hub
-from catgpt.fastapi import install, last_event, sse_response, websocket
+from catgpt import ClosedError, Engine, _hub
+from catgpt.fastapi import install, last_event, lifespan, sse_response, websocket
 from catgpt.testing import FakeOpenAI, Scripted
 from fastapi import FastAPI, Request, WebSocket
 from starlette.responses import Response
@@ -20,7 +21,7 @@ from .helpers import run, settled
 
 
 def app_of(engine: Engine) -> FastAPI:
-    app = FastAPI()
+    app = FastAPI(lifespan=lifespan(engine))
     install(app)
 
     @app.post("/chat/{session}")
@@ -47,7 +48,7 @@ def app_of(engine: Engine) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def serving(engine: Engine) -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app_of(engine), port=0, log_level="critical", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app_of(engine), port=0, log_level="critical"))
     running = asyncio.create_task(server.serve())
     await settled(lambda: server.started)
     try:
@@ -82,7 +83,7 @@ async def test_a_busy_session_is_409_before_the_first_byte() -> None:
     async with serving(engine) as host, httpx.AsyncClient(base_url=f"http://{host}") as client:
         response = await client.post("/chat/a", content="Hi")
         assert (response.status_code, response.json()["error"]["turn"]) == (409, reply.turn)
-    await reply.cancel()
+        await reply.cancel()
 
 
 @run
@@ -128,3 +129,12 @@ async def test_a_web_socket_carries_turns_and_hears_cancel() -> None:
         await ws.send("Hi")
         assert json.loads(await ws.recv())["type"] == "started"
     await settled(lambda: not _hub.current().waiters)
+
+
+@run
+async def test_the_end_of_the_application_closes_the_engine() -> None:
+    engine = Engine(model=Scripted("Hello"))
+    async with serving(engine):
+        await (await engine.user("alice").session("a").send("Hi")).text()
+    with pytest.raises(ClosedError):
+        await engine.user("alice").session("a").send("Hi")

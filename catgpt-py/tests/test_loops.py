@@ -106,7 +106,7 @@ def test_two_threads_on_one_reply() -> None:
     reply._claim()
     with pytest.raises(StreamBusyError):
         next(reply)
-    reply._reading = False
+    reply._reading.release()
     threading.Timer(0.05, reply.close).start()
     assert list(reply) == []
 

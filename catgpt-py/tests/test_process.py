@@ -143,7 +143,7 @@ def test_waiting_leaves_the_interpreter_to_other_threads() -> None:
     thread = threading.Thread(target=read)
     thread.start()
     end = time.monotonic() + PATIENCE
-    while not reply._reading:
+    while not reply._reading.locked():
         assert time.monotonic() < end
     turns = engine.local().turns()  # another thread's call goes through
     assert turns == [("chat", reply.turn)] and not done.is_set()

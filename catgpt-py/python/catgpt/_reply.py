@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any
@@ -23,7 +24,7 @@ class Feed:
         self._stream = stream
         self._batch: list[_native.Text | _native.Reasoning | str] = []
         self._full = False
-        self._reading = False
+        self._reading = threading.Lock()
         self._end: tuple[str, Finished] | None = None
 
     @property
@@ -40,9 +41,8 @@ class Feed:
         return f"<{type(self).__name__} turn={self.turn!r} session={self.session!r}>"
 
     def _claim(self) -> None:
-        if self._reading:
+        if not self._reading.acquire(blocking=False):
             raise _errors.StreamBusyError("another task reads from this reply; attach to its turn once more instead")
-        self._reading = True
 
     def _take(self, batch: list[_native.Text | _native.Reasoning | str]) -> None:
         self._full = len(batch) == _BATCH
@@ -100,7 +100,7 @@ class Reply(Feed):
             while (batch := self._stream.poll()) is None:
                 await self._hub.wait(self._stream.id)
         finally:
-            self._reading = False
+            self._reading.release()
         if not batch:
             raise StopAsyncIteration
         self._take(batch)
@@ -152,8 +152,12 @@ class Sse(AsyncIterator[bytes]):
         self._hub = hub
 
     async def __anext__(self) -> bytes:
-        while (data := self._stream.poll_sse()) is None:
-            await self._hub.wait(self._stream.id)
+        self._reply._claim()
+        try:
+            while (data := self._stream.poll_sse()) is None:
+                await self._hub.wait(self._stream.id)
+        finally:
+            self._reply._reading.release()
         if not data:
             raise StopAsyncIteration
         return data

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,10 +18,11 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from . import _native
+from ._engine import Engine
 from ._errors import CatgptError
 from ._reply import Reply
 
-__all__ = ["SseResponse", "error_response", "install", "last_event", "sse_response", "websocket"]
+__all__ = ["SseResponse", "error_response", "install", "last_event", "lifespan", "sse_response", "websocket"]
 
 
 class SseResponse(StreamingResponse):
@@ -70,6 +72,18 @@ def install(app: Starlette) -> None:
         return error_response(error)
 
     app.add_exception_handler(CatgptError, handle)
+
+
+def lifespan(engine: Engine) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """For an application's `lifespan`: opens the engine at its start, and at its end closes it, so that turns that still
+    run are stored as far as they came."""
+
+    @contextlib.asynccontextmanager
+    async def run(_: Starlette) -> AsyncGenerator[None, None]:
+        async with engine:
+            yield
+
+    return run
 
 
 async def websocket(ws: WebSocket, reply: Reply) -> None:

@@ -57,7 +57,7 @@ class Reply(Feed):
             while (batch := self._stream.poll()) is None:
                 self._wait()
         finally:
-            self._reading = False
+            self._reading.release()
         if not batch:
             raise StopIteration
         self._take(batch)
