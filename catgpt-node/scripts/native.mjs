@@ -9,7 +9,9 @@ const run = (program, ...args) =>
   execFileSync(program, args, { cwd: root, encoding: "utf8", maxBuffer: 2 ** 28, stdio: ["ignore", "pipe", "inherit"] });
 
 const cargo = process.env.CARGO ?? "cargo";
-const lines = run(cargo, "build", "--locked", "--quiet", "-p", "catgpt-node", "--message-format", "json-render-diagnostics", ...args);
+/** `zigbuild` where releases are made for machines older than the builder. */
+const verb = process.env.CATGPT_CARGO_VERB ?? "build";
+const lines = run(cargo, verb, "--locked", "--quiet", "-p", "catgpt-node", "--message-format", "json-render-diagnostics", ...args);
 const library = lines
   .split("\n")
   .filter((line) => line.includes('"catgpt_node"'))

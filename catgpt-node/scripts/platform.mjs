@@ -10,9 +10,9 @@ export const PLATFORMS = {
   "win32-arm64-msvc": { target: "aarch64-pc-windows-msvc", os: "win32", cpu: "arm64" },
 };
 
-/** The platform with this Rust target. */
+/** The platform with this Rust target; a glibc after it (`….2.17`, as zig writes it) is no part of the name. */
 export function named(target) {
-  const found = Object.entries(PLATFORMS).find(([, platform]) => platform.target === target);
+  const found = Object.entries(PLATFORMS).find(([, platform]) => platform.target === target.replace(/(\.\d+)+$/, ""));
   if (!found) throw new Error(`no package is planned for ${target}; add it to scripts/platform.mjs`);
   return found[0];
 }
