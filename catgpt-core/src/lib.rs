@@ -31,6 +31,8 @@ pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorInfo, ErrorKind, Result};
 pub use event::{Change, ChangeKind, Event, Finished, Started};
 pub use id::{OpId, Owner, Seq, SessionId, TurnId};
+#[cfg(feature = "postgres")]
+pub use memory::Postgres;
 #[cfg(feature = "sqlite")]
 pub use memory::Sqlite;
 pub use memory::{InMemory, Memory};

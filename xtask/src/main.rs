@@ -4,6 +4,7 @@
 mod metadata;
 mod policy;
 mod run;
+mod servers;
 mod steps;
 mod tidy;
 mod tree;
@@ -13,7 +14,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask test [STEP]...    everything that CI does, or only these steps
-       cargo xtask tidy [--verbose]  the house rules, from the text of the tree";
+       cargo xtask tidy [--verbose]  the house rules, from the text of the tree
+       cargo xtask servers COMMAND   a command beside scratch servers (CATGPT_TEST_POSTGRES, CATGPT_TEST_PGBOUNCER)";
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let ok = match args.as_slice() {
         ["test", only @ ..] => steps::run(root, only),
+        ["servers", command @ ..] => servers::beside(command),
         ["tidy"] => tidy::run(root, false),
         ["tidy", "--verbose"] => tidy::run(root, true),
         _ => Err(USAGE.to_owned()),

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use catgpt_scratch::Durability;
+
 use crate::run::{self, Count};
+use crate::servers::Servers;
 use crate::{metadata, policy, tidy, tree};
 
 /// How long one example may run.
@@ -113,7 +116,12 @@ fn deny(root: &Path) -> Result<(), String> {
 }
 
 fn tests(root: &Path) -> (Count, Result<(), String>) {
+    let servers = match Servers::start(Durability::None) {
+        Ok(servers) => servers,
+        Err(message) => return (Count::default(), Err(message)),
+    };
     let mut cargo = run::cargo(root);
+    servers.tell(&mut cargo);
     if run::exists(run::cargo(root).args(["nextest", "--version"])) {
         let args = ["nextest", "run", "--locked", "--workspace", "--all-features"];
         return run::tests(cargo.args(args), run::NEXTEST);

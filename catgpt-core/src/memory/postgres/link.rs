@@ -1,0 +1,116 @@
+//! The connections, and the one way to ask: a deadline for each try, and another try where the outcome is not known.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::Row as Record;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::fault::Fault;
+use super::schema;
+use super::target::Target;
+use super::tls::Connector;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long one try may take.
+const ONE_TRY: Duration = Duration::from_secs(5);
+/// How long a call may be tried again.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait before the second retry; the first is made at once.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long a connection may be idle.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// A value and its type: what [`tokio_postgres::Client::query_typed`] takes. It asks in one message group without a
+/// named statement, so any server behind a pooler can answer.
+pub(super) type Given<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// The pool of connections to one database.
+pub(super) struct Link {
+    pool: Pool,
+    connector: Connector,
+}
+
+impl Link {
+    /// Connects to nothing yet.
+    pub(super) fn new(target: Target) -> Result<Self> {
+        let connector = Connector::new(&target.trust)?;
+        let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(target.config, connector.clone(), recycle);
+        let pool = Pool::builder(manager).max_size(target.connections).build();
+        let pool = pool.map_err(|e| Error::new(ErrorKind::Unexpected, "the pool cannot be made").caused_by(e))?;
+        Ok(Self { pool, connector })
+    }
+
+    /// Makes the first connection and brings the schema to the newest version.
+    pub(super) async fn prepare(&self) -> Result<()> {
+        let prepared = timeout(PATIENCE, async {
+            let mut client = self.pool.get().await?;
+            schema::migrate(&mut client).await
+        });
+        prepared.await.unwrap_or(Err(Fault::Late)).map_err(Fault::into_error)
+    }
+
+    /// Asks once more, within [`PATIENCE`], whenever another try may bring an answer: every statement may be repeated.
+    pub(super) async fn ask(&self, sql: &'static str, given: &[Given<'_>]) -> Result<Vec<Record>> {
+        let end = Instant::now() + PATIENCE;
+        let mut pause = Duration::ZERO;
+        let mut read_only = false;
+        loop {
+            let fault = match self.try_once(sql, given).await {
+                Ok(records) => return Ok(records),
+                Err(fault) => fault,
+            };
+            // Once: a server that was replaced is left, one that may not be written stays so.
+            let again = fault.may_pass() || (fault.is_read_only() && !std::mem::replace(&mut read_only, true));
+            if !again || Instant::now() + pause >= end {
+                return Err(fault.into_error());
+            }
+            sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        }
+    }
+
+    /// Asks for exactly one row.
+    pub(super) async fn ask_one(&self, sql: &'static str, given: &[Given<'_>]) -> Result<Record> {
+        let mut records = self.ask(sql, given).await?;
+        match (records.pop(), records.is_empty()) {
+            (Some(record), true) => Ok(record),
+            _ => Err(Error::new(ErrorKind::Unexpected, "the store did not answer with one row: please report this")),
+        }
+    }
+
+    async fn try_once(&self, sql: &'static str, given: &[Given<'_>]) -> Result<Vec<Record>, Fault> {
+        let client = timeout(ONE_TRY, self.pool.get()).await.map_err(|_| Fault::Late)??;
+        let Ok(answer) = timeout(ONE_TRY, client.query_typed(sql, given)).await else {
+            self.give_up(client);
+            return Err(Fault::Late);
+        };
+        let answer = answer.map_err(Fault::from);
+        if answer.as_ref().is_err_and(Fault::spoils_connection) {
+            drop(Object::take(client));
+        }
+        answer
+    }
+
+    /// Tells the server to stop, and never uses the connection again.
+    fn give_up(&self, client: Object) {
+        let (token, connector) = (client.cancel_token(), self.connector.clone());
+        drop(Object::take(client));
+        tokio::spawn(timeout(ONE_TRY, async move {
+            // Whether it was heard cannot be known; the statement may be repeated either way.
+            let _ = token.cancel_query(connector).await;
+        }));
+    }
+
+    /// Closes connections that nobody has used for a while.
+    pub(super) fn let_idle_go(&self) {
+        self.pool.retain(|_, metrics| metrics.last_used() < IDLE);
+    }
+
+    pub(super) fn close(&self) {
+        self.pool.close();
+    }
+}
