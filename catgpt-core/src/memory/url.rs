@@ -74,6 +74,7 @@ fn sqlite(rest: &str) -> Result<Form<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn every_form_means_one_path() {
@@ -129,6 +130,7 @@ mod tests {
         }
     }
 
+    #[cfg(not(feature = "postgres"))]
     #[tokio::test]
     async fn a_backend_that_is_not_built_in_names_its_feature() {
         let error = open("postgres://u:hunter2@h/d").await.unwrap_err();

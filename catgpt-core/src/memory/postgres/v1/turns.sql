@@ -71,6 +71,8 @@ BEGIN
         WHEN k.status <> 0 THEN 'replay' ELSE 'started' END;
       a.other := p_turn;
       IF a.outcome <> 'started' THEN RETURN a; END IF;
+      -- Made between the two looks: now it can be locked.
+      CONTINUE WHEN s.sid IS NULL;
       -- The same begin again: its lease begins anew, and it answers what it answered.
       UPDATE catgpt.session x SET run_until = v_now + p_lease WHERE x.sid = s.sid RETURNING x.* INTO s;
       v_parent := k.parent;
