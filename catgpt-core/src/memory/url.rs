@@ -51,8 +51,7 @@ fn form(url: &str) -> Result<Form<'_>> {
         Some(("sqlite", rest)) => sqlite(rest),
         Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(Form::Postgres),
         _ => Err(Error::invalid(
-            "this is not the URL of a store: use memory:, sqlite:PATH, sqlite:///RELATIVE, sqlite:////ABSOLUTE or \
-             postgres://USER@HOST/DATABASE",
+            "this is not the URL of a store: use memory:, sqlite:PATH, sqlite:///RELATIVE or sqlite:////ABSOLUTE",
         )),
     }
 }
@@ -135,6 +134,6 @@ mod tests {
     async fn a_backend_that_is_not_built_in_names_its_feature() {
         let error = open("postgres://u:hunter2@h/d").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("feature `postgres`"));
+        assert!(error.to_string().contains("feature `postgres`") && !error.to_string().contains("hunter2"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! The arrows between the core's modules: who may use whom, and what the pure middle may not touch.
 //!
-//! `data ← seams ← persona, body ← prompt, turn, wire ← runner, reply ← session, user, engine ← bridge`: an arrow points at what
-//! is used.
+//! `data ← seams ← persona, body ← prompt, turn, wire ← runner, reply ← session, user, engine ← bridge`: an arrow points
+//! at what is used.
 //! `model/*`, `memory/*` and `live/*` are leaves: they use data and their own seam, and nothing in the middle names
 //! them. A new file of the core gets its line in [`MODULES`] or [`UNDER_SEAMS`], and so its place in the picture.
 
