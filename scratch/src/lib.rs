@@ -10,3 +10,20 @@ mod server;
 pub use database::Database;
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Durability, Postgres};
+
+/// The Debian packages that must still be installed.
+pub fn missing_packages() -> Vec<&'static str> {
+    let needed = [
+        ("initdb", "postgresql"),
+        ("postgres", "postgresql"),
+        ("psql", "postgresql-client"),
+        ("pgbouncer", "pgbouncer"),
+    ];
+    let mut missing: Vec<_> = needed
+        .into_iter()
+        .filter(|(program, package)| server::program(program, package).is_err())
+        .map(|(_, package)| package)
+        .collect();
+    missing.dedup();
+    missing
+}

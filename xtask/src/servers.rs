@@ -26,10 +26,14 @@ impl Servers {
     }
 }
 
-/// Runs a command of one's own beside them, as in `cargo xtask servers cargo bench --bench postgres`.
+/// Runs a command of one's own beside them, as in `cargo xtask servers --disk cargo bench --bench postgres`.
 pub(crate) fn beside(words: &[&str]) -> Result<(), String> {
+    let (durability, words) = match words {
+        ["--disk", words @ ..] => (Durability::Disk, words),
+        words => (Durability::None, words),
+    };
     let (program, args) = words.split_first().ok_or("give the command to run beside the servers")?;
-    let servers = Servers::start(Durability::Disk)?;
+    let servers = Servers::start(durability)?;
     let mut command = Command::new(program);
     servers.tell(command.args(args));
     run::show(&mut command)

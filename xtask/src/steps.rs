@@ -77,16 +77,21 @@ fn one(result: Result<(), String>) -> (Count, Result<(), String>) {
     (if result.is_ok() { Count::ONE } else { Count::default() }, result)
 }
 
-/// SQLite is built from its C source, so there must be a C compiler.
+/// SQLite is built from its C source, so there must be a C compiler; tests run PostgreSQL and PgBouncer.
 fn tools(_: &Path) -> Result<(), String> {
-    if run::exists(Command::new("cc").arg("--version")) {
+    let mut missing: Vec<&str> = Vec::new();
+    if !run::exists(Command::new("cc").arg("--version")) {
+        missing.extend(["gcc", "libc6-dev"]);
+    }
+    missing.extend(catgpt_scratch::missing_packages());
+    if missing.is_empty() {
         return Ok(());
     }
-    println!("there is no C compiler (cc); trying Debian's");
-    let install = ["install", "-y", "--no-install-recommends", "gcc", "libc6-dev"];
+    println!("not installed: {}; trying Debian's", missing.join(" "));
+    let install = [&["install", "-y", "--no-install-recommends"], &missing[..]].concat();
     let installed = run::show(Command::new("apt-get").arg("update"))
-        .and_then(|()| run::show(Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive")));
-    installed.map_err(|e| format!("{e}\nSQLite needs a C compiler: sudo apt-get {}", install.join(" ")))
+        .and_then(|()| run::show(Command::new("apt-get").args(&install).env("DEBIAN_FRONTEND", "noninteractive")));
+    installed.map_err(|e| format!("{e}\nthe tests need these packages: sudo apt-get {}", install.join(" ")))
 }
 
 /// Two variants prove most: all that there is, and the core alone with nothing.
