@@ -16,6 +16,11 @@ pub struct Database {
 impl Database {
     /// Makes one. Panics, saying what to do, if there is no server.
     pub fn new() -> Self {
+        Self::with("")
+    }
+
+    /// Makes one with these options of `CREATE DATABASE`.
+    pub fn with(options: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let server = std::env::var("CATGPT_TEST_POSTGRES").unwrap_or_else(|_| {
@@ -26,19 +31,29 @@ impl Database {
         let pooler = std::env::var("CATGPT_TEST_PGBOUNCER").ok();
         let database = Self { server, pooler, name: format!("test_{}_{n}", std::process::id()) };
         database.admin(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", database.name));
-        database.admin(&format!("CREATE DATABASE {}", database.name));
+        database.admin(&format!("CREATE DATABASE {} {options}", database.name));
         database
     }
 
-    /// Its URL.
+    /// Its URL, without encryption.
     pub fn url(&self) -> String {
-        format!("{}/{}", self.server, self.name)
+        format!("{}/{}?sslmode=disable", self.server, self.name)
+    }
+
+    /// Where its server listens.
+    pub fn address(&self) -> String {
+        address(&self.server)
+    }
+
+    /// Where the pooler listens.
+    pub fn pooled_address(&self) -> String {
+        address(&self.pooled_url())
     }
 
     /// Its URL behind PgBouncer in transaction mode.
     pub fn pooled_url(&self) -> String {
         let pooler = self.pooler.as_ref().expect("this test needs PgBouncer: run `cargo xtask test tests`");
-        format!("{pooler}/{}", self.name)
+        format!("{pooler}/{}?sslmode=disable", self.name)
     }
 
     /// Runs statements as the superuser and gives what they answer, a line a row.
@@ -67,6 +82,12 @@ impl Drop for Database {
         // The server may have ended before, and then it is gone.
         _ = psql(&format!("{}/postgres", self.server), &format!("DROP DATABASE {} WITH (FORCE)", self.name));
     }
+}
+
+/// The host and port of a URL.
+fn address(url: &str) -> String {
+    let after = url.split_once('@').map_or(url, |(_, after)| after);
+    after.split('/').next().unwrap_or_default().to_owned()
 }
 
 fn psql(url: &str, statements: &str) -> Result<Output, String> {

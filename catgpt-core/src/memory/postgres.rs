@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use self::link::Link;
+use self::link::{Deadlines, Link};
 use self::target::Target;
 use super::{
     Answer, Begin, Begun, Caps, Checkpoint, Done, Finish, Kept, MAX_BODY, Memory, Op, Query, Read, Sealed, Swept, View,
@@ -51,10 +51,14 @@ impl Postgres {
     /// - `application_name`, `channel_binding`, `connect_timeout`, `dbname`, `host`, `options`, `password`, `port`,
     ///   `target_session_attrs`, `user`: as in PostgreSQL itself. `pgbouncer` may stand there and changes nothing.
     pub async fn open(url: &str) -> Result<Self> {
+        Self::open_within(url, Deadlines::default()).await
+    }
+
+    async fn open_within(url: &str, deadlines: Deadlines) -> Result<Self> {
         let target = Target::parse(url)?;
         let place = target.place();
         let open = async {
-            let link = Link::new(target)?;
+            let link = Link::new(target, deadlines)?;
             link.prepare().await?;
             Ok(link)
         };

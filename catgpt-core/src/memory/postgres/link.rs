@@ -13,10 +13,21 @@ use super::target::Target;
 use super::tls::Connector;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long one try may take.
-const ONE_TRY: Duration = Duration::from_secs(5);
-/// How long a call may be tried again.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long things may take; a renewed lease must outlive all of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    /// One try.
+    pub(super) one_try: Duration,
+    /// A call with all its tries.
+    pub(super) call: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { one_try: Duration::from_secs(5), call: Duration::from_secs(10) }
+    }
+}
+
 /// How long to wait before the second retry; the first is made at once.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -31,31 +42,32 @@ pub(super) type Given<'a> = (&'a (dyn ToSql + Sync), Type);
 pub(super) struct Link {
     pool: Pool,
     connector: Connector,
+    deadlines: Deadlines,
 }
 
 impl Link {
     /// Connects to nothing yet.
-    pub(super) fn new(target: Target) -> Result<Self> {
+    pub(super) fn new(target: Target, deadlines: Deadlines) -> Result<Self> {
         let connector = Connector::new(&target.trust)?;
         let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(target.config, connector.clone(), recycle);
         let pool = Pool::builder(manager).max_size(target.connections).build();
         let pool = pool.map_err(|e| Error::new(ErrorKind::Unexpected, "the pool cannot be made").caused_by(e))?;
-        Ok(Self { pool, connector })
+        Ok(Self { pool, connector, deadlines })
     }
 
     /// Makes the first connection and brings the schema to the newest version.
     pub(super) async fn prepare(&self) -> Result<()> {
-        let prepared = timeout(PATIENCE, async {
+        let prepared = timeout(self.deadlines.call, async {
             let mut client = self.pool.get().await?;
             schema::migrate(&mut client).await
         });
         prepared.await.unwrap_or(Err(Fault::Late)).map_err(Fault::into_error)
     }
 
-    /// Asks once more, within [`PATIENCE`], whenever another try may bring an answer: every statement may be repeated.
+    /// Asks once more, within the call's deadline, whenever another try may bring an answer: every statement may be repeated.
     pub(super) async fn ask(&self, sql: &'static str, given: &[Given<'_>]) -> Result<Vec<Record>> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + self.deadlines.call;
         let mut pause = Duration::ZERO;
         let mut read_only = false;
         loop {
@@ -83,8 +95,8 @@ impl Link {
     }
 
     async fn try_once(&self, sql: &'static str, given: &[Given<'_>]) -> Result<Vec<Record>, Fault> {
-        let client = timeout(ONE_TRY, self.pool.get()).await.map_err(|_| Fault::Late)??;
-        let Ok(answer) = timeout(ONE_TRY, client.query_typed(sql, given)).await else {
+        let client = timeout(self.deadlines.one_try, self.pool.get()).await.map_err(|_| Fault::Late)??;
+        let Ok(answer) = timeout(self.deadlines.one_try, client.query_typed(sql, given)).await else {
             self.give_up(client);
             return Err(Fault::Late);
         };
@@ -99,7 +111,7 @@ impl Link {
     fn give_up(&self, client: Object) {
         let (token, connector) = (client.cancel_token(), self.connector.clone());
         drop(Object::take(client));
-        tokio::spawn(timeout(ONE_TRY, async move {
+        tokio::spawn(timeout(self.deadlines.one_try, async move {
             // Whether it was heard cannot be known; the statement may be repeated either way.
             let _ = token.cancel_query(connector).await;
         }));

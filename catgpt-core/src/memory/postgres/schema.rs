@@ -51,7 +51,9 @@ pub(super) async fn migrate(client: &mut Object) -> Result<(), Fault> {
 
 /// The version that is there, if it is older than ours; none is 0.
 async fn needed(client: &impl GenericClient) -> Result<Option<i32>, Fault> {
-    let sql = "SELECT current_setting('server_encoding'), to_regclass('catgpt.meta') IS NOT NULL";
+    // From the catalogue itself: `to_regclass` may remember that there was nothing, from before we waited for the lock.
+    let sql = "SELECT current_setting('server_encoding'), EXISTS(SELECT FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'catgpt' AND c.relname = 'meta')";
     let records = client.query_typed(sql, &[]).await?;
     let record = records.first().ok_or_else(lost)?;
     let encoding: &str = record.try_get(0)?;

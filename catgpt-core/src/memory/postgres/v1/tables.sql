@@ -2,7 +2,7 @@
 -- Times are milliseconds since 1970 by this server's clock: a list goes on from the exact value that a reader saw.
 DO $$ BEGIN
   -- Whoever may not make schemas can be given this one.
-  IF to_regnamespace('catgpt') IS NULL THEN CREATE SCHEMA catgpt; END IF;
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'catgpt') THEN CREATE SCHEMA catgpt; END IF;
 END $$;
 
 -- One row: the version of what is here, and the oldest program that may use it.
