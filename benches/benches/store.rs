@@ -6,7 +6,6 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs, reason = "a bench is a program")]
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,7 @@ const SHORT: i64 = 1_000;
 fn main() {
     let criterion = Criterion::default().configure_from_args().sample_size(30).without_plots();
     let criterion = criterion.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(4));
-    let mut bench = Bench { criterion, runtime: Runtime::new().unwrap(), times: BTreeMap::new() };
+    let mut bench = Bench { criterion, runtime: Runtime::new().unwrap(), pairs: Vec::new() };
     bench.turns(1);
     bench.turns(64);
     bench.lengths();
@@ -34,43 +33,76 @@ fn main() {
         bench.large(messages.parse().unwrap());
     }
     bench.criterion.final_summary();
-    bench.report();
+    bench.pairs.iter_mut().filter(|pair| !pair.times.is_empty()).for_each(Pair::report);
 }
 
 struct Bench {
     criterion: Criterion,
     runtime: Runtime,
-    /// Microseconds of each sample.
-    times: BTreeMap<String, Vec<f64>>,
+    pairs: Vec<Pair>,
+}
+
+/// A thing and what it is compared with, measured in turn: a disk that changes its speed changes it for both.
+struct Pair {
+    names: [String; 2],
+    /// Microseconds of one of each, a sample.
+    times: Vec<[f64; 2]>,
+}
+
+impl Pair {
+    fn report(&mut self) {
+        let [name, other] = &self.names;
+        println!("{name} / {other}:");
+        self.show("   first, us", |[first, _]| first);
+        self.show("  second, us", |[_, second]| second);
+        self.show("       ratio", |[first, second]| first / second);
+    }
+
+    fn show(&self, what: &str, figure: impl Fn([f64; 2]) -> f64) {
+        let mut figures: Vec<_> = self.times.iter().copied().map(figure).collect();
+        figures.sort_by(f64::total_cmp);
+        let at = |tenths: usize| figures[(figures.len() - 1) * tenths / 10];
+        println!("{what} {:>8.2} (10 %: {:.2}, 90 %: {:.2})", at(5), at(1), at(9));
+    }
 }
 
 impl Bench {
-    /// Measures `once`, which does `each` things; figures are of one of them.
-    fn measure(&mut self, name: &str, each: usize, mut once: impl FnMut(&Runtime)) {
-        let (runtime, times) = (&self.runtime, self.times.entry(name.to_owned()).or_default());
-        self.criterion.bench_function(name, |bencher| {
+    /// Measures two things that are each done `times` times a call; criterion shows the first.
+    fn pair(
+        &mut self,
+        names: [String; 2],
+        times: usize,
+        mut first: impl FnMut(&Runtime),
+        mut second: impl FnMut(&Runtime),
+    ) {
+        let (runtime, mut samples) = (&self.runtime, Vec::new());
+        self.criterion.bench_function(&names[0], |bencher| {
             bencher.iter_custom(|iterations| {
-                let began = Instant::now();
-                (0..iterations).for_each(|_| once(runtime));
-                let all = began.elapsed();
-                times.push(all.as_secs_f64() * 1e6 / iterations as f64 / each as f64);
-                all
+                let mut spent = [Duration::ZERO; 2];
+                for _ in 0..iterations {
+                    spent[0] += timed(|| first(runtime));
+                    spent[1] += timed(|| second(runtime));
+                }
+                samples.push(spent.map(|all| all.as_secs_f64() * 1e6 / iterations as f64 / times as f64));
+                spent[0]
             });
         });
+        self.pairs.push(Pair { names, times: samples });
     }
 
     /// `sessions` turns at once, against as many by hand.
     fn turns(&mut self, sessions: usize) {
-        let hand = ByHand::open();
-        self.measure(&format!("turn/{sessions} by hand"), sessions, |_| {
-            (0..sessions).for_each(|session| hand.turn(&format!("s{session}")));
-        });
-        let store = Store::seeded(|_| {});
+        let (hand, store) = (ByHand::open(), Store::seeded(|_| {}));
         let memory = store.open(&self.runtime);
-        self.measure(&format!("turn/{sessions} ours"), sessions, |runtime| {
-            let turns = (0..sessions).map(|session| turn(&memory, format!("s{session}")));
-            runtime.block_on(join_all(turns));
-        });
+        self.pair(
+            [format!("turn, {sessions} at once"), "by hand".into()],
+            sessions,
+            |runtime| {
+                let turns = (0..sessions).map(|session| turn(&memory, format!("s{session}")));
+                runtime.block_on(join_all(turns));
+            },
+            |_| (0..sessions).for_each(|session| hand.turn(&format!("s{session}"))),
+        );
         self.close(&memory);
     }
 
@@ -78,66 +110,51 @@ impl Bench {
     fn lengths(&mut self) {
         let store = Store::seeded(|conn| {
             fill(conn, "short", SHORT, 10);
-            [60, 1_000, 10_000, 20_000]
-                .into_iter()
-                .for_each(|messages| fill(conn, &format!("of{messages}-"), 1, messages));
+            [60, 1_000, 10_000, 20_000].into_iter().for_each(|long| fill(conn, &format!("of{long}-"), 1, long));
         });
         let memory = store.open(&self.runtime);
-        for messages in [60, 1_000, 20_000] {
-            let session = SessionId::new(format!("of{messages}-1")).unwrap();
-            self.measure(&format!("window/{messages}"), 1, |runtime| {
-                let read = Read::Branch { session: session.clone(), head: None, limit: WINDOW };
-                assert_eq!(runtime.block_on(memory.read(&Owner::local(), read)).unwrap().rows.len(), 50);
-            });
+        for long in [1_000, 20_000] {
+            let names = [format!("window of a session of {long}"), "of 60".into()];
+            self.pair(names, 1, |runtime| window(runtime, &memory, long), |runtime| window(runtime, &memory, 60));
         }
-        self.rotate("turn in a session of/10", &memory, "short", SHORT);
-        self.rotate("turn in a session of/10000", &memory, "of10000-", 1);
+        let names = ["turn in a session of 10000".into(), "of 10".into()];
+        self.pair(names, 1, rotate(&memory, "of10000-", 1), rotate(&memory, "short", SHORT));
         self.close(&memory);
     }
 
     /// What is read and written does not depend on how much else is in the store.
     fn large(&mut self, messages: i64) {
-        for (name, messages) in [("small", 10_000), ("large", messages)] {
-            let store = Store::seeded(|conn| fill(conn, "s", messages / 100, 100));
-            let memory = store.open(&self.runtime);
-            self.rotate(&format!("turn in a store/{name}"), &memory, "s", messages / 100);
-            self.close(&memory);
-        }
-    }
-
-    /// Turns in one session after the other.
-    fn rotate(&mut self, name: &str, memory: &Sqlite, prefix: &str, sessions: i64) {
-        let mut n = 0;
-        self.measure(name, 1, |runtime| {
-            // A prime stride, so that neighbours do not share their pages.
-            n = (n + 7919) % sessions;
-            runtime.block_on(turn(memory, format!("{prefix}{}", n + 1)));
-        });
+        let sessions = [messages, 10_000].map(|messages| messages / 100);
+        let stores = sessions.map(|sessions| Store::seeded(|conn| fill(conn, "s", sessions, 100)));
+        let [large, small] = [stores[0].open(&self.runtime), stores[1].open(&self.runtime)];
+        let names = [format!("turn in a store of {messages}"), "of 10000".into()];
+        self.pair(names, 1, rotate(&large, "s", sessions[0]), rotate(&small, "s", sessions[1]));
+        self.close(&large);
+        self.close(&small);
     }
 
     fn close(&self, memory: &Sqlite) {
         self.runtime.block_on(memory.close()).unwrap();
     }
+}
 
-    fn report(&mut self) {
-        println!();
-        for (name, times) in &mut self.times {
-            times.sort_by(f64::total_cmp);
-            let at = |part: usize| times.get((times.len() - 1) * part / 10).copied().unwrap_or(f64::NAN);
-            println!("{name:<32} {:>9.1} us (10 %: {:.1}, 90 %: {:.1})", at(5), at(1), at(9));
-        }
-        for (name, other) in [
-            ("turn/1 ours", "turn/1 by hand"),
-            ("turn/64 ours", "turn/64 by hand"),
-            ("window/20000", "window/60"),
-            ("turn in a session of/10000", "turn in a session of/10"),
-            ("turn in a store/large", "turn in a store/small"),
-        ] {
-            let median = |name: &str| self.times.get(name).and_then(|times| times.get(times.len() / 2).copied());
-            if let (Some(ours), Some(others)) = (median(name), median(other)) {
-                println!("ratio {:.2}: {name} / {other}", ours / others);
-            }
-        }
+fn timed(call: impl FnOnce()) -> Duration {
+    let began = Instant::now();
+    call();
+    began.elapsed()
+}
+
+fn window(runtime: &Runtime, memory: &Sqlite, long: i64) {
+    let read = Read::Branch { session: SessionId::new(format!("of{long}-1")).unwrap(), head: None, limit: WINDOW };
+    assert_eq!(runtime.block_on(memory.read(&Owner::local(), read)).unwrap().rows.len(), 50);
+}
+
+/// Turns in one session after the other, by a prime stride, so that neighbours do not share their pages.
+fn rotate(memory: &Sqlite, prefix: &str, sessions: i64) -> impl FnMut(&Runtime) {
+    let mut n = 0;
+    move |runtime| {
+        n = (n + 7919) % sessions;
+        runtime.block_on(turn(memory, format!("{prefix}{}", n + 1)));
     }
 }
 

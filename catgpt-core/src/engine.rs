@@ -13,8 +13,12 @@ use crate::model::{ChatModel, RetryPolicy};
 use crate::persona::Persona;
 use crate::prompt::{Estimate, TokenCounter, Window};
 use crate::runner::Runner;
+use crate::runner::guard::{GuardedCounter, GuardedMemory};
 use crate::turn::Rules;
 use crate::user::User;
+
+/// What a stored reply may hold besides its content, in bytes: why the model stopped, what went wrong.
+const AROUND_BODY: usize = 64 << 10;
 
 /// Hands out users. Cheap to clone; all clones are one engine.
 ///
@@ -136,6 +140,9 @@ impl<M> EngineBuilder<M> {
 
     /// How long a turn is believed alive after its last checkpoint, which comes every half second; the memory's own
     /// default if not set. At least 2 s, so that one slow checkpoint is not a death.
+    ///
+    /// A write of a turn may take half of it (2 to 10 s) before it counts as lost and is tried again, and a store that
+    /// takes nothing for the whole of it ends the turn. Any other call may take 10 s.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease.max(Duration::from_secs(2)));
@@ -150,23 +157,23 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
         let rules = Rules {
             retry: self.retry,
             checkpoint_bytes: 4 << 10,
-            max_content: MAX_BODY as u64 / 2,
+            max_stored: (MAX_BODY - AROUND_BODY) as u64,
             patience: lease,
             grace: Duration::from_secs(2),
         };
         Engine {
             runner: Arc::new(Runner {
                 model: self.model,
-                memory: self.memory,
+                memory: Arc::new(GuardedMemory::new(self.memory, lease)),
                 persona: self.persona,
                 window: self.window,
-                counter: self.counter,
+                counter: Arc::new(GuardedCounter(self.counter)),
                 rules,
                 lease,
                 turns: Default::default(),
                 changed: Notify::new(),
                 queues: Default::default(),
-                sweeping: Default::default(),
+                sweeper: Default::default(),
             }),
         }
     }

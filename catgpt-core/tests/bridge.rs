@@ -79,14 +79,20 @@ impl Host {
     }
 
     fn rest(&mut self, reply: &Subscription) -> Vec<Event> {
+        self.until(reply, |_| false)
+    }
+
+    /// Reads on to where it is enough, at the latest to the end.
+    fn until(&mut self, reply: &Subscription, enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
         let mut events = Vec::new();
-        loop {
+        while !enough(&events) {
             match reply.poll().unwrap() {
                 Polled::Ready(batch) => events.extend(batch),
                 Polled::Waiting => self.wait_for(reply.id()),
-                Polled::Over => return events,
+                Polled::Over => break,
             }
         }
+        events
     }
 }
 
@@ -260,10 +266,11 @@ fn a_stopped_turn_tells_the_host_to_stop_and_a_full_desk_to_wait() {
             Heard::Gone => panic!("nobody listens"),
         }
     }
+    let events = host.until(&reply, |events| text_of(events).len() == 2_000);
+    assert_eq!(text_of(&events).len(), 2_000, "waited {waited} times");
     host.json(&bridge, &json!({ "do": "cancel", "owner": "alice", "turn": reply.turn() }));
     host.notice(|notice| matches!(notice, Notice::Forget { id } if *id == question), drop);
-    let events = host.rest(&reply);
-    assert_eq!((text_of(&events).len(), status_of(&events)), (2_000, Status::Cancelled), "waited {waited} times");
+    assert_eq!(status_of(&host.rest(&reply)), Status::Cancelled);
 }
 
 #[test]
