@@ -23,7 +23,8 @@ macro_rules! session_columns {
 const SESSIONS: &str =
     concat!(session_columns!(), "(updated_at, id) < ($2, $3) ORDER BY updated_at DESC, id DESC LIMIT $4");
 const SESSION: &str = concat!(session_columns!(), "id = $2");
-const TURNS: &str = "SELECT id, run FROM catgpt.session WHERE owner = $1 AND run IS NOT NULL ORDER BY id";
+const TURNS: &str = "SELECT id, run FROM catgpt.session WHERE owner = $1 AND run IS NOT NULL
+    AND run_until > catgpt.now_v1() ORDER BY id";
 const CHANGES: &str =
     "SELECT n, session, turn, kind, at FROM catgpt.change WHERE owner = $1 AND n > $2 ORDER BY n LIMIT $3";
 const SWEEP: &str = "SELECT * FROM catgpt.sweep_v1($1)";

@@ -31,7 +31,6 @@ pub(super) async fn read(link: &Link, owner: &Owner, read: &Read) -> Result<View
             session: session(&record)?,
             rows: messages(&record)?,
             chunks: chunks(&record)?,
-            expired: get(&record, "s_expired")?,
             more: get::<Option<bool>>(&record, "more")?.unwrap_or(false),
         }),
         (Some("no_session"), _) => Err(Error::not_found("session")),

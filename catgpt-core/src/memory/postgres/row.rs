@@ -28,6 +28,7 @@ pub(super) fn session(record: &Record) -> Result<SessionRow> {
         version: count(get(record, "s_version")?),
         messages: count(get(record, "s_messages")?),
         running: get::<Option<Uuid>>(record, "s_running")?.map(turn),
+        expired: get(record, "s_expired")?,
         created_ms: get(record, "s_created")?,
         updated_ms: get(record, "s_updated")?,
     })
