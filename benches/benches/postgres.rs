@@ -32,7 +32,7 @@ const BEGIN: &str = "WITH RECURSIVE
         FROM o, now WHERE s.sid = o.sid RETURNING s.*),
     m AS (INSERT INTO catgpt.message(sid, seq, parent, turn, role, status, created_at, model, body)
         SELECT sid, last_seq + 1, head, $3, 1, 1, now.ms, NULL, $4 FROM o, now
-        UNION ALL SELECT sid, last_seq + 2, last_seq + 1, $3, 2, 0, now.ms, 'tabby', '' FROM o, now),
+        UNION ALL SELECT sid, last_seq + 2, last_seq + 1, $3, 2, 0, now.ms, 'tabby', ''::bytea FROM o, now),
     j AS (INSERT INTO catgpt.journal AS j(owner, n) SELECT $1, 1 FROM o
         ON CONFLICT (owner) DO UPDATE SET n = j.n + 1 RETURNING n),
     c AS (INSERT INTO catgpt.change(owner, n, session, turn, kind, at) SELECT $1, n, $2, $3, 4, now.ms FROM j, now),

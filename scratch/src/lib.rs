@@ -9,7 +9,7 @@ mod server;
 
 pub use database::Database;
 pub use pgbouncer::PgBouncer;
-pub use postgres::{Durability, Postgres};
+pub use postgres::{AUTHORITY, Durability, Postgres};
 
 /// The Debian packages that must still be installed.
 pub fn missing_packages() -> Vec<&'static str> {

@@ -7,3 +7,4 @@ mod outages;
 mod proxy;
 mod races;
 mod schema;
+mod tls;

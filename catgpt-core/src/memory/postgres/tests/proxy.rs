@@ -31,7 +31,12 @@ struct State {
 
 impl Proxy {
     pub(super) async fn before(database: &Database) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at("127.0.0.1", database).await
+    }
+
+    /// One that listens on another address of this machine.
+    pub(super) async fn at(host: &str, database: &Database) -> Self {
+        let listener = TcpListener::bind((host, 0)).await.unwrap();
         let (address, wire) = (listener.local_addr().unwrap(), Arc::new(Wire::default()));
         let (shared, server) = (wire.clone(), database.address());
         tokio::spawn(async move {
