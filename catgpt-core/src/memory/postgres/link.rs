@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::Row as Record;
 use tokio_postgres::types::{ToSql, Type};
@@ -13,7 +14,7 @@ use super::target::Target;
 use super::tls::Connector;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long things may take; a renewed lease must outlive all of them.
+/// How long things may take: less than half a lease, after which nobody waits any more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
     /// One try.
@@ -24,7 +25,7 @@ pub(super) struct Deadlines {
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { one_try: Duration::from_secs(5), call: Duration::from_secs(10) }
+        Self { one_try: Duration::from_secs(5), call: Duration::from_secs(7) }
     }
 }
 
@@ -96,25 +97,13 @@ impl Link {
 
     async fn try_once(&self, sql: &'static str, given: &[Given<'_>]) -> Result<Vec<Record>, Fault> {
         let client = timeout(self.deadlines.one_try, self.pool.get()).await.map_err(|_| Fault::Late)??;
-        let Ok(answer) = timeout(self.deadlines.one_try, client.query_typed(sql, given)).await else {
-            self.give_up(client);
-            return Err(Fault::Late);
-        };
-        let answer = answer.map_err(Fault::from);
+        let mut asking = Asking { client: Some(client), link: self };
+        let answer = asking.ask(sql, given).await?;
+        let client = asking.client.take();
         if answer.as_ref().is_err_and(Fault::spoils_connection) {
-            drop(Object::take(client));
+            drop(client.map(Object::take));
         }
         answer
-    }
-
-    /// Tells the server to stop, and never uses the connection again.
-    fn give_up(&self, client: Object) {
-        let (token, connector) = (client.cancel_token(), self.connector.clone());
-        drop(Object::take(client));
-        tokio::spawn(timeout(self.deadlines.one_try, async move {
-            // Whether it was heard cannot be known; the statement may be repeated either way.
-            let _ = token.cancel_query(connector).await;
-        }));
     }
 
     /// Closes connections that nobody has used for a while.
@@ -124,5 +113,36 @@ impl Link {
 
     pub(super) fn close(&self) {
         self.pool.close();
+    }
+}
+
+/// A connection with a question on it. Dropped before the answer, the server is told to stop and the connection is never
+/// used again: the next to use it would wait for what nobody wants.
+struct Asking<'a> {
+    client: Option<Object>,
+    link: &'a Link,
+}
+
+impl Asking<'_> {
+    /// The outer error: no answer in time.
+    async fn ask(&self, sql: &'static str, given: &[Given<'_>]) -> Result<Result<Vec<Record>, Fault>, Fault> {
+        let client = self.client.as_ref().ok_or(Fault::Closed)?;
+        let answer = timeout(self.link.deadlines.one_try, client.query_typed(sql, given)).await;
+        answer.map(|answer| answer.map_err(Fault::from)).map_err(|_| Fault::Late)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        let (token, connector) = (client.cancel_token(), self.link.connector.clone());
+        drop(Object::take(client));
+        // Without a runtime the connection is gone too.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(timeout(self.link.deadlines.one_try, async move {
+                // Whether it was heard cannot be known; the statement may be repeated either way.
+                let _ = token.cancel_query(connector).await;
+            }));
+        }
     }
 }

@@ -10,6 +10,10 @@ use crate::error::ErrorKind;
 use crate::memory::postgres::link::Deadlines;
 use crate::memory::{Begin, Kept, Memory, Postgres, Sealed};
 
+/// How many calls wait for a lock.
+const WAITING: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+
 #[tokio::test]
 async fn connections_that_break_between_calls_are_not_noticed() {
     let database = Database::new();
@@ -39,12 +43,29 @@ async fn a_call_that_waits_too_long_is_stopped_on_the_server_too() {
     let error = store.finish_turn(&ann(), end(begin.turn, "hello")).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Store && error.is_retryable(), "{error:?}");
     // The cancel request travels on its own.
-    let waiting =
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
     let asked = database.clone();
-    tokio::task::spawn_blocking(move || until(&"0".to_owned(), || asked.sql(waiting))).await.unwrap();
+    tokio::task::spawn_blocking(move || until(&"0".to_owned(), || asked.sql(WAITING))).await.unwrap();
     holder.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(store.finish_turn(&ann(), end(begin.turn, "hello")).await.unwrap(), Sealed::Now);
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_is_stopped_and_leaves_its_connection_to_nobody() {
+    let database = Arc::new(Database::new());
+    let store = Postgres::open(&format!("{}&connection_limit=1", database.url())).await.unwrap();
+    let begin = say("s", "hi");
+    opened(store.begin_turn(&ann(), begin.clone()).await);
+    let holder = raw(&database).await;
+    holder.batch_execute("BEGIN; SELECT FROM catgpt.session FOR UPDATE").await.unwrap();
+    let (owner, asked) = (ann(), database.clone());
+    let seen = tokio::task::spawn_blocking(move || until(&"1".to_owned(), || asked.sql(WAITING)));
+    tokio::select! {
+        answer = store.finish_turn(&owner, end(begin.turn, "hello")) => panic!("somebody holds the session: {answer:?}"),
+        seen = seen => seen.unwrap(),
+    }
+    // The only connection that there may be is a new one.
+    assert_eq!(counts(&store, "s").await, (2, 2));
+    tokio::task::spawn_blocking(move || until(&"0".to_owned(), || database.sql(WAITING))).await.unwrap();
 }
 
 #[tokio::test]
