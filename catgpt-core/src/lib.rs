@@ -34,6 +34,8 @@ pub use id::{OpId, Owner, Seq, SessionId, TurnId};
 pub use live::Live;
 #[cfg(feature = "redis")]
 pub use live::Redis;
+#[cfg(feature = "postgres")]
+pub use memory::Postgres;
 #[cfg(feature = "sqlite")]
 pub use memory::Sqlite;
 pub use memory::{InMemory, Memory};

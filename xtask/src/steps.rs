@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use catgpt_scratch::Durability;
+
 use crate::run::{self, Count};
+use crate::servers::Servers;
 use crate::{metadata, node, policy, python, tidy, tree};
 
 /// How long one example may run.
@@ -76,7 +79,7 @@ fn one(result: Result<(), String>) -> (Count, Result<(), String>) {
     (if result.is_ok() { Count::ONE } else { Count::default() }, result)
 }
 
-/// SQLite is built from its C source, so there must be a C compiler; tests run Redis.
+/// SQLite is built from its C source, so there must be a C compiler; tests run PostgreSQL, PgBouncer and Redis.
 fn tools(_: &Path) -> Result<(), String> {
     let mut missing: Vec<&str> = Vec::new();
     if !run::exists(Command::new("cc").arg("--version")) {
@@ -120,7 +123,12 @@ fn deny(root: &Path) -> Result<(), String> {
 }
 
 fn tests(root: &Path) -> (Count, Result<(), String>) {
+    let servers = match Servers::start(Durability::None) {
+        Ok(servers) => servers,
+        Err(message) => return (Count::default(), Err(message)),
+    };
     let mut cargo = run::cargo(root);
+    servers.tell(&mut cargo);
     if run::exists(run::cargo(root).args(["nextest", "--version"])) {
         let args = ["nextest", "run", "--locked", "--workspace", "--all-features"];
         return run::tests(cargo.args(args), run::NEXTEST);

@@ -31,8 +31,10 @@ async fn until(reply: &mut Reply, offset: u64) -> u64 {
     .await
 }
 
+type Fate = fn(&mut Redis);
+
 /// What happens to Redis in the midst of a reply.
-const FATES: [(&str, fn(&mut Redis)); 4] = [
+const FATES: [(&str, Fate); 4] = [
     ("killed", |redis| redis.kill()),
     ("restarted", |redis| redis.restart().unwrap()),
     ("wiped", |redis| redis.wipe()),
@@ -70,7 +72,10 @@ async fn survive(what: &str, strike: fn(&mut Redis)) {
     assert!(stored == poured(stored.len()) && stored.len() as u64 == end.stored, "{what}: the text is torn");
     for (from, follower) in [(500, middle), (0, late), (seen - 100, newest)] {
         let events = soon("every end", follower).await.unwrap();
-        assert!(text_of(&events) == stored[from as usize..], "{what}: something is missing, or there twice");
+        assert!(
+            text_of(&events) == stored[usize::try_from(from).unwrap()..],
+            "{what}: something is missing, or there twice"
+        );
         assert!(matches!(&events.last(), Some(Event::Finished(last)) if last == end), "{what}");
     }
     undamaged(&store);

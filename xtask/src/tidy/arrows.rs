@@ -61,7 +61,7 @@ const MODULES: [(&str, Layer); 19] = [
 /// What stands under a seam: a leaf, with the types that it gives to users, or (`None`) a part of the seam itself.
 type Under = (&'static str, &'static str, Option<&'static [&'static str]>);
 
-const UNDER_SEAMS: [Under; 19] = [
+const UNDER_SEAMS: [Under; 20] = [
     ("model", "retry", None),
     ("model", "decode", Some(&[])),
     ("model", "failure", Some(&[])),
@@ -74,6 +74,7 @@ const UNDER_SEAMS: [Under; 19] = [
     ("memory", "rows", None),
     ("memory", "url", None),
     ("memory", "in_memory", Some(&["InMemory"])),
+    ("memory", "postgres", Some(&["Postgres"])),
     ("memory", "sqlite", Some(&["Sqlite"])),
     ("memory", "conformance", Some(&[])),
     // The log of a turn that runs here: the runner writes it and every other live log is filled from it.
