@@ -1,6 +1,6 @@
 //! Running replies as they grow: who shows up, at any offset, sees the same.
 //!
-//! In the process that runs a turn its [`local`] log is enough. [`Live`] is how other processes see it grow without
+//! In the process that runs a turn its local log is enough. [`Live`] is how other processes see it grow without
 //! asking the store. It holds nothing that the store does not get too: losing it costs liveness, never text.
 
 #[cfg(any(test, feature = "conformance"))]

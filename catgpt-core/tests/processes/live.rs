@@ -31,17 +31,16 @@ async fn until(reply: &mut Reply, offset: u64) -> u64 {
     .await
 }
 
-type Fate = fn(&mut Redis);
-
 /// What happens to Redis in the midst of a reply.
-const FATES: [(&str, Fate); 4] = [
+type Strike = fn(&mut Redis);
+const FATES: [(&str, Strike); 4] = [
     ("killed", |redis| redis.kill()),
     ("restarted", |redis| redis.restart().unwrap()),
     ("wiped", |redis| redis.wipe()),
     ("paused", |redis| redis.pause()),
 ];
 
-async fn survive(what: &str, strike: fn(&mut Redis)) {
+async fn survive(what: &str, strike: Strike) {
     let (store, mut redis) = (shared(), Redis::start().unwrap());
     let mut other = store.shown(LONG, &redis.url()).await;
     let turn = other.send("a", "trip", "pour-16-3").await;
@@ -72,10 +71,8 @@ async fn survive(what: &str, strike: fn(&mut Redis)) {
     assert!(stored == poured(stored.len()) && stored.len() as u64 == end.stored, "{what}: the text is torn");
     for (from, follower) in [(500, middle), (0, late), (seen - 100, newest)] {
         let events = soon("every end", follower).await.unwrap();
-        assert!(
-            text_of(&events) == stored[usize::try_from(from).unwrap()..],
-            "{what}: something is missing, or there twice"
-        );
+        let from = usize::try_from(from).unwrap();
+        assert!(text_of(&events) == stored[from..], "{what}: something is missing, or there twice");
         assert!(matches!(&events.last(), Some(Event::Finished(last)) if last == end), "{what}");
     }
     undamaged(&store);
