@@ -18,7 +18,10 @@ pub(crate) struct Render {
     terminal: bool,
     begun: Instant,
     started: Option<Started>,
+    /// The whole text, for the object.
     text: String,
+    /// The terminal's last line has no end yet.
+    line_open: bool,
 }
 
 /// An answer as one object.
@@ -40,7 +43,7 @@ struct Answer<'a> {
 
 impl Render {
     pub(crate) fn new(format: Format, terminal: bool) -> Self {
-        Self { format, terminal, begun: Instant::now(), started: None, text: String::new() }
+        Self { format, terminal, begun: Instant::now(), started: None, text: String::new(), line_open: false }
     }
 
     /// Appends what this event puts on stdout.
@@ -56,11 +59,11 @@ impl Render {
         match event {
             Event::Text { text, .. } if self.terminal => {
                 out.extend_from_slice(visible(text).as_bytes());
-                self.text.clone_from(text);
+                self.line_open = !text.ends_with('\n');
             }
             Event::Text { text, .. } => out.extend_from_slice(text.as_bytes()),
             // The shell's prompt stands on a line of its own.
-            Event::Finished(_) if !self.text.is_empty() && !self.text.ends_with('\n') => out.push(b'\n'),
+            Event::Finished(_) if self.line_open => out.push(b'\n'),
             _ => {}
         }
     }

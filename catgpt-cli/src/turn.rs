@@ -64,7 +64,10 @@ pub(crate) async fn run(
             engine.close(Duration::ZERO).await?;
             return Ok(caught.exit());
         }
-        () = &mut late => return Err(Error::new(ErrorKind::Timeout, "the chat was busy until the time limit").into()),
+        () = &mut late => {
+            engine.close(Duration::ZERO).await?;
+            return Err(Error::new(ErrorKind::Busy, "the chat was busy until the time limit: try again later").into());
+        }
     };
     let turn = reply.turn();
     let mut show = pin!(Screen::new(ask, notes).show(reply));
@@ -77,7 +80,7 @@ pub(crate) async fn run(
         () = &mut late => Stop::Late,
     };
     tokio::select! {
-        stored = store(engine, turn, &stop, show) => stored?,
+        ended = end_early(engine, turn, &stop, show) => ended?,
         // Whoever asks twice does not want to wait.
         caught = signals.next() => return Ok(caught.exit()),
     }
@@ -85,7 +88,7 @@ pub(crate) async fn run(
 }
 
 /// Ends the turn early and waits until it is stored.
-async fn store(
+async fn end_early(
     engine: &Engine,
     turn: TurnId,
     stop: &Stop,
@@ -217,6 +220,10 @@ fn judge(finished: Finished, notes: Notes) -> Result<Exit, Failure> {
     }
     let fail = |kind, sentence| Err(Error::new(kind, sentence).into());
     match (finished.error, finished.status, finished.finish_reason) {
+        // What was shown last may be lost with the store.
+        (Some(error), ..) if Exit::of(error.kind) == Exit::Store => {
+            Err(Error::from(error).with("kept_bytes", finished.stored).into())
+        }
         (Some(error), ..) => Err(Error::from(error).into()),
         (None, Status::Complete, Some(FinishReason::Length)) => {
             notes.say("the answer reached the model's limit of tokens and is cut; catgpt -c continue goes on");

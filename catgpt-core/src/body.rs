@@ -4,12 +4,14 @@
 //! fold serves a reader, a follower and a burial. A later version may begin with a byte that is not `{`.
 
 use std::borrow::Cow;
+use std::mem::{self, Discriminant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorInfo, ErrorKind, Result};
+use crate::live::Frame;
 use crate::memory::{Chunk, Row, View};
-use crate::message::{Content, FinishReason, Message, Offset, Status};
+use crate::message::{Content, FinishReason, Message, Offset, Part, Status};
 
 const VERSION: u32 = 1;
 
@@ -87,6 +89,25 @@ fn newer(what: &'static str, version: u32) -> Result<()> {
     Err(Error::new(ErrorKind::Unsupported, text))
 }
 
+/// How many bytes a part adds to a body, at most: JSON writes some bytes of a text as two and some as six. Text that
+/// follows its own kind is merged into it.
+pub(crate) fn encoded_len(part: &Part, after: Option<Discriminant<Part>>) -> u64 {
+    /// `{"type":"reasoning","text":""},`, rounded up.
+    const AROUND: u64 = 40;
+    let escaped = |byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
+        0..32 => 6,
+        _ => 1,
+    };
+    match part {
+        Part::Text { text } | Part::Reasoning { text } => {
+            let around = if after == Some(mem::discriminant(part)) { 0 } else { AROUND };
+            around + text.bytes().map(escaped).sum::<u64>()
+        }
+        other => serde_json::to_vec(other).map_or(0, |json| json.len() as u64) + 1,
+    }
+}
+
 /// The content of a running reply, from its pieces in order, beginning at `from`.
 pub(crate) fn fold(chunks: &[Chunk], from: Offset) -> Result<Content> {
     let mut whole = Content::default();
@@ -95,6 +116,19 @@ pub(crate) fn fold(chunks: &[Chunk], from: Offset) -> Result<Content> {
         whole.append(body.content.since(from.saturating_sub(chunk.from)));
     }
     Ok(whole)
+}
+
+/// What of a running reply begins at `from`, for those who watch it from elsewhere.
+pub(crate) fn frame(content: &Content, from: Offset, last: bool) -> Frame {
+    let body = if content.is_empty() { Vec::new() } else { Body::new(content).encode() };
+    Frame { end: from + content.len(), body, last }
+}
+
+/// What of a frame comes after `seen`; `None` if something between the two is missing.
+pub(crate) fn unseen(frame: &Frame, seen: Offset) -> Result<Option<Content>> {
+    let content = Body::decode(&frame.body)?.content;
+    let start = frame.end.checked_sub(content.len()).filter(|start| *start <= seen || content.is_empty());
+    Ok(start.map(|start| content.since(seen.saturating_sub(start))))
 }
 
 /// A stored row as a message; a running one with the pieces that it has so far.
@@ -122,7 +156,7 @@ pub(crate) fn message(row: Row, chunks: &[Chunk]) -> Result<Message> {
 pub(crate) fn messages(view: View) -> Result<Vec<Message>> {
     let shown = |row| {
         let mut message = message(row, &view.chunks)?;
-        if view.expired && message.status == Status::Running {
+        if view.session.expired && message.status == Status::Running {
             message.status = Status::Interrupted;
         }
         Ok(message)
@@ -133,7 +167,6 @@ pub(crate) fn messages(view: View) -> Result<Vec<Message>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Part;
     use proptest::prelude::*;
 
     #[test]
@@ -163,6 +196,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_encoded_is_never_longer_than_was_counted(texts in prop::collection::vec("[\0-\u{ff}\"\\\\]{1,9}", 0..9)) {
+            let (mut whole, mut last, mut counted) = (Content::default(), None, 2);
+            for (i, text) in texts.into_iter().enumerate() {
+                let part = match i % 4 {
+                    0 => Part::Reasoning { text },
+                    1 => Part::Unknown(serde_json::json!({ "type": "new", "text": text })),
+                    _ => Part::text(text),
+                };
+                counted += encoded_len(&part, last.replace(mem::discriminant(&part)));
+                whole.push(part);
+            }
+            prop_assert!(serde_json::to_vec(&whole).unwrap().len() as u64 <= counted);
+        }
+
         #[test]
         fn pieces_fold_back_into_the_whole(texts in prop::collection::vec("\\PC{1,9}", 1..6), from in 0u64..60) {
             let mut whole = Content::default();

@@ -32,14 +32,14 @@ use crate::memory::Memory;
 use crate::model::ChatModel;
 
 pub use call::{Call, SendOptions};
-pub use config::Config;
+pub use config::{Config, Who};
 pub use desk::{Desk, Heard, Said};
 pub use hub::{Hub, Notice, Parked};
 pub use memory::{DeskCaps, DeskMemory};
 pub use model::{DeskModel, DeskTimeouts};
-pub use runtime::{enter, forked, shutdown};
+pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
-pub use subscription::{Polled, SseOptions, Subscription};
+pub use subscription::{BATCH, Polled, SseOptions, Subscription};
 
 /// What a call gives.
 #[derive(Debug)]

@@ -8,13 +8,18 @@ use tokio::sync::Notify;
 
 use crate::error::Result;
 use crate::id::Owner;
+use crate::live::Live;
 use crate::memory::{InMemory, MAX_BODY, Memory};
 use crate::model::{ChatModel, RetryPolicy};
 use crate::persona::Persona;
 use crate::prompt::{Estimate, TokenCounter, Window};
 use crate::runner::Runner;
+use crate::runner::guard::{GuardedCounter, GuardedLive, GuardedMemory};
 use crate::turn::Rules;
 use crate::user::User;
+
+/// What a stored reply may hold besides its content, in bytes: why the model stopped, what went wrong.
+const AROUND_BODY: usize = 64 << 10;
 
 /// Hands out users. Cheap to clone; all clones are one engine.
 ///
@@ -33,6 +38,7 @@ impl Engine {
         EngineBuilder {
             model: (),
             memory: Arc::new(InMemory::default()),
+            live: None,
             persona: Arc::new(Persona::plain()),
             window: Window::default(),
             counter: Arc::new(Estimate::default()),
@@ -78,6 +84,7 @@ impl Engine {
 pub struct EngineBuilder<M> {
     model: M,
     memory: Arc<dyn Memory>,
+    live: Option<Arc<dyn Live>>,
     persona: Arc<Persona>,
     window: Window,
     counter: Arc<dyn TokenCounter>,
@@ -91,6 +98,7 @@ impl<M> EngineBuilder<M> {
         EngineBuilder {
             model: Arc::new(model),
             memory: self.memory,
+            live: self.live,
             persona: self.persona,
             window: self.window,
             counter: self.counter,
@@ -103,6 +111,14 @@ impl<M> EngineBuilder<M> {
     #[must_use]
     pub fn memory(mut self, memory: impl Memory) -> Self {
         self.memory = Arc::new(memory);
+        self
+    }
+
+    /// Shows running replies to other processes on the same store as they grow. Without it they look at the store; if it is
+    /// lost they do so until it is back.
+    #[must_use]
+    pub fn live(mut self, live: impl Live) -> Self {
+        self.live = Some(Arc::new(live));
         self
     }
 
@@ -136,6 +152,9 @@ impl<M> EngineBuilder<M> {
 
     /// How long a turn is believed alive after its last checkpoint, which comes every half second; the memory's own
     /// default if not set. At least 2 s, so that one slow checkpoint is not a death.
+    ///
+    /// A write of a turn may take half of it (2 to 10 s) before it counts as lost and is tried again, and a store that
+    /// takes nothing for the whole of it ends the turn. Any other call may take 10 s.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease.max(Duration::from_secs(2)));
@@ -150,23 +169,24 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
         let rules = Rules {
             retry: self.retry,
             checkpoint_bytes: 4 << 10,
-            max_content: MAX_BODY as u64 / 2,
+            max_stored: (MAX_BODY - AROUND_BODY) as u64,
             patience: lease,
             grace: Duration::from_secs(2),
         };
         Engine {
             runner: Arc::new(Runner {
                 model: self.model,
-                memory: self.memory,
+                memory: Arc::new(GuardedMemory::new(self.memory, lease)),
+                live: self.live.map(|live| Arc::new(GuardedLive(live)) as Arc<dyn Live>),
                 persona: self.persona,
                 window: self.window,
-                counter: self.counter,
+                counter: Arc::new(GuardedCounter(self.counter)),
                 rules,
                 lease,
                 turns: Default::default(),
                 changed: Notify::new(),
                 queues: Default::default(),
-                sweeping: Default::default(),
+                sweeper: Default::default(),
             }),
         }
     }

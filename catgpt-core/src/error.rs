@@ -101,6 +101,24 @@ impl ErrorKind {
             Self::Busy | Self::RateLimited | Self::Timeout | Self::Unavailable | Self::Truncated | Self::Store
         )
     }
+
+    /// The HTTP status with which a server tells its client. What went wrong between the server and its model is 502 to
+    /// 504: neither the server's key nor its quota is the client's affair.
+    pub fn http_status(self) -> u16 {
+        match self {
+            Self::InvalidInput => 400,
+            Self::NotFound => 404,
+            Self::Busy | Self::Conflict => 409,
+            Self::ContextTooLong => 413,
+            Self::Refused => 422,
+            Self::Unexpected => 500,
+            Self::Unsupported => 501,
+            Self::Unauthorized | Self::Truncated => 502,
+            Self::RateLimited | Self::Unavailable | Self::Store | Self::Closed => 503,
+            Self::Timeout => 504,
+            Self::StoreFull => 507,
+        }
+    }
 }
 
 impl fmt::Display for ErrorKind {
@@ -287,6 +305,7 @@ mod tests {
     fn every_kind_has_the_same_name_in_code_and_json() {
         for kind in ErrorKind::ALL {
             assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
+            assert!((400..600).contains(&kind.http_status()), "{kind}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ErrorInfo;
+use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::id::{Seq, SessionId, TurnId};
 use crate::message::{Content, FinishReason, Offset, Part, Status, ToolCall, ToolResult, Usage};
 
@@ -116,6 +116,19 @@ pub struct Finished {
     pub error: Option<ErrorInfo>,
     /// The offset, equal to `stored`.
     pub offset: Offset,
+}
+
+impl Finished {
+    /// The error of a turn that did not come to a whole answer: its own, or that it was cut off. A turn that somebody
+    /// stopped has none.
+    pub fn failure(&self) -> Option<ErrorInfo> {
+        let cut_off = "the turn ended before the answer was whole";
+        match (&self.error, self.status) {
+            (Some(error), _) => Some(error.clone()),
+            (None, Status::Failed | Status::Interrupted) => Some(Error::new(ErrorKind::Truncated, cut_off).info()),
+            (None, _) => None,
+        }
+    }
 }
 
 impl Event {

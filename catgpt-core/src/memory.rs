@@ -7,6 +7,8 @@
 pub mod conformance;
 pub mod in_memory;
 mod json;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -21,9 +23,11 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::id::{OpId, Owner};
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::Postgres;
 pub use self::rows::*;
 #[cfg(feature = "sqlite")]
-pub use self::sqlite::Sqlite;
+pub use self::sqlite::{Sqlite, fork};
 pub use self::turns::*;
 #[cfg(feature = "bridge")]
 pub(crate) use self::url::check;

@@ -52,8 +52,8 @@ impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
     }
 }
 
-/// What a model is asked: the messages in order, the system prompt first.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What a model is asked: the messages in order, the system prompt first. Its `Debug` shows no text and no key.
+#[derive(Clone, Default, PartialEq)]
 pub struct ModelRequest {
     /// The conversation.
     pub messages: Vec<PromptMessage>,
@@ -65,6 +65,15 @@ pub struct ModelRequest {
     pub credentials: Option<Secret>,
     /// The turn that asks, for whoever wants to find it again in a log.
     pub turn: Option<TurnId>,
+}
+
+impl fmt::Debug for ModelRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelRequest")
+            .field("messages", &self.messages.len())
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One message of a [`ModelRequest`].

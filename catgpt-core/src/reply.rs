@@ -9,13 +9,14 @@ use std::time::Duration;
 use futures_util::stream::{BoxStream, StreamExt};
 use futures_util::{FutureExt, Stream};
 use serde::Deserialize;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Finished};
 use crate::id::{Owner, SessionId, TurnId};
 use crate::live::local::Reader;
-use crate::message::{Offset, Status};
+use crate::message::Offset;
 use crate::runner::{Runner, Running};
 use crate::turn::Stop;
 use crate::wire::sse;
@@ -49,7 +50,7 @@ enum Source {
     /// A turn of this process.
     Here(Reader, Arc<Running>),
     /// A turn of another process, or one that has ended.
-    Stored(BoxStream<'static, Event>),
+    Stored(BoxStream<'static, Event>, Option<Handle>),
 }
 
 impl Reply {
@@ -66,7 +67,9 @@ impl Reply {
         turn: TurnId,
         events: BoxStream<'static, Event>,
     ) -> Self {
-        Self { source: Source::Stored(events), runner, owner, session, turn, on_drop: OnDrop::Detach, over: false }
+        // It may be dropped outside of the runtime, and then has to cancel from there.
+        let source = Source::Stored(events, Handle::try_current().ok());
+        Self { source, runner, owner, session, turn, on_drop: OnDrop::Detach, over: false }
     }
 
     /// Says what dropping it does.
@@ -161,7 +164,7 @@ impl Reply {
                 running.stop(Stop::Cancel);
                 Ok(())
             }
-            Source::Stored(_) => self.runner.cancel(&self.owner, self.turn).await,
+            Source::Stored(..) => self.runner.cancel(&self.owner, self.turn).await,
         }
     }
 }
@@ -169,12 +172,9 @@ impl Reply {
 fn checked(finished: Option<Finished>) -> Result<Finished> {
     let gone = || Error::new(ErrorKind::Unexpected, "this reply was read to its end before");
     let finished = finished.ok_or_else(gone)?;
-    match (&finished.error, finished.status) {
-        (Some(error), _) => Err(error.clone().into()),
-        (None, Status::Failed | Status::Interrupted) => {
-            Err(Error::new(ErrorKind::Truncated, "the turn ended before the answer was whole"))
-        }
-        _ => Ok(finished),
+    match finished.failure() {
+        Some(error) => Err(error.into()),
+        None => Ok(finished),
     }
 }
 
@@ -188,7 +188,7 @@ impl Stream for Reply {
         }
         let next = match &mut this.source {
             Source::Here(reader, _) => reader.poll_next_unpin(cx),
-            Source::Stored(events) => events.poll_next_unpin(cx),
+            Source::Stored(events, _) => events.poll_next_unpin(cx),
         };
         if let Poll::Ready(None | Some(Event::Finished(_))) = next {
             this.over = true;
@@ -204,9 +204,9 @@ impl Drop for Reply {
         }
         match &self.source {
             Source::Here(_, running) => running.stop(Stop::Cancel),
-            Source::Stored(_) => {
+            Source::Stored(_, runtime) => {
                 let (runner, owner, turn) = (Arc::clone(&self.runner), self.owner.clone(), self.turn);
-                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                if let Some(runtime) = runtime {
                     runtime.spawn(async move {
                         if let Err(error) = runner.cancel(&owner, turn).await {
                             tracing::warn!(%error, %turn, "a dropped reply could not cancel its turn");

@@ -2,22 +2,25 @@
 
 pub(crate) mod begin;
 mod drive;
+mod feed;
 mod follow;
+pub(crate) mod guard;
+mod publish;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{OpId, Owner, SessionId, TurnId};
+use crate::live::Live;
 use crate::live::local::Log;
 use crate::memory::{Done, Memory, Op};
 use crate::model::ChatModel;
@@ -36,6 +39,7 @@ const SWEEP_LIMIT: u32 = 500;
 pub(crate) struct Runner {
     pub(crate) model: Arc<dyn ChatModel>,
     pub(crate) memory: Arc<dyn Memory>,
+    pub(crate) live: Option<Arc<dyn Live>>,
     pub(crate) persona: Arc<Persona>,
     pub(crate) window: Window,
     pub(crate) counter: Arc<dyn TokenCounter>,
@@ -44,21 +48,26 @@ pub(crate) struct Runner {
     pub(crate) turns: Mutex<Turns>,
     pub(crate) changed: Notify,
     pub(crate) queues: begin::Queues,
-    pub(crate) sweeping: AtomicBool,
+    pub(crate) sweeper: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// The turns that run here.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Turns {
     running: HashMap<TurnId, Arc<Running>>,
-    /// Sends that are being committed.
-    beginning: usize,
+    /// What else is under way: sends that are being committed, replies that are shown to other processes.
+    held: usize,
     closed: bool,
     stopping: bool,
 }
 
+impl Turns {
+    fn idle(&self) -> bool {
+        self.running.is_empty() && self.held == 0
+    }
+}
+
 /// A turn that runs here.
-#[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) owner: Owner,
     pub(crate) session: SessionId,
@@ -97,21 +106,29 @@ impl Runner {
     }
 
     /// Holds the engine open while a send is committed.
-    fn enter(self: &Arc<Self>) -> Result<Entered> {
-        let mut turns = self.turns();
+    fn enter(self: &Arc<Self>) -> Result<Held> {
+        let turns = self.turns();
         if turns.closed {
             return Err(Error::new(ErrorKind::Closed, "the engine is closing and takes no new turns"));
         }
-        turns.beginning += 1;
-        Ok(Entered(Arc::clone(self)))
+        Ok(self.hold(turns))
     }
 
-    fn register(&self, running: &Arc<Running>) {
+    fn hold(self: &Arc<Self>, mut turns: MutexGuard<'_, Turns>) -> Held {
+        turns.held += 1;
+        Held(Arc::clone(self))
+    }
+
+    fn register(self: &Arc<Self>, running: &Arc<Running>) {
         let mut turns = self.turns();
         if turns.stopping {
             running.stop(Stop::Shutdown);
         }
         turns.running.insert(running.turn, Arc::clone(running));
+        if let Some(live) = &self.live {
+            let held = self.hold(turns);
+            tokio::spawn(publish::publish(Arc::clone(live), running.turn, Arc::clone(&running.log), held));
+        }
     }
 
     fn forget(&self, turn: TurnId) {
@@ -135,34 +152,37 @@ impl Runner {
         patiently(|| self.memory.apply(owner, op_id, ops.clone())).await
     }
 
-    /// Ends what died and deletes what is due, once.
+    /// Ends what died and deletes what is due, once. A turn that cannot be ended does not keep the others from it.
     pub(crate) async fn sweep(&self) -> Result<()> {
         loop {
             let swept = self.memory.sweep(SWEEP_LIMIT).await?;
+            let mut done = Ok(());
             for (owner, turn) in swept.expired {
-                self.bury_if_dead(&owner, turn).await?;
+                done = done.and(self.bury_if_dead(&owner, turn).await);
             }
-            if !swept.more {
-                return Ok(());
+            // Whatever could not be ended is listed again: the next sweep tries it, not this one for ever.
+            if done.is_err() || !swept.more {
+                return done;
             }
         }
     }
 
-    /// Sweeps for as long as the engine is there; the first call begins it.
+    /// Sweeps until the engine is closed or gone. The first send begins it, and one in another runtime begins it anew.
     fn keep_sweeping(self: &Arc<Self>) {
-        if !self.memory.caps().durable || self.sweeping.swap(true, Ordering::Relaxed) {
+        let mut sweeper = self.sweeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if sweeper.as_ref().is_some_and(|sweeper| !sweeper.is_finished()) {
             return;
         }
         let weak = Arc::downgrade(self);
-        tokio::spawn(async move {
+        *sweeper = Some(tokio::spawn(async move {
             loop {
                 tokio::time::sleep(SWEEP_EVERY).await;
-                let Some(runner) = weak.upgrade() else { return };
+                let Some(runner) = weak.upgrade().filter(|runner| !runner.turns().closed) else { return };
                 if let Err(error) = runner.sweep().await {
                     tracing::warn!(%error, "sweeping failed; it will be tried again");
                 }
             }
-        });
+        }));
     }
 
     /// Refuses new sends, waits for the turns that run here, then ends the rest with the text that they have.
@@ -175,29 +195,28 @@ impl Runner {
                 turns.running.values().cloned().collect()
             };
             rest.iter().for_each(|running| running.stop(Stop::Shutdown));
-            // Each ends within its patience with the store; nothing here can wait for ever.
-            let _ = timeout(self.rules.patience + TICK * 4, self.idle()).await;
+            // Each ends within its patience with the store and one last write; nothing here can wait for ever.
+            let end = self.rules.patience.saturating_add(guard::write_within(self.lease)).saturating_add(TICK * 4);
+            let _ = timeout(end, self.idle()).await;
         }
-        self.memory.close().await
+        let closed = self.memory.close().await;
+        if let Some(live) = &self.live
+            && let Err(error) = live.close().await
+        {
+            tracing::warn!(%error, "the live log could not be closed; nothing is lost by that");
+        }
+        closed
     }
 
     async fn idle(&self) {
-        let mut changed = Box::pin(self.changed.notified());
-        poll_fn(|cx| {
-            loop {
-                {
-                    let turns = self.turns();
-                    if turns.running.is_empty() && turns.beginning == 0 {
-                        return Poll::Ready(());
-                    }
-                }
-                if changed.as_mut().poll(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                changed.set(self.changed.notified());
+        loop {
+            // Made before it is looked at, so that no change is missed in between.
+            let changed = self.changed.notified();
+            if self.turns().idle() {
+                return;
             }
-        })
-        .await;
+            changed.await;
+        }
     }
 }
 
@@ -207,12 +226,12 @@ impl fmt::Debug for Runner {
     }
 }
 
-/// A send that is being committed.
-struct Entered(Arc<Runner>);
+/// Keeps the engine from being idle.
+struct Held(Arc<Runner>);
 
-impl Drop for Entered {
+impl Drop for Held {
     fn drop(&mut self) {
-        self.0.turns().beginning -= 1;
+        self.0.turns().held -= 1;
         self.0.changed.notify_waiters();
     }
 }

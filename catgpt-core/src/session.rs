@@ -1,5 +1,6 @@
 //! One conversation of an owner: say something, watch it, read it, change it.
 
+use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
 
@@ -153,7 +154,7 @@ pub struct SessionInfo {
     pub version: u64,
     /// How many messages it has, all branches counted.
     pub messages: u64,
-    /// The running turn.
+    /// The running turn, as long as its lease holds.
     pub running: Option<TurnId>,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: i64,
@@ -172,7 +173,7 @@ impl TryFrom<SessionRow> for SessionInfo {
             head: row.head,
             version: row.version,
             messages: row.messages,
-            running: row.running,
+            running: row.running.filter(|_| !row.expired),
             created_ms: row.created_ms,
             updated_ms: row.updated_ms,
         })
@@ -184,7 +185,7 @@ pub(crate) fn wrong_answer() -> Error {
 }
 
 /// A message on its way. Await it, with or without more words about how to send.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing is sent until it is awaited"]
 pub struct Send {
     runner: Arc<Runner>,
@@ -245,6 +246,12 @@ impl Send {
     pub fn on_drop(mut self, on_drop: OnDrop) -> Self {
         self.ask.options.on_drop = on_drop;
         self
+    }
+}
+
+impl fmt::Debug for Send {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Send").field("session", &self.ask.session).finish_non_exhaustive()
     }
 }
 

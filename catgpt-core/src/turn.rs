@@ -2,8 +2,10 @@
 //! offsets and decides. Whatever a turn can live through is a list of inputs, and so a test.
 
 use std::collections::VecDeque;
+use std::mem::{self, Discriminant};
 use std::time::Duration;
 
+use crate::body::encoded_len;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::event::{Event, Finished};
 use crate::memory::Kept;
@@ -16,8 +18,8 @@ pub(crate) struct Rules {
     pub(crate) retry: RetryPolicy,
     /// Unwritten content that makes a checkpoint due at once; otherwise each tick makes one.
     pub(crate) checkpoint_bytes: u64,
-    /// Where an answer that does not end is cut off.
-    pub(crate) max_content: u64,
+    /// Where an answer that does not end is cut off: its bytes as they are stored.
+    pub(crate) max_stored: u64,
     /// How long the store may refuse to take anything before the turn gives up.
     pub(crate) patience: Duration,
     /// How long usage may come after the model has finished.
@@ -81,10 +83,20 @@ enum Phase {
     Closing {
         finished: Box<Finished>,
         sealing: bool,
-        since: Option<Duration>,
+        since: Duration,
         tries: u32,
     },
     Over,
+}
+
+/// A piece that the store has not yet answered for. Its fate is unknown after an error, and only the same piece may be
+/// sent again then: a longer one would not begin where the store's last one ended.
+#[derive(Clone, Copy, Debug)]
+struct Write {
+    to: Offset,
+    /// When it was sent first.
+    since: Duration,
+    under_way: bool,
 }
 
 /// A turn.
@@ -93,11 +105,13 @@ pub(crate) struct Turn {
     rules: Rules,
     phase: Phase,
     now: Duration,
-    /// The offset after what was shown, after what is written, and whether a write is under way.
+    /// The offset after what was shown, after what is written, and what is being written.
     end: Offset,
     kept: Offset,
-    writing: Option<Offset>,
-    unkept_since: Option<Duration>,
+    write: Option<Write>,
+    /// How many bytes the content is as it is stored, and the kind of its last part.
+    stored: u64,
+    last: Option<Discriminant<Part>>,
     attempts: u32,
     waited: Duration,
     shrunk: bool,
@@ -115,8 +129,9 @@ impl Turn {
             now: Duration::ZERO,
             end: 0,
             kept: 0,
-            writing: None,
-            unkept_since: None,
+            write: None,
+            stored: 0,
+            last: None,
             attempts: 1,
             waited: Duration::ZERO,
             shrunk: false,
@@ -147,6 +162,7 @@ impl Turn {
             (Phase::Running, Input::Stop(stop)) => self.stop(stop),
             (Phase::Closing { .. }, Input::Resume) => self.seal(),
             (Phase::Closing { .. }, Input::Tick { now }) => self.now = now,
+            (Phase::Closing { .. }, Input::Kept(Ok(Kept::Renewed { .. }))) => self.written(),
             (Phase::Closing { .. }, Input::Sealed(answer)) => self.sealed(answer),
             // What comes too late changes nothing.
             _ => {}
@@ -159,7 +175,10 @@ impl Turn {
             ModelEvent::Reasoning(text) => self.show(Part::Reasoning { text }),
             ModelEvent::ToolCall(call) => self.show(Part::ToolCall(call)),
             ModelEvent::Usage(usage) => self.usage = Some(usage),
-            ModelEvent::Finish(reason) => self.finish = Some((reason, self.now)),
+            // The first one counts: a model that says it again and again still runs out of grace.
+            ModelEvent::Finish(reason) => {
+                self.finish.get_or_insert((reason, self.now));
+            }
         }
     }
 
@@ -167,23 +186,30 @@ impl Turn {
         if part.weight() == 0 {
             return;
         }
-        self.end += part.weight();
-        self.effects.push_back(Effect::Show(part));
-        if self.end > self.rules.max_content {
+        self.stored += encoded_len(&part, self.last.replace(mem::discriminant(&part)));
+        if self.stored > self.rules.max_stored {
+            // What could not be written would never end: not here, and not where a dead turn is buried.
             let error =
                 Error::new(ErrorKind::Truncated, "the answer grew too long and was cut off").with_retryable(false);
-            self.close(Status::Interrupted, Some(error.info()));
-        } else if self.end - self.kept >= self.rules.checkpoint_bytes {
+            return self.close(Status::Interrupted, Some(error.info()));
+        }
+        self.end += part.weight();
+        self.effects.push_back(Effect::Show(part));
+        if self.end - self.kept >= self.rules.checkpoint_bytes {
             self.keep();
         }
     }
 
     /// Writes what is not written, one write at a time.
     fn keep(&mut self) {
-        if self.writing.is_none() {
-            self.writing = Some(self.end);
-            self.effects.push_back(Effect::Keep { from: self.kept, to: self.end });
+        let write = self.write.get_or_insert(Write { to: self.end, since: self.now, under_way: false });
+        if !mem::replace(&mut write.under_way, true) {
+            self.effects.push_back(Effect::Keep { from: self.kept, to: write.to });
         }
+    }
+
+    fn written(&mut self) {
+        self.kept = self.write.take().map_or(self.kept, |write| write.to);
     }
 
     fn tick(&mut self, now: Duration) {
@@ -195,11 +221,9 @@ impl Turn {
     }
 
     fn kept_answer(&mut self, answer: Result<Kept, Error>) {
-        let to = self.writing.take().unwrap_or(self.kept);
         match answer {
             Ok(Kept::Renewed { cancel }) => {
-                self.kept = to;
-                self.unkept_since = None;
+                self.written();
                 if cancel {
                     self.stop(Stop::Cancel);
                 } else if self.end - self.kept >= self.rules.checkpoint_bytes {
@@ -209,8 +233,9 @@ impl Turn {
             // Somebody else ended this turn. Writing our end tells which end that was.
             Ok(Kept::Refused) => self.close(Status::Interrupted, None),
             Err(error) => {
-                let since = *self.unkept_since.get_or_insert(self.now);
-                if self.now.saturating_sub(since) >= self.rules.patience {
+                let Some(write) = &mut self.write else { return };
+                write.under_way = false;
+                if self.now.saturating_sub(write.since) >= self.rules.patience {
                     self.close(Status::Interrupted, Some(error.info()));
                 }
             }
@@ -253,7 +278,7 @@ impl Turn {
 
     fn again(&mut self, pause: Duration, error: &Error) {
         self.attempts += 1;
-        self.waited += pause;
+        self.waited = self.waited.saturating_add(pause);
         self.usage = None;
         let after_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         let note = Event::Retrying { attempt: self.attempts, after_ms, error: error.info(), offset: self.end };
@@ -270,7 +295,7 @@ impl Turn {
             error,
             offset: self.end,
         });
-        self.phase = Phase::Closing { finished, sealing: false, since: None, tries: 0 };
+        self.phase = Phase::Closing { finished, sealing: false, since: self.now, tries: 0 };
         self.effects.push_back(Effect::Hush);
         self.seal();
     }
@@ -290,9 +315,8 @@ impl Turn {
         match answer {
             Ok(finished) => self.end_with(finished),
             Err(error) => {
-                let since = *since.get_or_insert(self.now);
                 let may_pass = error.is_retryable() || error.kind() == ErrorKind::StoreFull;
-                if may_pass && self.now.saturating_sub(since) < self.rules.patience {
+                if may_pass && self.now.saturating_sub(*since) < self.rules.patience {
                     *tries += 1;
                     let pause = Duration::from_millis(20 << (*tries).min(6));
                     self.effects.push_back(Effect::Pause(pause));
@@ -304,8 +328,11 @@ impl Turn {
     }
 
     /// The end could not be written: what is stored is what the last checkpoint wrote, and whoever looks next finds a
-    /// turn that died.
+    /// turn that died. Of a turn that was deleted with its session, nothing is stored.
     fn give_up(&mut self, error: &Error) {
+        if error.kind() == ErrorKind::NotFound {
+            self.kept = 0;
+        }
         let finished = Finished {
             status: Status::Interrupted,
             finish_reason: None,
@@ -337,7 +364,7 @@ mod tests {
             budget: Duration::from_secs(30),
         },
         checkpoint_bytes: 10,
-        max_content: 1000,
+        max_stored: 1000,
         patience: Duration::from_secs(5),
         grace: Duration::from_secs(2),
     };
@@ -550,6 +577,25 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_of_unknown_outcome_is_written_again_as_it_was() {
+        let lost = || Input::Kept(Err(unwritable()));
+        check(
+            vec![
+                text("Hi"),
+                tick(500),
+                lost(),
+                text("there"),
+                tick(1000),
+                lost(),
+                tick(1500),
+                renewed(false),
+                tick(2000),
+            ],
+            &["ask", "show 2", "keep 0..2", "show 5", "keep 0..2", "keep 0..2", "keep 2..7"],
+        );
+    }
+
+    #[test]
     fn a_store_that_stays_unwritable_ends_the_turn_with_what_it_has() {
         let lost = || Input::Kept(Err(unwritable()));
         check(
@@ -594,7 +640,10 @@ mod tests {
     #[test]
     fn an_endless_answer_is_cut_off() {
         let seen = replay((0..200).map(|_| text("0123456789")).chain([sealed()]).collect());
-        assert_eq!(seen.last().map(String::as_str), Some("end interrupted 1010"));
+        assert_eq!(seen.last().map(String::as_str), Some("end interrupted 960"));
+        // What grows when it is stored is cut off earlier.
+        let seen = replay((0..200).map(|_| text("\u{1}\u{2}\u{3}")).chain([sealed()]).collect());
+        assert_eq!(seen.last().map(String::as_str), Some("end interrupted 159"));
     }
 
     fn any_input() -> impl Strategy<Value = Input> {

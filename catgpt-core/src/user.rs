@@ -84,7 +84,7 @@ impl User {
         self.runner.cancel(&self.owner, turn).await
     }
 
-    /// The turns that run, in any process, with their sessions.
+    /// The turns that run, in any process, with their sessions. One whose lease has run out does not.
     ///
     /// # Errors
     /// The store cannot be reached.

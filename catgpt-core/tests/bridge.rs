@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use catgpt_core::bridge::{
     Answer, Bridge, Desk, DeskCaps, DeskMemory, DeskModel, DeskTimeouts, Failure, Heard, Hub, Notice, Parked, Play,
-    Polled, Said, SseOptions, Subscription, forked,
+    Polled, Said, SseOptions, Subscription,
 };
 use catgpt_core::{ErrorKind, Event, Status};
 use serde_json::{Value, json};
@@ -79,14 +79,20 @@ impl Host {
     }
 
     fn rest(&mut self, reply: &Subscription) -> Vec<Event> {
+        self.until(reply, |_| false)
+    }
+
+    /// Reads on to where it is enough, at the latest to the end.
+    fn until(&mut self, reply: &Subscription, enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
         let mut events = Vec::new();
-        loop {
+        while !enough(&events) {
             match reply.poll().unwrap() {
                 Polled::Ready(batch) => events.extend(batch),
                 Polled::Waiting => self.wait_for(reply.id()),
-                Polled::Over => return events,
+                Polled::Over => break,
             }
         }
+        events
     }
 }
 
@@ -279,18 +285,11 @@ fn a_stopped_turn_tells_the_host_to_stop_and_a_full_desk_to_wait() {
             Heard::Gone => panic!("nobody listens"),
         }
     }
-    let mut events = Vec::new();
-    while text_of(&events).len() < 2_000 {
-        match reply.poll().unwrap() {
-            Polled::Ready(batch) => events.extend(batch),
-            Polled::Waiting => host.wait_for(reply.id()),
-            Polled::Over => panic!("it ended early"),
-        }
-    }
+    let events = host.until(&reply, |events| text_of(events).len() == 2_000);
+    assert_eq!(text_of(&events).len(), 2_000, "waited {waited} times");
     host.json(&bridge, &json!({ "do": "cancel", "owner": "alice", "turn": reply.turn() }));
     host.notice(|notice| matches!(notice, Notice::Forget { id } if *id == question), drop);
-    events.extend(host.rest(&reply));
-    assert_eq!((text_of(&events).len(), status_of(&events)), (2_000, Status::Cancelled), "waited {waited} times");
+    assert_eq!(status_of(&host.rest(&reply)), Status::Cancelled);
 }
 
 #[test]
@@ -311,16 +310,4 @@ fn a_hosts_store_is_asked_and_its_failure_is_told_apart() {
         other => panic!("{other:?}"),
     });
     assert_eq!((failure.info.kind, failure.cause), (ErrorKind::Unexpected, Some(question)));
-}
-
-#[test]
-fn a_forked_child_is_told_about_what_it_inherited_and_begins_anew() {
-    let (_, bridge) = scripted(&json!([[{ "text": "a" }, { "finish": "stop" }]]));
-    let mut host = Host::new();
-    let reply = host.send(&bridge, "Hi");
-    forked();
-    let error = reply.poll().unwrap_err();
-    assert_eq!((error.kind(), error.turn()), (ErrorKind::Closed, Some(reply.turn())));
-    let reply = host.send(&bridge, "Hi");
-    assert_eq!(status_of(&host.rest(&reply)), Status::Complete);
 }

@@ -79,6 +79,9 @@ pub(crate) const NEXTEST: &str = "Summary [";
 /// Where cargo test does, once for each binary: `test result: ok. 3 passed; 0 failed; 0 ignored; …`.
 pub(crate) const CARGO_TEST: &str = "test result: ";
 
+/// Where catgpt-py/tests/conftest.py does.
+pub(crate) const PYTEST: &str = "pytest summary: ";
+
 /// Runs and shows it, counting the results of the tests in the lines that begin with `sum`.
 pub(crate) fn tests(command: &mut Command, sum: &'static str) -> (Count, Result<(), String>) {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();

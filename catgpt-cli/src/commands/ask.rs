@@ -27,15 +27,13 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
         tell(format_args!("say something: catgpt PROMPT\n\n{}", args::help()));
         return Err(Failure::Told(Exit::Usage));
     };
-    if matches!(model, Model::Offline) {
-        notes.say("the offline cat answers; for a model set OPENAI_API_KEY, or OPENAI_BASE_URL for a local one");
-    }
     block_on(async {
-        let engine = Engine::builder()
-            .model(model.build(io::stdout().is_terminal()))
-            .memory(store.open().await?)
-            .persona(Persona::cat())
-            .build();
+        let memory = store.open().await?;
+        if matches!(model, Model::Offline) {
+            notes.say("the offline cat answers; for a model set OPENAI_API_KEY, or OPENAI_BASE_URL for a local one");
+        }
+        let model = model.build(io::stdout().is_terminal());
+        let engine = Engine::builder().model(model).memory(memory).persona(Persona::cat()).build();
         let mut signals = Signals::catch()?;
         let done = turn::run(&engine, &ask, Said { text, persona }, &mut signals, notes).await;
         // After a signal the store is closed already, or nobody wants to wait for it.

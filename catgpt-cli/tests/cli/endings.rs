@@ -174,6 +174,17 @@ fn a_signal_ends_the_wait_for_a_busy_chat() {
     assert_eq!(home.messages("trip").len(), 2, "nothing of the second is stored");
 }
 
+#[test]
+fn a_time_limit_ends_the_wait_for_a_busy_chat() {
+    let (home, server) = (Home::new(), Server::start());
+    let first = begin(&server, &home, &["-s", "trip", "hi"]);
+    let ran = server.run(&home, SLOW, &["--timeout", "1", "-s", "trip", "me too"]).expect(8);
+    assert!(ran.err.contains("busy"), "{}", ran.err);
+    signal(&first, Signal::INT);
+    end(first).expect(130);
+    assert_eq!(home.messages("trip").len(), 2, "nothing of the second is stored");
+}
+
 /// Runs a program whose `streams` (of stdin, stdout and stderr) are a terminal; returns what the terminal showed.
 fn on_terminal(mut command: Command, streams: [bool; 3]) -> (Ran, String) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();

@@ -1,11 +1,13 @@
 //! What cannot be done: the exit code, and what is said about it.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::support::{Home, Server, finish};
+use crate::support::{Home, Server, finish, finish_with, told};
 
 #[test]
 fn a_model_that_needs_a_key_names_the_variable_and_a_local_endpoint() {
@@ -83,6 +85,9 @@ fn wrong_usage_is_told_and_nothing_is_done() {
         assert!(!ran.err.contains("hunter2"), "{}", ran.err);
         assert_eq!(ran.text(), "");
     }
+    let mut command = home.command(&["-s"]);
+    command.arg(OsStr::from_bytes(b"tr\xffp")).arg("hi");
+    assert!(finish(command).expect(2).err.contains("invalid UTF-8"));
     assert_eq!(home.run(&["chats"]).expect(0).text(), "");
 }
 
@@ -157,16 +162,25 @@ fn a_newer_store_is_refused_with_both_numbers() {
     for words in [&["hi"][..], &["chats"]] {
         let ran = home.run(words).expect(8);
         assert!(ran.err.contains("77") && ran.err.contains("known_version: 1"), "{}", ran.err);
+        assert_eq!(ran.err.lines().count(), 1, "nobody answers, so nothing is said about that: {}", ran.err);
     }
     assert_eq!(fs::read(home.db()).unwrap(), bytes);
 }
 
 #[test]
-fn a_file_that_is_no_store_is_refused() {
+fn what_is_no_store_is_refused() {
     let home = Home::new();
     fs::write(home.path().join("notes.db"), "these are notes, not chats, ".repeat(100)).unwrap();
     home.run(&["--memory", "sqlite:notes.db", "hi"]).expect(8);
-    home.run(&["--memory", "sqlite:none/chat.db", "hi"]).expect(8);
+    // With or without the core's feature for it: there is no such host.
+    let postgres = ["feature `postgres`", "cannot be reached"];
+    for (url, hints) in
+        [("sqlite:none/chat.db", &["make it first"][..]), ("postgres://me:hunter2@host.invalid/db", &postgres)]
+    {
+        let ran = home.run(&["--memory", url, "hi"]).expect(8);
+        let hinted = hints.iter().any(|hint| ran.err.contains(hint));
+        assert!(hinted && !ran.err.contains("hunter2"), "{}", ran.err);
+    }
 }
 
 #[test]
@@ -198,7 +212,7 @@ fn read_only(home: &Home, words: &[&str]) -> Command {
     let mut theirs = Command::new(copy);
     theirs.args(words).env_clear().current_dir(home.path()).uid(65534).gid(65534);
     theirs.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    theirs.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    theirs.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     theirs
 }
 
@@ -211,15 +225,39 @@ fn writable(home: &Home) {
 fn a_store_without_room_is_told_and_what_was_there_stays() {
     let home = Home::new();
     home.run(&["-s", "trip", "hi"]).expect(0);
-    // A limit on the size of files does what a full disk does.
-    let program = env!("CARGO_BIN_EXE_catgpt");
-    let script = format!("trap '' XFSZ; ulimit -f 128; exec '{program}' -s trip");
-    let ours = home.command(&[]);
+    // With no room at all the store cannot even be opened, with a little the message does not fit.
+    for (blocks, message) in [(2, "more".into()), (128, "a".repeat(1 << 20))] {
+        let command = in_little_room(home.command(&["-s", "trip"]), blocks);
+        let ran = finish_with(command, message.as_bytes()).expect(8);
+        let said = ran.err.lines().last().unwrap();
+        assert!(said.contains("the store has no room left") || said.contains("the disk under the store"), "{said}");
+        assert!(said.contains("catgpt.db"), "{said}");
+        assert_eq!(home.messages("trip").len(), 2);
+    }
+}
+
+#[test]
+fn a_store_that_fills_up_ends_the_answer_and_keeps_what_it_has() {
+    let (home, server) = (Home::new(), Server::start());
+    home.run(&["-s", "trip", "hi"]).expect(0);
+    let command = in_little_room(server.command(&home, "mock,n=100000", &["-s", "trip", "more"]), 256);
+    let ran = finish(command).expect(8);
+    let messages = home.messages("trip");
+    assert_eq!(told(&messages[2]), ("user", "complete", "more".to_owned()));
+    let (_, status, text) = told(&messages[3]);
+    assert_ne!(status, "complete");
+    assert!(ran.err.contains("store") && ran.err.contains(&format!("(kept_bytes: {})", text.len())), "{}", ran.err);
+    assert!(!text.is_empty() && ran.text().starts_with(&text), "{} of {} bytes", text.len(), ran.out.len());
+    home.run(&["-s", "trip", "go on"]).expect(0);
+}
+
+/// The same program where no file may be larger than `blocks` of 512 bytes, which does what a full disk does.
+fn in_little_room(ours: Command, blocks: usize) -> Command {
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", &script]).env_clear().current_dir(home.path());
+    command.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
+    command.arg(ours.get_program()).args(ours.get_args()).env_clear();
+    command.current_dir(ours.get_current_dir().expect("a folder"));
     command.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    let ran = crate::support::finish_with(command, &vec![b'a'; 1 << 20]).expect(8);
-    assert!(ran.err.lines().last().unwrap().starts_with("catgpt: "), "{}", ran.err);
-    assert_eq!(home.messages("trip").len(), 2);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }

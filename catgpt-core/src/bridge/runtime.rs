@@ -16,10 +16,24 @@ const THREADS: usize = 2;
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 static RUNTIME: Mutex<Option<(u64, ManuallyDrop<Runtime>)>> = Mutex::new(None);
 
+/// Tells that this process is about to fork: what must not be copied is closed, and calls wait until [`after_fork`].
+pub fn before_fork() {
+    #[cfg(feature = "sqlite")]
+    crate::memory::fork::pause();
+}
+
+/// Tells the parent that it has forked: all goes on.
+pub fn after_fork() {
+    #[cfg(feature = "sqlite")]
+    crate::memory::fork::resume();
+}
+
 /// Tells that this process is a forked child. Threads do not survive a fork: what the parent had running is left alone,
 /// and the next call begins a runtime of its own.
 pub fn forked() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    #[cfg(feature = "sqlite")]
+    crate::memory::fork::forget();
 }
 
 /// Counts forks; what bears another number belongs to a parent.

@@ -16,8 +16,9 @@ use crate::event::Event;
 use crate::id::{SessionId, TurnId};
 use crate::reply::Reply;
 
-/// How many events one poll hands over at most.
-const BATCH: usize = 256;
+/// How many events one poll hands over at most. A host that got so many yields to its event loop before it polls again,
+/// or a reply that is always ready starves the others.
+pub const BATCH: usize = 64;
 
 /// What a poll gives.
 #[derive(Debug, PartialEq)]
@@ -144,7 +145,7 @@ impl Subscription {
         }
     }
 
-    /// What has come, at most 256 events.
+    /// What has come, at most [`BATCH`] events.
     ///
     /// # Errors
     /// `Closed` in a forked child of the process that made it; `InvalidInput` if it is read as bytes.

@@ -275,7 +275,7 @@ macro_rules! __conformance_behaviours {
                 an_outlived_turn_is_stale_and_nothing_is_written
                 it_decides_by_turn_then_key_then_version_then_lease
                 a_title_is_for_the_session_that_is_made
-            a_persona_stays_until_it_is_replaced
+                a_persona_stays_until_it_is_replaced
                 bytes_come_back_as_they_went
                 what_is_too_large_is_refused
             }
@@ -316,6 +316,7 @@ macro_rules! __conformance_behaviours {
             }
             takeover {
                 who_waits_too_long_is_buried
+                every_reader_is_told_at_once
                 a_live_turn_is_not_buried
                 a_checkpoint_brings_a_turn_back
                 the_late_writer_gets_what_is_stored

@@ -80,6 +80,8 @@ pub struct SessionRow {
     pub messages: u64,
     /// The running turn, its lease run out or not.
     pub running: Option<TurnId>,
+    /// Whether the running turn has outlived its lease: nobody drives it, and every reader is shown that it is over.
+    pub expired: bool,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: i64,
     /// When it changed last, in milliseconds since 1970.
@@ -202,8 +204,6 @@ pub struct View {
     pub rows: Vec<Row>,
     /// Pieces of running replies: for a tail those asked for; for other reads all of a running reply among `rows`.
     pub chunks: Vec<Chunk>,
-    /// Whether the session's running turn has outlived its lease.
-    pub expired: bool,
     /// Whether there is more in the direction of the read.
     pub more: bool,
 }
@@ -234,7 +234,7 @@ pub enum Query {
         /// The session.
         session: SessionId,
     },
-    /// Turns that run.
+    /// Turns that run and whose lease holds, by session.
     Turns,
     /// The journal after this number.
     Changes {
@@ -257,7 +257,7 @@ pub enum Answer {
         /// Whether there are more.
         more: bool,
     },
-    /// Turns that run, by session.
+    /// Turns that run, in the order of their sessions.
     Turns(Vec<(SessionId, TurnId)>),
     /// Changes.
     Changes(Vec<Change>),

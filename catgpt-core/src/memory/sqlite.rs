@@ -3,6 +3,7 @@
 mod begin;
 mod connect;
 mod fault;
+pub mod fork;
 mod journal;
 mod ops;
 mod read;
@@ -18,7 +19,7 @@ mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use self::fault::Outcome;
+use self::fork::Shelf;
 use self::reader::Look;
 use self::writer::{BATCH, Care, Job, Writer};
 use super::{
@@ -47,7 +49,7 @@ const READERS: usize = 2;
 /// Dropping it ends its threads after what they were given; [`close`](Memory::close) also waits for them.
 pub struct Sqlite {
     path: Arc<Path>,
-    threads: Mutex<Option<Threads>>,
+    shelf: Arc<Shelf>,
 }
 
 /// The ends of the threads' queues, and the signs that the threads are gone.
@@ -72,7 +74,7 @@ impl Sqlite {
             let _ = done.send(connect::writer(&place).and_then(|conn| start(&place, conn)));
         })?;
         let threads = opened.await.map_err(|_| gone())?.map_err(|fault| fault.into_error(&path))?;
-        Ok(Self { path, threads: Mutex::new(Some(threads)) })
+        Ok(Self { shelf: Shelf::new(Arc::clone(&path), threads), path })
     }
 
     async fn write<T: Send + 'static>(
@@ -80,7 +82,7 @@ impl Sqlite {
         care: Care,
         work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
-        let queue = self.with(|threads| threads.writer.clone())?;
+        let queue = self.shelf.with(|threads| threads.writer.clone())?;
         let (job, answer) = Job::new(care, work);
         queue.send(job).await.map_err(|_| gone())?;
         self.answer(answer.await)
@@ -90,7 +92,7 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T> {
-        let queue = self.with(|threads| threads.readers.clone())?;
+        let queue = self.shelf.with(|threads| threads.readers.clone())?;
         let (look, answer) = reader::look(work);
         queue.send(look).await.map_err(|_| gone())?;
         self.answer(answer.await)
@@ -98,11 +100,6 @@ impl Sqlite {
 
     fn answer<T>(&self, answer: std::result::Result<Outcome<T>, oneshot::error::RecvError>) -> Result<T> {
         answer.map_err(|_| gone())?.map_err(|fault| fault.into_error(&self.path))
-    }
-
-    fn with<T>(&self, look: impl FnOnce(&Threads) -> T) -> Result<T> {
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.as_ref().map(look).ok_or_else(|| Error::new(ErrorKind::Closed, "the store is closed: open it again"))
     }
 }
 
@@ -207,8 +204,7 @@ impl Memory for Sqlite {
     }
 
     async fn close(&self) -> Result<()> {
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Threads { writer, readers, writing, reading }) = threads else { return Ok(()) };
+        let Some(Threads { writer, readers, writing, reading }) = self.shelf.close() else { return Ok(()) };
         drop(readers);
         // An error is the thread's end, which is what is waited for.
         for end in reading {

@@ -53,6 +53,26 @@ pub struct Begin {
     pub window: Limit,
 }
 
+impl Begin {
+    /// A fresh turn after the head of `session`, for those who speak to a memory without an engine: tests, tools. The
+    /// model and the persona have no name, the lease is 15 s, the window 50 messages.
+    pub fn new(session: SessionId, message: Vec<u8>) -> Self {
+        Self {
+            session,
+            turn: TurnId::fresh(),
+            key: None,
+            parent: Parent::Head,
+            if_version: None,
+            message: Some(message),
+            title: None,
+            model: String::new(),
+            pin: Pin { body: Vec::new(), replace: false },
+            lease: Duration::from_secs(15),
+            window: Limit { messages: 50, bytes: super::MAX_BODY as u64 },
+        }
+    }
+}
+
 /// A persona as the session keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pin {
@@ -125,6 +145,13 @@ pub struct Checkpoint {
     pub sync: bool,
 }
 
+impl Checkpoint {
+    /// A piece of `turn`, for those who speak to a memory without an engine. The lease is 15 s.
+    pub fn new(turn: TurnId, from: Offset, to: Offset, body: Vec<u8>) -> Self {
+        Self { turn, from, to, body, lease: Duration::from_secs(15), sync: false }
+    }
+}
+
 /// What [`Memory::checkpoint`](super::Memory::checkpoint) answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -153,6 +180,13 @@ pub struct Finish {
     pub usage: Option<Usage>,
     /// Only if its lease has run out: this ends a turn that died.
     pub if_expired: bool,
+}
+
+impl Finish {
+    /// Ends `turn` as complete with this body, without a usage.
+    pub fn complete(turn: TurnId, body: Vec<u8>) -> Self {
+        Self { turn, status: Status::Complete, body, usage: None, if_expired: false }
+    }
 }
 
 /// What [`Memory::finish_turn`](super::Memory::finish_turn) answers.

@@ -52,7 +52,7 @@ impl RetryPolicy {
                 bound.mul_f64(jitter.clamp(0.0, 1.0))
             }
         };
-        (waited + pause <= self.budget).then_some(pause)
+        (waited.saturating_add(pause) <= self.budget).then_some(pause)
     }
 }
 

@@ -52,7 +52,7 @@ impl Busy {
 }
 
 /// How to send, beside what.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Options {
     pub(crate) key: Option<String>,
     pub(crate) busy: Busy,
@@ -65,8 +65,8 @@ pub(crate) struct Options {
     pub(crate) on_drop: OnDrop,
 }
 
-/// What is sent.
-#[derive(Clone, Debug)]
+/// What is sent. Without `Debug`, which would show it.
+#[derive(Clone)]
 pub(crate) struct Ask {
     pub(crate) owner: Owner,
     pub(crate) session: SessionId,
@@ -77,7 +77,7 @@ pub(crate) struct Ask {
 }
 
 /// An [`Ask`] that may be committed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Order {
     pub(super) ask: Ask,
     pub(super) turn: TurnId,
@@ -117,7 +117,12 @@ impl Ask {
     /// What an idempotency key stands for: the place and the words.
     fn hash(&self, body: Option<&[u8]>) -> [u8; 32] {
         let mut hash = Sha256::new();
-        hash.update(format!("{:?}", self.parent));
+        // Stores keep this, so it does not change with a name in the code.
+        hash.update(match self.parent {
+            Parent::Head => "head".to_owned(),
+            Parent::Under(seq) => format!("under {seq}"),
+            Parent::Beside(seq) => format!("beside {}", seq.unwrap_or(0)),
+        });
         hash.update(body.unwrap_or_default());
         hash.finalize().into()
     }
@@ -138,7 +143,7 @@ impl Runner {
         let order = Order { turn: TurnId::fresh(), model, body, ask };
         match order.ask.options.busy {
             Busy::Reject => self.once(order).await,
-            Busy::Queue { deadline } => self.queue(order, Instant::now() + deadline).await,
+            Busy::Queue { deadline } => self.queue(order, later(deadline)).await,
             Busy::Interrupt => self.interrupt(order).await,
         }
     }
@@ -189,8 +194,12 @@ impl Runner {
             Committed::Busy { turn } => turn,
         };
         let owner = &order.ask.owner;
-        self.cancel(owner, turn).await?;
-        let stopped = timeout_at(Instant::now() + INTERRUPT_WAIT, self.stopped(owner, turn)).await;
+        match self.cancel(owner, turn).await {
+            // Deleted with its session meanwhile: it is not in the way any more.
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let stopped = timeout_at(later(INTERRUPT_WAIT), self.stopped(owner, turn)).await;
         if !matches!(stopped, Ok(Ok(()))) {
             // Its process does not listen. Writing under its id ends that turn, and no other one.
             self.bury(owner, turn, Status::Cancelled, false).await?;
@@ -223,13 +232,14 @@ impl Runner {
                 Err(Refused::Busy(turn)) => (Ok(Committed::Busy { turn }), None),
                 Err(Refused::Error(error)) => (Err(error), None),
             };
-            drop(entered);
+            drop((entered, order));
             let _ = answer.send(committed);
             if let Some(drive) = drive {
                 drive.run().await;
             }
         });
-        let lost = |_| Error::new(ErrorKind::Unexpected, "the runtime ended while the message was committed");
+        let lost =
+            |_| Error::new(ErrorKind::Unexpected, "the runtime ended, or code of ours panicked, during the commit");
         answered.await.map_err(lost)?
     }
 
@@ -298,6 +308,13 @@ impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
+}
+
+/// So long from now; what is too long to be a time is a century.
+fn later(wait: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(wait).unwrap_or_else(|| now + CENTURY)
 }
 
 fn busy(turn: TurnId) -> Error {

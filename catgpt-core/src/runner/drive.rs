@@ -16,7 +16,7 @@ use crate::body::{Body, message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Finished;
 use crate::memory::{Checkpoint, Finish, Memory, Row, Sealed};
-use crate::message::{Message, Offset, Part, Status, Usage};
+use crate::message::{Content, Message, Offset, Part, Status, Usage};
 use crate::model::{ChatModel, ModelEvent, ModelRequest, Params, Secret};
 use crate::persona::Persona;
 use crate::prompt::{Measured, Prompt, content_tokens};
@@ -123,7 +123,7 @@ impl Drive {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Ask { shrink } => self.ask(shrink),
-            Effect::Hush => self.model = None,
+            Effect::Hush => self.hush(),
             Effect::Pause(pause) => self.jobs.push(Box::pin(async move {
                 sleep(pause).await;
                 Input::Resume
@@ -155,6 +155,12 @@ impl Drive {
         }
     }
 
+    /// Lets go of the model, whose stream may panic even then.
+    fn hush(&mut self) {
+        let model = self.model.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(model)));
+    }
+
     fn show(&mut self, part: Part) {
         self.material = None;
         self.running.log.push(part);
@@ -175,7 +181,7 @@ impl Drive {
     fn keep(&mut self, from: Offset, to: Offset) {
         let body = match from == to {
             true => Vec::new(),
-            false => self.running.log.content(|content| Body::new(&content.since(from)).encode()),
+            false => self.running.log.content(|content| Body::new(&content.between(from, to)).encode()),
         };
         let lease = self.runner.lease;
         let checkpoint = Checkpoint { turn: self.running.turn, from, to, body, lease, sync: false };
@@ -184,13 +190,13 @@ impl Drive {
     }
 
     fn seal(&mut self, mut finished: Box<Finished>) {
-        finished.usage = Some(self.usage(finished.usage));
-        let body = self.running.log.content(|content| {
-            let mut body = Body::new(content);
-            body.finish_reason.clone_from(&finished.finish_reason);
-            body.error.clone_from(&finished.error);
-            body.encode()
-        });
+        // A copy, because the counter is foreign code and readers wait for the log.
+        let content = self.running.log.content(Content::clone);
+        finished.usage = Some(self.usage(finished.usage, &content));
+        let mut body = Body::new(&content);
+        body.finish_reason.clone_from(&finished.finish_reason);
+        body.error.clone_from(&finished.error);
+        let body = body.encode();
         let (turn, status, usage) = (self.running.turn, finished.status, finished.usage);
         let finish = Finish { turn, status, body, usage, if_expired: false };
         let (memory, owner) = (Arc::clone(&self.runner.memory), self.running.owner.clone());
@@ -204,7 +210,7 @@ impl Drive {
     }
 
     /// What the provider reported, which also teaches the counter; else an estimate.
-    fn usage(&self, reported: Option<Usage>) -> Usage {
+    fn usage(&self, reported: Option<Usage>, content: &Content) -> Usage {
         let counter = self.runner.counter.as_ref();
         match reported {
             Some(usage) => {
@@ -213,7 +219,7 @@ impl Drive {
             }
             None => Usage {
                 input_tokens: self.asked.tokens,
-                output_tokens: self.running.log.content(|content| content_tokens(content, counter)),
+                output_tokens: content_tokens(content, counter),
                 estimated: true,
                 ..Usage::default()
             },
@@ -226,15 +232,32 @@ impl Drive {
         self.running.log.finish(finished);
     }
 
-    /// The next thing that happens. The model comes first, but never more than a burst before the others.
+    /// The next thing that happens. The model comes first, but after a burst the others do, and if there is nothing then
+    /// other tasks: a model that never waits would keep its thread to itself.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
-        if self.burst < BURST
-            && let Poll::Ready(input) = self.poll_model(cx)
-        {
+        let rest = self.burst == BURST;
+        if !rest && let Poll::Ready(input) = self.poll_model(cx) {
             self.burst += 1;
             return Poll::Ready(input);
         }
         self.burst = 0;
+        if let Poll::Ready(input) = self.poll_others(cx) {
+            return Poll::Ready(input);
+        }
+        match self.news {
+            _ if rest => cx.waker().wake_by_ref(),
+            News::Fresh(_) => {
+                // Under load the next piece is a few steps of the scheduler away, and readers take both at once.
+                self.news = News::Waited;
+                cx.waker().wake_by_ref();
+            }
+            News::Waited => self.announce(),
+            News::None => {}
+        }
+        Poll::Pending
+    }
+
+    fn poll_others(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
         if !self.deaf
             && let Poll::Ready(stop) = self.running.poll_stop(cx)
         {
@@ -247,17 +270,7 @@ impl Drive {
         if self.tick.poll_tick(cx).is_ready() {
             return Poll::Ready(Input::Tick { now: self.begun.elapsed() });
         }
-        let polled = self.poll_model(cx);
-        match self.news {
-            News::Fresh(_) if polled.is_pending() => {
-                // Under load the next piece is a few steps of the scheduler away, and readers take both at once.
-                self.news = News::Waited;
-                cx.waker().wake_by_ref();
-            }
-            News::Waited if polled.is_pending() => self.announce(),
-            _ => {}
-        }
-        polled
+        Poll::Pending
     }
 
     fn poll_model(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
@@ -270,7 +283,7 @@ impl Drive {
             Ok(Poll::Ready(None)) => None,
             Err(_) => Some(panicked()),
         };
-        self.model = None;
+        self.hush();
         Poll::Ready(Input::ModelOver { error, jitter: fastrand::f64() })
     }
 }
@@ -281,7 +294,10 @@ impl Drop for Drive {
         if self.running.log.is_finished() {
             return;
         }
-        let error = Error::new(ErrorKind::Closed, "the runtime ended before the turn did; its lease will run out");
+        let error = match std::thread::panicking() {
+            true => Error::new(ErrorKind::Unexpected, "the turn's code panicked; its lease will run out"),
+            false => Error::new(ErrorKind::Closed, "the runtime ended before the turn did; its lease will run out"),
+        };
         self.runner.forget(self.running.turn);
         self.running.log.finish(Finished {
             status: Status::Interrupted,

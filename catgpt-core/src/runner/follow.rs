@@ -1,12 +1,14 @@
-//! Watching a turn from anywhere: in this process through its log, else through the store. And ending the dead.
+//! Watching a turn from anywhere: in this process through its log, else through the store, and between two looks at it
+//! through the live log. And ending the dead.
 
 use std::sync::Arc;
 
 use futures_util::stream::{BoxStream, StreamExt};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::Runner;
 use super::drive::finished_of;
+use super::feed::{self, Feed};
+use super::{Runner, patiently};
 use crate::body::{Body, fold, message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EVENT_VERSION, Event, Finished, Started};
@@ -23,7 +25,8 @@ impl Runner {
         if let Some(running) = self.running(owner, turn) {
             return Ok(Reply::local(Arc::clone(self), running, from));
         }
-        let view = self.tail(owner, turn, from).await?;
+        // A byte earlier, so that the last piece comes too and says how far the store has come.
+        let view = patiently(|| self.tail(owner, turn, from.saturating_sub(1))).await?;
         let session = view.session.id.clone();
         let events = follow(Arc::clone(self), owner.clone(), turn, from, view);
         Ok(Reply::followed(Arc::clone(self), owner.clone(), session, turn, events))
@@ -44,14 +47,15 @@ impl Runner {
     /// Ends a turn if its lease has run out.
     pub(super) async fn bury_if_dead(&self, owner: &Owner, turn: TurnId) -> Result<()> {
         match self.tail(owner, turn, Offset::MAX).await {
-            Ok(view) if view.expired => self.bury(owner, turn, Status::Interrupted, true).await,
+            Ok(view) if view.session.expired => self.bury(owner, turn, Status::Interrupted, true).await,
             Ok(_) => Ok(()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Ends a turn that nobody drives, with the text that its pieces hold, under its own id.
+    /// Ends a turn that nobody drives, with the text that its pieces hold and what the live log has beyond them, under its
+    /// own id.
     pub(super) async fn bury(&self, owner: &Owner, turn: TurnId, status: Status, if_expired: bool) -> Result<()> {
         let view = match self.tail(owner, turn, 0).await {
             Ok(view) => view,
@@ -59,9 +63,13 @@ impl Runner {
             Err(error) => return Err(error),
         };
         let Some(row) = view.rows.first().filter(|row| row.status == Status::Running) else { return Ok(()) };
-        let content = fold(&view.chunks, 0)?;
+        let mut content = fold(&view.chunks, 0)?;
+        if let Some(live) = &self.live {
+            feed::append_tail(live.as_ref(), turn, &mut content).await;
+        }
         let usage = Usage {
-            input_tokens: self.input_tokens(owner, &view, row).await?,
+            // A guess must not keep a turn from its end.
+            input_tokens: self.input_tokens(owner, &view, row).await.unwrap_or_default(),
             output_tokens: content_tokens(&content, self.counter.as_ref()),
             estimated: true,
             ..Usage::default()
@@ -73,7 +81,7 @@ impl Runner {
             body.error = Some(error.info());
         }
         let finish = Finish { turn, status, body: body.encode(), usage: Some(usage), if_expired };
-        match self.memory.finish_turn(owner, finish).await {
+        match patiently(|| self.memory.finish_turn(owner, finish.clone())).await {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -107,19 +115,22 @@ impl Runner {
     }
 }
 
-/// Follows a turn through the store: what is new, every time the store is looked at, until it says how the turn ended.
+/// Follows a turn: what is new every time the store is looked at, and what the live log brings meanwhile, until the store
+/// says how the turn ended.
 fn follow(runner: Arc<Runner>, owner: Owner, turn: TurnId, from: Offset, first: View) -> BoxStream<'static, Event> {
     let events = async_stream::stream! {
-        let mut offset = from;
+        // What was shown, and what the store is known to have.
+        let (mut offset, mut stored) = (from, 0);
         let mut view = Ok(first);
         let mut lost: Option<Instant> = None;
+        let mut feed = Feed::new(runner.live.clone(), turn, runner.memory.caps().poll);
         if from == 0 && let Ok(view) = &view && let Some(started) = runner.started(turn, view) {
             yield started;
         }
         loop {
-            match view.and_then(|view| news(view, offset)) {
+            let looked = match view.and_then(|view| news(view, offset)) {
                 Ok(news) => {
-                    lost = None;
+                    stored = news.stored.unwrap_or(stored);
                     for event in news.events {
                         offset = event.offset();
                         yield event;
@@ -128,22 +139,28 @@ fn follow(runner: Arc<Runner>, owner: Owner, turn: TurnId, from: Offset, first: 
                         yield Event::Finished(Box::new(finished));
                         return;
                     }
-                    if news.expired
-                        && let Err(error) = runner.bury_if_dead(&owner, turn).await
-                    {
-                        tracing::warn!(%error, "a turn that died could not be ended yet");
-                    }
+                    // A turn that died and cannot be ended is as lost to a reader as one that cannot be seen.
+                    if news.expired { runner.bury_if_dead(&owner, turn).await } else { Ok(()) }
                 }
-                Err(error) => {
-                    let since = *lost.get_or_insert_with(Instant::now);
-                    if !error.is_retryable() || since.elapsed() >= runner.rules.patience {
-                        yield cut_off(&error, offset);
-                        return;
-                    }
+                Err(error) => Err(error),
+            };
+            lost = looked.as_ref().err().and(lost.or_else(|| Some(Instant::now())));
+            if let (Err(error), Some(since)) = (looked, lost) {
+                let may_pass = error.is_retryable() || error.kind() == ErrorKind::StoreFull;
+                if !may_pass || since.elapsed() >= runner.rules.patience {
+                    yield cut_off(&error, stored);
+                    return;
                 }
             }
-            sleep(runner.memory.caps().poll).await;
-            view = runner.tail(&owner, turn, offset).await;
+            feed.looked(offset);
+            while let Some(events) = feed.next(offset).await {
+                for event in events {
+                    offset = event.offset();
+                    yield event;
+                }
+            }
+            // The live log may be ahead of the store, and how far the store has come is worth knowing.
+            view = runner.tail(&owner, turn, offset.min(stored)).await;
         }
     };
     events.boxed()
@@ -151,6 +168,8 @@ fn follow(runner: Arc<Runner>, owner: Owner, turn: TurnId, from: Offset, first: 
 
 struct News {
     events: Vec<Event>,
+    /// How far the store has come, if it said so.
+    stored: Option<Offset>,
     finished: Option<Finished>,
     expired: bool,
 }
@@ -158,24 +177,26 @@ struct News {
 fn news(view: View, from: Offset) -> Result<News> {
     let Some(row) = view.rows.into_iter().next() else { return Err(Error::not_found("turn")) };
     if row.status == Status::Running {
-        let end = view.chunks.last().map_or(from, |chunk| chunk.to);
-        let events = Event::all(fold(&view.chunks, from)?, end).collect();
-        return Ok(News { events, finished: None, expired: view.expired });
+        let stored = view.chunks.last().map(|chunk| chunk.to);
+        let events = Event::all(fold(&view.chunks, from)?, stored.unwrap_or(from)).collect();
+        return Ok(News { events, stored, finished: None, expired: view.session.expired });
     }
     let reply = message(row, &[])?;
     let events = Event::all(reply.content.since(from), reply.content.len()).collect();
-    Ok(News { events, finished: Some(finished_of(&reply)), expired: false })
+    Ok(News { events, stored: Some(reply.content.len()), finished: Some(finished_of(&reply)), expired: false })
 }
 
-/// The end for a follower that cannot see the store any more; the turn itself may go on.
-fn cut_off(error: &Error, offset: Offset) -> Event {
+/// The end for a follower that cannot see the store any more; the turn itself may go on. Of one that was deleted nothing
+/// is stored.
+fn cut_off(error: &Error, stored: Offset) -> Event {
+    let stored = if error.kind() == ErrorKind::NotFound { 0 } else { stored };
     Event::Finished(Box::new(Finished {
         status: Status::Interrupted,
         finish_reason: None,
         usage: None,
-        stored: offset,
+        stored,
         pending: Vec::new(),
         error: Some(error.info()),
-        offset,
+        offset: stored,
     }))
 }

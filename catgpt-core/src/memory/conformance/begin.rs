@@ -60,8 +60,8 @@ pub(super) async fn a_retried_begin_takes_its_lease_again(store: &dyn Store) -> 
     let begin = Begin { lease: SHORT, ..say("s", "hi") };
     ann.start(begin.clone()).await;
     ann.outlive(begin.turn).await;
-    ann.start(Begin { lease: LONG, ..begin.clone() }).await;
-    assert!(!ann.tail(begin.turn, 0).await.unwrap().expired);
+    assert!(!ann.start(Begin { lease: LONG, ..begin.clone() }).await.session.expired);
+    assert!(!ann.tail(begin.turn, 0).await.unwrap().session.expired);
     assert!(matches!(ann.begin(say("s", "me too")).await.unwrap(), Begun::Busy { turn, .. } if turn == begin.turn));
     Ok(())
 }

@@ -82,7 +82,7 @@ pub(super) async fn an_empty_piece_renews_the_lease_only(store: &dyn Store) -> C
     assert_eq!(ann.keep(Checkpoint { lease: SHORT, ..piece(turn, 3, "") }).await.unwrap(), RENEWED);
     ann.outlive(turn).await;
     assert_eq!(ann.keep(Checkpoint { lease: LONG, ..piece(turn, 3, "") }).await.unwrap(), RENEWED);
-    assert!(!ann.tail(turn, 0).await.unwrap().expired);
+    assert!(!ann.tail(turn, 0).await.unwrap().session.expired);
     assert_eq!(ann.everything().await, before);
     Ok(())
 }

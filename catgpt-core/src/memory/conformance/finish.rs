@@ -13,7 +13,7 @@ pub(super) async fn it_ends_the_turn_and_frees_the_session(store: &dyn Store) ->
     assert_eq!(ann.turns().await, [(id("s"), turn)]);
     assert_eq!(ann.finish(end(turn, "hello")).await.unwrap(), Sealed::Now);
     let view = ann.branch("s", None).await;
-    assert_eq!((view.session.running, view.session.head, view.expired), (None, Some(2), false));
+    assert_eq!((view.session.running, view.session.head, view.session.expired), (None, Some(2), false));
     assert!(view.session.version > opened.session.version);
     assert_eq!((view.rows[1].status, view.rows[1].body.as_slice()), (Status::Complete, b"hello".as_slice()));
     assert_eq!(view.rows[1].model.as_deref(), Some("tabby"));

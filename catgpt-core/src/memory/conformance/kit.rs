@@ -210,6 +210,6 @@ impl User {
 
     /// Waits until the turn's lease has run out by the store's clock.
     pub(super) async fn outlive(&self, turn: TurnId) {
-        until("the lease runs out", || async { self.tail(turn, 0).await.unwrap().expired }).await;
+        until("the lease runs out", || async { self.tail(turn, 0).await.unwrap().session.expired }).await;
     }
 }

@@ -93,7 +93,7 @@ pub(super) async fn an_empty_session_is_no_error(store: &dyn Store) -> Checked {
     let ann = user(store);
     ann.apply(vec![Op::Create { session: id("s"), title: None, pin: None }]).await.unwrap();
     for view in [ann.branch("s", None).await, ann.tree("s").await] {
-        assert!(view.rows.is_empty() && view.chunks.is_empty() && !view.more && !view.expired);
+        assert!(view.rows.is_empty() && view.chunks.is_empty() && !view.more && !view.session.expired);
         assert_eq!((view.session.head, view.session.messages, view.session.running), (None, 0, None));
     }
     assert!(!ann.start(say("s", "hi")).await.created);
@@ -172,7 +172,7 @@ pub(super) async fn the_greatest_numbers_are_numbers(store: &dyn Store) -> Check
     assert_eq!(opened.window.len(), 3);
     ann.keep(Checkpoint { lease: Duration::MAX, ..piece(turn, 0, "Hel") }).await.unwrap();
     assert!(matches!(ann.begin(say("s", "me")).await.unwrap(), Begun::Busy { .. }));
-    assert!(!ann.tail(turn, u64::MAX).await.unwrap().expired);
+    assert!(!ann.tail(turn, u64::MAX).await.unwrap().session.expired);
     let branch = ann.read(Read::Branch { session: id("s"), head: None, limit: most }).await.unwrap();
     assert_eq!((branch.rows.len(), branch.more), (4, false));
     let tree = ann.read(Read::Tree { session: id("s"), after: Seq::MAX, limit: most }).await.unwrap();

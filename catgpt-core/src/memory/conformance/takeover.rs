@@ -1,6 +1,6 @@
 //! The dead are buried once, by whoever comes; the living are not.
 
-use super::kit::{LONG, SHORT, User, bury, end, fails, piece, say, until, user};
+use super::kit::{LONG, SHORT, User, bury, end, fails, id, piece, say, until, user};
 use super::{Checked, Store};
 use crate::error::ErrorKind::NotFound;
 use crate::id::TurnId;
@@ -19,14 +19,29 @@ pub(super) async fn who_waits_too_long_is_buried(store: &dyn Store) -> Checked {
     let ann = user(store);
     let turn = dead(&ann, "s").await;
     let view = ann.tail(turn, 0).await.unwrap();
-    assert_eq!((view.rows[0].status, view.session.running, view.expired), (Status::Running, Some(turn), true));
+    assert_eq!((view.rows[0].status, view.session.running, view.session.expired), (Status::Running, Some(turn), true));
     assert_eq!(view.chunks[0].body, b"Hel");
-    assert!(ann.branch("s", None).await.expired && ann.tree("s").await.expired);
+    assert!(ann.branch("s", None).await.session.expired && ann.tree("s").await.session.expired);
     assert_eq!(ann.finish(bury(turn, "Hel")).await.unwrap(), Sealed::Now);
     let view = ann.branch("s", None).await;
-    assert_eq!((view.expired, view.session.running, view.chunks.len()), (false, None, 0));
+    assert_eq!((view.session.expired, view.session.running, view.chunks.len()), (false, None, 0));
     assert_eq!((view.rows[1].status, view.rows[1].body.as_slice()), (Status::Interrupted, b"Hel".as_slice()));
     ann.start(say("s", "still there?")).await;
+    Ok(())
+}
+
+pub(super) async fn every_reader_is_told_at_once(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    let (alive, _) = ann.run(say("alive", "hi")).await;
+    let turn = dead(&ann, "s").await;
+    assert!(ann.session("s").await.unwrap().expired && !ann.session("alive").await.unwrap().expired);
+    let listed: Vec<_> = ann.sessions().await.into_iter().map(|row| (row.running, row.expired)).collect();
+    assert_eq!(listed, [(Some(turn), true), (Some(alive), false)]);
+    assert_eq!(ann.turns().await, [(id("alive"), alive)]);
+    // A sign of life is told at once too.
+    ann.keep(piece(turn, 3, "lo")).await.unwrap();
+    assert!(!ann.session("s").await.unwrap().expired && !ann.tail(turn, 0).await.unwrap().session.expired);
+    assert_eq!(ann.turns().await, [(id("alive"), alive), (id("s"), turn)]);
     Ok(())
 }
 

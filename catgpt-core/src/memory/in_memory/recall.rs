@@ -34,13 +34,17 @@ impl State {
     }
 
     pub(super) fn query(&self, owner: &Owner, query: Query) -> Result<Answer> {
+        let now = self.clock.now();
         Ok(match query {
-            Query::Sessions { after, limit } => self.sessions(owner, after, limit),
+            Query::Sessions { after, limit } => self.sessions(owner, after, limit, now),
             Query::Session { session } => {
-                Answer::Sessions { rows: vec![self.session(owner, &session)?.row()], more: false }
+                Answer::Sessions { rows: vec![self.session(owner, &session)?.row(now)], more: false }
             }
             Query::Turns => {
-                let running = |session: &Session| Some((session.id().clone(), session.running.as_ref()?.turn));
+                let running = |session: &Session| {
+                    let running = session.running.as_ref().filter(|running| !running.expired(now))?;
+                    Some((session.id().clone(), running.turn))
+                };
                 let mut turns: Vec<_> = self.shelf.of(owner).filter_map(running).collect();
                 turns.sort_unstable();
                 Answer::Turns(turns)
@@ -51,14 +55,14 @@ impl State {
         })
     }
 
-    fn sessions(&self, owner: &Owner, after: Option<Cursor>, limit: u32) -> Answer {
+    fn sessions(&self, owner: &Owner, after: Option<Cursor>, limit: u32, now: Time) -> Answer {
         let place = |session: &Session| Reverse((session.updated_ms(), session.id().clone()));
         let after = after.map(|cursor| Reverse((cursor.updated_ms, cursor.session)));
         let mut rows: Vec<_> = self.shelf.of(owner).map(|session| (place(session), session)).collect();
         rows.retain(|(place, _)| after.as_ref().is_none_or(|after| place > after));
         rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let more = rows.len() > limit as usize;
-        Answer::Sessions { rows: rows.iter().take(limit as usize).map(|(_, session)| session.row()).collect(), more }
+        Answer::Sessions { rows: rows.iter().take(limit as usize).map(|(_, session)| session.row(now)).collect(), more }
     }
 
     pub(super) fn sweep(&mut self, limit: u32) -> Swept {
@@ -68,7 +72,7 @@ impl State {
         let mut more = due.iter().any(|(_, more)| *more);
 
         let dead = |(_, owner, session): (Time, &Owner, &Session)| {
-            let running = session.running.as_ref().filter(|running| running.until <= now)?;
+            let running = session.running.as_ref().filter(|running| running.expired(now))?;
             Some((owner.clone(), running.turn))
         };
         let mut expired: Vec<_> = self.shelf.by_use().filter_map(dead).take(most.saturating_add(1)).collect();
@@ -92,14 +96,10 @@ impl State {
     }
 }
 
-fn expired(session: &Session, now: Time) -> bool {
-    session.running.as_ref().is_some_and(|running| running.until <= now)
-}
-
 fn view(session: &Session, rows: Vec<Row>, more: bool, now: Time) -> View {
     let shown = session.running.as_ref().filter(|running| rows.iter().any(|row| row.seq == running.reply));
     let chunks = shown.map(|running| running.chunks.to_vec()).unwrap_or_default();
-    View { session: session.row(), rows, chunks, expired: expired(session, now), more }
+    View { session: session.row(now), rows, chunks, more }
 }
 
 fn tail(session: &Session, turn: TurnId, reply: Seq, from: Offset, now: Time) -> Result<View> {
@@ -107,5 +107,5 @@ fn tail(session: &Session, turn: TurnId, reply: Seq, from: Offset, now: Time) ->
     let running = session.running.as_ref().filter(|running| running.turn == turn);
     let unknown = |chunk: &&Chunk| chunk.to > from;
     let chunks = running.map(|running| running.chunks.iter().filter(unknown).cloned().collect()).unwrap_or_default();
-    Ok(View { session: session.row(), rows: vec![row], chunks, expired: expired(session, now), more: false })
+    Ok(View { session: session.row(now), rows: vec![row], chunks, more: false })
 }

@@ -56,7 +56,8 @@ impl Session {
         }
     }
 
-    pub(super) fn row(&self) -> SessionRow {
+    /// The session as it stands at this moment.
+    pub(super) fn row(&self, now: Time) -> SessionRow {
         SessionRow {
             id: self.id.clone(),
             title: self.title.clone(),
@@ -65,6 +66,7 @@ impl Session {
             version: self.version,
             messages: self.tree.len() as u64,
             running: self.running.as_ref().map(|running| running.turn),
+            expired: self.running.as_ref().is_some_and(|running| running.expired(now)),
             created_ms: self.created_ms,
             updated_ms: self.updated_ms,
         }
@@ -167,6 +169,10 @@ impl Session {
 }
 
 impl Running {
+    pub(super) fn expired(&self, now: Time) -> bool {
+        self.until <= now
+    }
+
     /// Where the next piece begins.
     pub(super) fn end(&self) -> u64 {
         self.chunks.last().map_or(0, |chunk| chunk.to)

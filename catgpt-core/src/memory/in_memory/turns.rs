@@ -59,7 +59,7 @@ impl State {
             let running = session.running.as_mut().filter(|running| running.turn == begin.turn)?;
             running.until = now.saturating_add(begin.lease);
             let running = running.clone();
-            Some(opened(session, &running, begin.window))
+            Some(opened(session, &running, begin.window, now))
         });
         Ok(begun.flatten().transpose()?.unwrap_or(Begun::Replay { turn: begin.turn }))
     }
@@ -114,7 +114,7 @@ impl State {
             let row = session.get(reply).ok_or_else(|| Error::not_found("turn").with_turn(finish.turn))?;
             return Ok(Sealed::Before(Box::new(row.clone())));
         };
-        if finish.if_expired && now < running.until {
+        if finish.if_expired && !running.expired(now) {
             return Ok(Sealed::Alive { lease_left: running.until - now });
         }
         let more = (finish.body.len() as u64).saturating_sub(running.weight());
@@ -159,13 +159,13 @@ fn write(session: &mut Session, begin: Begin, created: bool, now: Time, now_ms: 
     let running = Running { turn, reply, user, created, until, cancel: false, chunks: Arc::default() };
     session.running = Some(running.clone());
     session.changed(now_ms);
-    opened(session, &running, begin.window)
+    opened(session, &running, begin.window, now)
 }
 
-fn opened(session: &Session, running: &Running, window: Limit) -> Result<Begun> {
+fn opened(session: &Session, running: &Running, window: Limit, now: Time) -> Result<Begun> {
     let above = session.get(running.reply).and_then(|reply| reply.parent);
     Ok(Begun::Started(Box::new(Opened {
-        session: session.row(),
+        session: session.row(now),
         created: running.created,
         user_seq: running.user,
         reply_seq: running.reply,

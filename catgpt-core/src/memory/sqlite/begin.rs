@@ -44,15 +44,16 @@ pub(super) fn changed(version: u64) -> Error {
 /// The same turn again: the answer that it had.
 fn known_turn(conn: &Connection, owner: &Owner, begin: &Begin) -> Outcome<Option<Begun>> {
     let sql =
-        "SELECT s.owner, s.id, m.seq, m.parent, m.status, m.created_at FROM message m JOIN session s ON s.sid = m.sid
+        "SELECT s.owner, s.id, m.seq, m.parent, m.status, m.created_at, s.sid FROM message m JOIN session s ON s.sid = m.sid
         WHERE m.turn = ?1 AND m.role = 2";
     let mut statement = conn.prepare_cached(sql)?;
     let known = statement.query_row([begin.turn.to_bytes()], |record| {
         let place: (Owner, SessionId) = (text(record, 0)?, text(record, 1)?);
         let status = coded(record, 4, Status::from_code)?;
-        Ok((place, count(record, 2)?, optional_count(record, 3)?, status, record.get::<_, i64>(5)?))
+        let began: i64 = record.get(5)?;
+        Ok((place, count(record, 2)?, optional_count(record, 3)?, status, began, record.get(6)?))
     });
-    let Some((place, reply_seq, parent, status, began)) = known.optional()? else { return Ok(None) };
+    let Some((place, reply_seq, parent, status, began, sid)) = known.optional()? else { return Ok(None) };
     if place.0 != *owner {
         return Err(Error::not_found("turn").with_turn(begin.turn).into());
     }
@@ -62,8 +63,8 @@ fn known_turn(conn: &Connection, owner: &Owner, begin: &Begin) -> Outcome<Option
     if status != Status::Running {
         return Ok(Some(Begun::Replay { turn: begin.turn }));
     }
+    turn::renew(conn, sid, begin.lease)?;
     let held = find(conn, owner, &begin.session)?.ok_or_else(|| damaged("a turn without its session"))?;
-    turn::renew(conn, held.sid, begin.lease)?;
     let user_seq = parent.filter(|_| begin.message.is_some());
     let (window, _) = window::branch(conn, held.sid, parent, begin.window)?;
     // What made the session has its first message, and its time.
@@ -170,6 +171,7 @@ pub(super) fn create(
         version: 1,
         messages: 0,
         running: None,
+        expired: false,
         created_ms: now,
         updated_ms: now,
     };

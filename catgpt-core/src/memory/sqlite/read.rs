@@ -45,8 +45,7 @@ fn view(conn: &Connection, held: Held, rows: Vec<Row>, more: bool) -> Outcome<Vi
         Some(row) => chunks(conn, held.sid, row.seq, 0)?,
         None => Vec::new(),
     };
-    let expired = held.expired(now());
-    Ok(View { session: held.row, rows, chunks, expired, more })
+    Ok(View { session: held.row, rows, chunks, more })
 }
 
 fn tree(conn: &Connection, sid: i64, after: Seq, limit: Limit) -> Outcome<(Vec<Row>, bool)> {
@@ -68,8 +67,7 @@ fn tail(conn: &Connection, owner: &Owner, id: TurnId, from: Offset) -> Outcome<V
     let held = need(conn, owner, &place.session)?;
     let row = turn::reply(conn, &place)?;
     let chunks = if place.running { chunks(conn, place.sid, place.seq, from)? } else { Vec::new() };
-    let expired = held.expired(now());
-    Ok(View { session: held.row, rows: vec![row], chunks, expired, more: false })
+    Ok(View { session: held.row, rows: vec![row], chunks, more: false })
 }
 
 /// The pieces that end after `from`. From the end backwards: a watcher who is nearly there reads little.
@@ -114,9 +112,10 @@ fn sessions(conn: &Connection, owner: &Owner, after: Option<&Cursor>, limit: u32
 }
 
 fn turns(conn: &Connection, owner: &Owner) -> Outcome<Answer> {
-    let sql = "SELECT id, run FROM session INDEXED BY session_run WHERE run IS NOT NULL AND owner = ?1 ORDER BY id";
+    let sql = "SELECT id, run FROM session INDEXED BY session_run WHERE run IS NOT NULL AND owner = ?1
+        AND run_until > ?2 ORDER BY id";
     let mut statement = conn.prepare_cached(sql)?;
-    let records = statement.query_map([owner.as_str()], |record| Ok((text(record, 0)?, turn_at(record, 1)?)))?;
+    let records = statement.query_map((owner.as_str(), now()), |record| Ok((text(record, 0)?, turn_at(record, 1)?)))?;
     let turns = records.collect::<Result<Vec<_>, _>>()?;
     Ok(Answer::Turns(turns.into_iter().filter_map(|(session, turn)| Some((session, turn?))).collect()))
 }

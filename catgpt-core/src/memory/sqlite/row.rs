@@ -38,25 +38,21 @@ pub(super) struct Held {
     pub(super) row: SessionRow,
 }
 
-impl Held {
-    pub(super) fn expired(&self, now: i64) -> bool {
-        self.until.is_some_and(|until| until <= now)
-    }
-}
-
 pub(super) fn session(record: &Record<'_>) -> Decoded<Held> {
+    let until: Option<i64> = record.get(6)?;
     let row = SessionRow {
         id: text(record, 1)?,
         head: optional_count(record, 2)?,
         messages: count(record, 3)?,
         version: count(record, 4)?,
         running: turn(record, 5)?,
+        expired: until.is_some_and(|until| until <= now()),
         created_ms: record.get(7)?,
         updated_ms: record.get(8)?,
         title: record.get(9)?,
         pin: record.get(10)?,
     };
-    Ok(Held { sid: record.get(0)?, until: record.get(6)?, row })
+    Ok(Held { sid: record.get(0)?, until, row })
 }
 
 /// The session, if this owner has it.

@@ -24,8 +24,10 @@ struct Identity {
 pub(super) fn check(conn: &Connection, path: &Path) -> Outcome<()> {
     conn.execute_batch("BEGIN")?;
     let judged = identity(conn).and_then(|found| judge(&found, path));
-    conn.execute_batch("COMMIT")?;
-    judged
+    let ended = conn.execute_batch("COMMIT");
+    // First what is wrong: SQLite may have ended the transaction because of it, and then this end is an error, too.
+    judged?;
+    Ok(ended?)
 }
 
 /// Brings the file to the newest schema, in one transaction. Openers at the same time wait for each other.

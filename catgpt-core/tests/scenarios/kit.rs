@@ -1,0 +1,102 @@
+//! What the runner of the scenarios stands on: their JSON, the comparison, the model that plays their scripts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use catgpt_core::model::{Gate, Step};
+use catgpt_core::{Engine, Memory, ModelEvent, Persona, Reply, RetryPolicy, Scripted, TurnId};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, from_value, json};
+
+pub(crate) type Fields = Map<String, Value>;
+pub(crate) type Names = HashMap<String, Value>;
+
+/// Takes a field out, so that what is left at the end is what nobody knows.
+pub(crate) fn take<T: DeserializeOwned>(fields: &mut Fields, name: &str) -> T {
+    from_value(fields.remove(name).unwrap_or_default()).unwrap_or_else(|error| panic!("`{name}`: {error}"))
+}
+
+pub(crate) fn take_or(fields: &mut Fields, name: &str, default: &str) -> String {
+    take::<Option<String>>(fields, name).unwrap_or_else(|| default.to_owned())
+}
+
+/// The turn that a step means by its `$name`.
+pub(crate) fn named(names: &Names, step: &mut Fields) -> TurnId {
+    let name: String = take(step, "turn");
+    from_value(names[&name].clone()).expect("a turn")
+}
+
+pub(crate) fn check(names: &mut Names, want: &Value, got: &Value) {
+    assert!(same(names, want, got), "expected {want}\n     got {got}");
+}
+
+fn same(names: &mut Names, want: &Value, got: &Value) -> bool {
+    match want {
+        Value::String(any) if any == "*" => !got.is_null(),
+        Value::String(name) if name.starts_with('$') => names.entry(name.clone()).or_insert_with(|| got.clone()) == got,
+        Value::Object(fields) => got.is_object() && fields.iter().all(|(name, want)| same(names, want, &got[name])),
+        Value::Array(list) => got.as_array().is_some_and(|got| {
+            got.len() == list.len() && list.iter().zip(got).all(|(want, got)| same(names, want, got))
+        }),
+        _ => want == got,
+    }
+}
+
+/// The next event; of text, as much as `want` has. After `finished` there must be nothing.
+async fn next(reply: &mut Reply, want: &Value) -> Value {
+    let mut got = json!(reply.next().await);
+    while got["text"].is_string() && got["type"] == want["type"] && got["offset"].as_u64() < want["offset"].as_u64() {
+        let more = json!(reply.next().await);
+        let text = [&got, &more].map(|event| event["text"].as_str().unwrap_or_default()).concat();
+        got = json!({ "type": more["type"], "text": text, "offset": more["offset"] });
+    }
+    if got["type"] == "finished" {
+        assert_eq!(reply.next().await, None, "nothing comes after the end");
+    }
+    got
+}
+
+pub(crate) async fn expect(names: &mut Names, reply: &mut Reply, events: Vec<Value>) {
+    assert!(!events.is_empty(), "expecting nothing cannot fail");
+    for want in events {
+        check(names, &want, &next(reply, &want).await);
+    }
+}
+
+/// An engine that does not pause between tries, and whose dead are found soon.
+pub(crate) fn open(model: &Scripted, memory: &Arc<dyn Memory>, persona: Option<Persona>) -> Engine {
+    let retry = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
+    let engine = Engine::builder().model(model.clone()).memory(Arc::clone(memory)).retry(retry);
+    engine.persona(persona.unwrap_or_else(Persona::plain)).lease(Duration::from_secs(2)).build()
+}
+
+/// A model that plays one script a call, and the gates in it.
+pub(crate) fn scripted(scripts: Vec<Vec<Fields>>) -> (Scripted, HashMap<String, Gate>) {
+    let mut gates = HashMap::new();
+    let mut script = |says: Vec<_>| Scripted::script(says.iter().map(|say| step(say, &mut gates)).collect::<Vec<_>>());
+    let models: Vec<_> = scripts.into_iter().map(&mut script).collect();
+    (models.into_iter().reduce(Scripted::then).expect("`models` must not be empty"), gates)
+}
+
+/// How often it was asked, and what the last time.
+pub(crate) fn asked(model: &Scripted) -> Value {
+    let last = model.requests().pop().map(|request| request.messages).unwrap_or_default();
+    let messages = last.iter().map(|one| json!({ "role": one.role, "text": one.content.text() }));
+    json!({ "times": model.asked(), "messages": messages.collect::<Vec<_>>() })
+}
+
+fn step(say: &Fields, gates: &mut HashMap<String, Gate>) -> Step {
+    let [(key, value)] = say.iter().collect::<Vec<_>>()[..] else { panic!("not one key: {say:?}") };
+    let text = value.as_str().unwrap_or_default();
+    match key.as_str() {
+        "text" => Step::text(text),
+        "reasoning" => Step::reasoning(text),
+        "usage" => Step::Event(ModelEvent::Usage(from_value(value.clone()).expect("a usage"))),
+        "finish" => Step::finish(text.to_owned().into()),
+        "error" => Step::fails(from_value(value.clone()).expect("a kind of error")),
+        "gate" => Step::gate(gates.entry(text.into()).or_default()),
+        "hang" => Step::Hang,
+        _ => panic!("unknown: {say:?}"),
+    }
+}

@@ -1,0 +1,136 @@
+"""What can be asked of an engine: each call as data, and how its answer is read. Async and sync code share it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
+
+from ._data import Change, Cursor, Message, SessionInfo, SessionPage
+from ._persona import Params, Persona, who
+
+T = TypeVar("T")
+
+OnDrop: TypeAlias = Literal["detach", "cancel"]
+
+
+class SendOptions(TypedDict, total=False):
+    """How to send, beside what. What is left out is as the core has it."""
+
+    key: str
+    """Makes it repeatable: the same key with the same message is the same turn."""
+    busy: Literal["reject", "queue", "interrupt"]
+    """What to do if another turn runs in the session."""
+    queue_for: float
+    """For `queue`: how many seconds to wait."""
+    persona: Persona | str
+    """Who answers, from this turn on."""
+    vars: Mapping[str, str]
+    """Values for variables of the persona's prompt."""
+    params: Params
+    """Sampling parameters for this turn, before the persona's."""
+    model: str
+    """The model for this turn."""
+    credentials: str
+    """The key for this turn. It is not stored."""
+    if_version: int
+    """Only if the session is still at this version."""
+    on_drop: OnDrop
+    """What letting go of the reply does to the turn: nothing (`detach`), or end it (`cancel`)."""
+
+
+class Ask(NamedTuple, Generic[T]):
+    """A call whose answer is data."""
+
+    request: dict[str, Any]
+    read: Callable[[Any], T]
+
+
+class At(NamedTuple):
+    """Where a call belongs: an owner (`None` is the one of a single-user program), and perhaps a session of his."""
+
+    owner: str | None
+    session: str | None = None
+
+    def call(self, do: str, **fields: Any) -> dict[str, Any]:
+        """The call's data."""
+        return {"do": do, "owner": self.owner, "session": self.session, **fields}
+
+
+def milliseconds(seconds: float | None) -> int | None:
+    """Python counts in seconds, the core in milliseconds."""
+    return None if seconds is None else round(seconds * 1000)
+
+
+def text(request: Mapping[str, Any]) -> str:
+    """The JSON of a call or a config. What is `None` is left out, so that the core's default holds."""
+    return json.dumps({name: value for name, value in request.items() if value is not None})
+
+
+def options(given: SendOptions) -> dict[str, Any]:
+    """The options of a send."""
+    plain: dict[str, Any] = {**given}
+    if "queue_for" in plain:
+        plain["queue_ms"] = milliseconds(plain.pop("queue_for"))
+    if "persona" in plain:
+        plain["persona"] = who(plain["persona"])
+    return {name: value for name, value in plain.items() if value is not None}
+
+
+def nothing(_: Any) -> None:
+    """The answer of a call that only does something."""
+
+
+def messages(rows: list[dict[str, Any]]) -> list[Message]:
+    """A list of messages."""
+    return [Message.from_dict(row) for row in rows]
+
+
+def pairs(rows: list[list[str]]) -> list[tuple[str, str]]:
+    """Sessions and turns."""
+    return [(session, turn) for session, turn in rows]
+
+
+def journal(rows: list[dict[str, Any]]) -> list[Change]:
+    """A list of changes."""
+    return [Change(**row) for row in rows]
+
+
+def history(at: At, last: int | None) -> Ask[list[Message]]:
+    """The newest messages of the active branch."""
+    return Ask(at.call("history", last=last), messages)
+
+
+def tree(at: At, after: int | None, limit: int | None) -> Ask[list[Message]]:
+    """Messages of all branches."""
+    return Ask(at.call("tree", after=after, limit=limit), messages)
+
+
+def info(at: At) -> Ask[SessionInfo]:
+    """What is known about a session."""
+    return Ask(at.call("info"), SessionInfo.from_dict)
+
+
+def sessions(at: At, after: Cursor | None, limit: int | None) -> Ask[SessionPage]:
+    """A page of sessions."""
+    return Ask(at.call("sessions", after=after, limit=limit), SessionPage.from_dict)
+
+
+def turns(at: At) -> Ask[list[tuple[str, str]]]:
+    """The turns that run, with their sessions."""
+    return Ask(at.call("turns"), pairs)
+
+
+def changes(at: At, after: int | None, limit: int | None) -> Ask[list[Change]]:
+    """What happened."""
+    return Ask(at.call("changes", after=after, limit=limit), journal)
+
+
+def do(at: At, name: str, **fields: Any) -> Ask[None]:
+    """A call that only does something."""
+    return Ask(at.call(name, **fields), nothing)
+
+
+def pin(at: At, persona: Persona | str) -> Ask[None]:
+    """Gives a session another persona."""
+    return Ask(at.call("pin", persona=who(persona)), nothing)

@@ -1,0 +1,179 @@
+"""Plain data: messages and their parts, sessions, changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+
+from ._errors import CatgptError, from_dict
+
+Role: TypeAlias = Literal["system", "user", "assistant", "summary"]
+Status: TypeAlias = Literal["running", "complete", "cancelled", "interrupted", "failed", "paused"]
+
+
+class TextPart(TypedDict):
+    """Text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ReasoningPart(TypedDict):
+    """What the model thought before it spoke."""
+
+    type: Literal["reasoning"]
+    text: str
+
+
+class Call(TypedDict):
+    """A call that the model asks for."""
+
+    id: str
+    name: str
+    arguments: Any
+
+
+class ToolCallPart(Call):
+    """A call, as a part of a message."""
+
+    type: Literal["tool_call"]
+
+
+class ToolResultPart(TypedDict):
+    """What a call gave."""
+
+    type: Literal["tool_result"]
+    id: str
+    output: Any
+    is_error: NotRequired[bool]
+
+
+class ImagePart(TypedDict):
+    """A picture, by reference."""
+
+    type: Literal["image"]
+    url: str
+    media_type: NotRequired[str]
+
+
+class CitationPart(TypedDict):
+    """A source that the answer leans on."""
+
+    type: Literal["citation"]
+    url: str
+    title: NotRequired[str]
+
+
+Part: TypeAlias = TextPart | ReasoningPart | ToolCallPart | ToolResultPart | ImagePart | CitationPart
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a turn used, in tokens."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+    """The provider sent no numbers; these are a guess."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its JSON form."""
+        data = {"input_tokens": self.input_tokens, "output_tokens": self.output_tokens}
+        more = {"cached_tokens": self.cached_tokens, "reasoning_tokens": self.reasoning_tokens}
+        return data | {k: n for k, n in more.items() if n} | ({"estimated": True} if self.estimated else {})
+
+
+def usage(data: dict[str, Any] | None) -> Usage | None:
+    """From its JSON form."""
+    return None if data is None else Usage(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One node of a session's tree."""
+
+    seq: int
+    parent: int | None
+    role: Role
+    status: Status
+    content: list[Part]
+    created_ms: int
+    turn: str | None = None
+    model: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    error: CatgptError | None = None
+
+    @property
+    def text(self) -> str:
+        """All text, without reasoning and tools."""
+        return "".join(part["text"] for part in self.content if part["type"] == "text")
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Message:
+        """From its JSON form."""
+        error = data.get("error")
+        more: dict[str, Any] = {"usage": usage(data.get("usage")), "error": error and from_dict(error, data.get("turn"))}
+        return cls(**(data | more))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its JSON form."""
+        data: dict[str, Any] = {"seq": self.seq, "parent": self.parent, "role": self.role, "status": self.status}
+        data |= {"content": self.content, "created_ms": self.created_ms}
+        more = {"turn": self.turn, "model": self.model, "finish_reason": self.finish_reason}
+        plain = {"usage": self.usage and self.usage.to_dict(), "error": self.error and self.error.to_dict()}
+        return data | {k: v for k, v in (more | plain).items() if v is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What is known about a session besides its messages."""
+
+    id: str
+    title: str | None
+    persona: str | None
+    head: int | None
+    version: int
+    messages: int
+    running: str | None
+    created_ms: int
+    updated_ms: int
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> SessionInfo:
+        """From its JSON form."""
+        return cls(**data)
+
+
+class Cursor(TypedDict):
+    """Where a list of sessions goes on."""
+
+    updated_ms: int
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """One page of an owner's sessions, the latest changed first."""
+
+    sessions: list[SessionInfo]
+    next: Cursor | None
+    """Where to go on, if there are more."""
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> SessionPage:
+        """From its JSON form."""
+        return cls([SessionInfo.from_dict(row) for row in data["sessions"]], data["next"])
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to an owner's sessions, in the order of the commits."""
+
+    n: int
+    session: str
+    kind: Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended"]
+    at_ms: int
+    turn: str | None = None

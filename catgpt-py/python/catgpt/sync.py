@@ -1,0 +1,276 @@
+"""The same for blocking code: `with` and `for` instead of `async with` and `async for`.
+
+Waiting leaves the interpreter to other threads, and Ctrl-C is heard. In a running event loop it would block the loop, so
+there it refuses to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, TypeVar, Unpack
+
+from . import _background, _calls, _hub, _native, _process
+from ._calls import Ask, At, OnDrop, SendOptions
+from ._data import Change, Cursor, Message, SessionInfo, SessionPage
+from ._desk import ChatModel, Memory
+from ._events import Event, Finished, Text
+from ._persona import Persona
+from ._process import Parts
+from ._reply import Feed
+from .testing import Scripted
+
+__all__ = ["Engine", "Reply", "Session", "User"]
+
+T = TypeVar("T")
+
+
+def _refuse_a_loop() -> None:
+    if asyncio._get_running_loop() is not None or _hub.in_trio():
+        raise RuntimeError("this would block the event loop that runs here; use `from catgpt import Engine`")
+
+
+class Reply(Feed):
+    """A turn as it happens: `for event in reply`. The last event is always `Finished`; iterating never raises for a turn
+    that failed. Letting go of it ends the subscription and not the turn, unless it was sent with `on_drop="cancel"`."""
+
+    __slots__ = ("_cancel", "_hub")
+
+    def __init__(self, stream: _native.Stream, hub: _native.Hub, cancel: Callable[[], None]) -> None:
+        super().__init__(stream)
+        self._hub = hub
+        self._cancel = cancel
+
+    def __iter__(self) -> Reply:
+        return self
+
+    def __next__(self) -> Event:
+        if not self._batch:
+            self._fill()
+        event = self._batch.pop()
+        return self._event(event) if isinstance(event, str) else event
+
+    def _fill(self) -> None:
+        self._claim()
+        try:
+            while (batch := self._stream.poll()) is None:
+                self._wait()
+        finally:
+            self._reading.release()
+        if not batch:
+            raise StopIteration
+        self._take(batch)
+
+    def _wait(self) -> None:
+        _refuse_a_loop()
+        # Another thread may close it, which nobody tells: so it is looked at again after each slice.
+        _process.block(self._hub, self._stream.id, _process.SLICE_MS)
+
+    def text(self) -> str:
+        """Reads to the end; all text from here on. Raises if the turn failed or was cut off."""
+        pieces = [event.text for event in self if isinstance(event, Text)]
+        self._result()
+        return "".join(pieces)
+
+    def result(self) -> Finished:
+        """Reads to the end; how the turn ended. Raises if it failed or was cut off."""
+        for _ in self:
+            pass
+        return self._result()
+
+    def cancel(self) -> None:
+        """Stops the turn, wherever it runs. The text so far is kept; the events go on to `Finished`."""
+        self._cancel()
+
+    def close(self) -> None:
+        """Ends the subscription."""
+        self._batch = []
+        self._stream.close()
+
+    def __enter__(self) -> Reply:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def sse(self, *, min_interval: float | None = None, keep_alive: float | None = None) -> Iterator[bytes]:
+        """The same as server-sent events, encoded. Two writes are `min_interval` seconds apart at least; after
+        `keep_alive` seconds of silence a comment is sent."""
+        stream = self._begin_sse(min_interval, keep_alive)
+        while (data := stream.poll_sse()) != b"":
+            if data is None:
+                self._wait()
+            else:
+                yield data
+
+
+class Engine:
+    """Model, store and persona put together. Making one does no I/O; the first call opens the store. What is left out is
+    as the core has it. A model or a store of your own runs in a thread of its own."""
+
+    def __init__(
+        self,
+        *,
+        model: str | ChatModel | Scripted | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        memory: str | Memory | None = None,
+        persona: Persona | str | None = None,
+        window_messages: int | None = None,
+        window_tokens: int | None = None,
+        attempts: int | None = None,
+        retry_base: float | None = None,
+        lease: float | None = None,
+    ) -> None:
+        named = {"base_url": base_url, "api_key": api_key, "attempts": attempts, "retry_base": retry_base}
+        window = {"window_messages": window_messages, "window_tokens": window_tokens, "lease": lease}
+        self._parts = Parts(model, memory, persona, **named, **window)
+
+    def user(self, owner: str) -> User:
+        """The owner of this name. Every call belongs to one."""
+        return User(self, At(_native.owner(owner)))
+
+    def local(self) -> User:
+        """The one owner of a single-user program."""
+        return User(self, At(None))
+
+    def open(self) -> None:
+        """Opens the store now, to hear at once if it cannot be used."""
+        self._call({"do": "open"})
+
+    def sweep(self) -> None:
+        """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
+        self._call({"do": "sweep"})
+
+    def close(self, deadline: float | None = None) -> None:
+        """Refuses new sends, waits so many seconds for turns that run, and ends the rest with their text."""
+        self._call({"do": "close", "deadline_ms": _calls.milliseconds(deadline)})
+        _process.closed(self._parts)
+
+    def __enter__(self) -> Engine:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(self, request: dict[str, Any], hub: _native.Hub | None = None) -> Any:
+        _refuse_a_loop()
+        hub = hub or _native.Hub.of_thread()
+        ticket = self._parts.on(_background.hub).call(hub, _calls.text(request))
+        try:
+            return _hub.answer(_process.block(hub, ticket.id))
+        except KeyboardInterrupt:
+            ticket.abandon()
+            raise
+
+    def _ask(self, ask: Ask[T]) -> T:
+        return ask.read(self._call(ask.request))
+
+    def _begin(self, at: At, do: str, **fields: Any) -> Reply:
+        hub = _native.Hub.of_thread()
+        stream = self._call(at.call(do, **fields), hub)
+        return Reply(stream, hub, lambda: self._ask(_calls.do(At(at.owner), "cancel", turn=stream.turn)))
+
+
+class User:
+    """An owner. What others own is not found through it."""
+
+    def __init__(self, engine: Engine, at: At) -> None:
+        self._engine = engine
+        self._at = at
+
+    @property
+    def owner(self) -> str | None:
+        """Who it is; `None` for the one of a single-user program."""
+        return self._at.owner
+
+    def session(self, id: str) -> Session:
+        """The session of this id, there or not yet. Touches nothing."""
+        return Session(self._engine, At(self._at.owner, _native.session(id)))
+
+    def new_session(self) -> Session:
+        """A session with a fresh id. Touches nothing."""
+        return Session(self._engine, At(self._at.owner, _native.session()))
+
+    def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Reply:
+        """Watches a turn from an offset on: one that runs, here or elsewhere, or one that has ended."""
+        return self._engine._begin(self._at, "attach", turn=turn, offset=offset, on_drop=on_drop)
+
+    def cancel(self, turn: str) -> None:
+        """Stops a turn, wherever it runs. The text so far is kept."""
+        self._engine._ask(_calls.do(self._at, "cancel", turn=turn))
+
+    def sessions(self, after: Cursor | None = None, limit: int | None = None) -> SessionPage:
+        """A page of sessions, the latest changed first, after a page before."""
+        return self._engine._ask(_calls.sessions(self._at, after, limit))
+
+    def turns(self) -> list[tuple[str, str]]:
+        """The turns that run, in any process: pairs of session and turn."""
+        return self._engine._ask(_calls.turns(self._at))
+
+    def changes(self, after: int | None = None, limit: int | None = None) -> list[Change]:
+        """Changes after a number, in order. They are kept for 24 hours."""
+        return self._engine._ask(_calls.changes(self._at, after, limit))
+
+
+class Session:
+    """One conversation. Making the handle costs nothing; the first send makes the session."""
+
+    def __init__(self, engine: Engine, at: At) -> None:
+        self._engine = engine
+        self._at = at
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self._at.session or ""
+
+    def send(self, text: str, **options: Unpack[SendOptions]) -> Reply:
+        """Says something; returns once the message is committed."""
+        return self._engine._begin(self._at, "send", text=text, options=_calls.options(options))
+
+    def edit(self, seq: int, text: str, **options: Unpack[SendOptions]) -> Reply:
+        """Says something else instead of an earlier message of the user, as a new branch beside it."""
+        return self._engine._begin(self._at, "edit", seq=seq, text=text, options=_calls.options(options))
+
+    def regenerate(self, seq: int | None = None, **options: Unpack[SendOptions]) -> Reply:
+        """Asks for another answer beside an earlier one; `None` for the newest."""
+        return self._engine._begin(self._at, "regenerate", seq=seq, options=_calls.options(options))
+
+    def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Reply:
+        """Watches a turn of this session from an offset on."""
+        return self._engine._begin(self._at, "attach", turn=turn, offset=offset, on_drop=on_drop)
+
+    def history(self, last: int | None = None) -> list[Message]:
+        """The newest messages of the active branch, oldest first."""
+        return self._engine._ask(_calls.history(self._at, last))
+
+    def tree(self, after: int | None = None, limit: int | None = None) -> list[Message]:
+        """Messages of all branches after a number, in order."""
+        return self._engine._ask(_calls.tree(self._at, after, limit))
+
+    def info(self) -> SessionInfo:
+        """What is known about it besides its messages."""
+        return self._engine._ask(_calls.info(self._at))
+
+    def rename(self, title: str) -> None:
+        """Gives it a title."""
+        self._engine._ask(_calls.do(self._at, "rename", title=title))
+
+    def pin(self, persona: Persona | str) -> None:
+        """Gives it another persona, from the next turn on."""
+        self._engine._ask(_calls.pin(self._at, persona))
+
+    def select(self, head: int, *, if_version: int | None = None) -> None:
+        """Shows the branch that ends at `head`; with `if_version` only if nothing has changed since."""
+        self._engine._ask(_calls.do(self._at, "select", head=head, if_version=if_version))
+
+    def delete(self) -> None:
+        """Deletes it with all that was said. A turn that runs in it ends."""
+        self._engine._ask(_calls.do(self._at, "delete"))

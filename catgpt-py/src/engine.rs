@@ -1,0 +1,67 @@
+//! The engine, and a call on its way.
+
+use std::sync::Arc;
+
+use catgpt_core::bridge::{self, Bridge, DeskMemory, DeskModel};
+use catgpt_core::{ChatModel, Error, ErrorKind, Memory};
+use pyo3::prelude::*;
+
+use crate::desk::{Desk, Play};
+use crate::error::Result;
+use crate::hub::Hub;
+
+/// An engine.
+#[pyclass(frozen, module = "catgpt._native")]
+pub(crate) struct Engine(Arc<Bridge>);
+
+#[pymethods]
+impl Engine {
+    /// From its config as JSON. A model and a store of the application's own are a desk, and what they are like as JSON.
+    #[new]
+    #[pyo3(signature = (config, *, play=None, model=None, memory=None))]
+    fn new(
+        config: &str,
+        play: Option<&Bound<'_, Play>>,
+        model: Option<(Bound<'_, Desk>, String, String)>,
+        memory: Option<(Bound<'_, Desk>, String)>,
+    ) -> Result<Self> {
+        let play = play.map(|play| play.get().0.model());
+        let model = model.map(|(desk, name, timeouts)| {
+            let model = DeskModel::new(name, desk.get().0.clone(), read(&timeouts)?);
+            Ok::<_, Error>(Arc::new(model) as Arc<dyn ChatModel>)
+        });
+        let memory = memory.map(|(desk, caps)| {
+            let memory = DeskMemory::new(desk.get().0.clone(), read(&caps)?);
+            Ok::<_, Error>(Arc::new(memory) as Arc<dyn Memory>)
+        });
+        Ok(Self(Arc::new(Bridge::new(config, model.transpose()?.or(play), memory.transpose()?)?)))
+    }
+
+    /// Begins a call. Its answer comes to the hub under the ticket's number.
+    fn call(&self, hub: &Bound<'_, Hub>, call: &str) -> Result<Ticket> {
+        Ok(Ticket(self.0.call(&hub.get().hub, call)?))
+    }
+}
+
+/// A call on its way.
+#[pyclass(frozen, module = "catgpt._native")]
+pub(crate) struct Ticket(bridge::Ticket);
+
+#[pymethods]
+impl Ticket {
+    /// The number of its answer.
+    #[getter]
+    fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// Nobody waits for the answer any more.
+    fn abandon(&self) {
+        self.0.abandon();
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(json: &str) -> std::result::Result<T, Error> {
+    let unreadable = |error| Error::new(ErrorKind::InvalidInput, "these options cannot be read").caused_by(error);
+    serde_json::from_str(json).map_err(|error: serde_json::Error| unreadable(error))
+}

@@ -1,0 +1,93 @@
+//! What belongs to no object: the process, names and personas.
+
+use std::time::Duration;
+
+use catgpt_core::bridge;
+use catgpt_core::wire::sse;
+use catgpt_core::{Error, ErrorKind, Event, Owner, Persona, SessionId};
+use pyo3::prelude::*;
+
+use crate::error::{Result, json};
+
+/// This process is about to fork.
+#[pyfunction]
+pub(crate) fn before_fork(py: Python<'_>) {
+    py.detach(bridge::before_fork);
+}
+
+/// This process has forked, and is the parent.
+#[pyfunction]
+pub(crate) fn after_fork(py: Python<'_>) {
+    py.detach(bridge::after_fork);
+}
+
+/// This process is a forked child.
+#[pyfunction]
+pub(crate) fn forked() {
+    bridge::forked();
+}
+
+/// Ends the runtime, waiting so many milliseconds at most for what runs.
+#[pyfunction]
+pub(crate) fn shutdown(py: Python<'_>, most_ms: u64) {
+    py.detach(|| bridge::shutdown(Duration::from_millis(most_ms)));
+}
+
+/// The library's version.
+#[pyfunction]
+pub(crate) fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// Every kind of error: its code, whether trying again may help, and its HTTP status.
+#[pyfunction]
+pub(crate) fn kinds() -> Vec<(&'static str, bool, u16)> {
+    ErrorKind::ALL.map(|kind| (kind.as_str(), kind.is_retryable(), kind.http_status())).to_vec()
+}
+
+/// The error of an ended turn, as JSON, from its last event.
+#[pyfunction]
+pub(crate) fn failure(finished: &str) -> Result<Option<String>> {
+    match serde_json::from_str(finished) {
+        Ok(Event::Finished(finished)) => Ok(finished.failure().as_ref().map(json)),
+        _ => Err(Error::new(ErrorKind::InvalidInput, "this is not the last event of a turn").into()),
+    }
+}
+
+/// An owner's name, if it can be one.
+#[pyfunction]
+pub(crate) fn owner(name: &str) -> Result<String> {
+    Ok(Owner::new(name)?.as_str().to_owned())
+}
+
+/// A session's id, if it can be one; without one a fresh id.
+#[pyfunction]
+#[pyo3(signature = (id=None))]
+pub(crate) fn session(id: Option<&str>) -> Result<String> {
+    let id = id.map_or_else(|| Ok(SessionId::fresh()), SessionId::new)?;
+    Ok(id.as_str().to_owned())
+}
+
+/// The turn and the offset in the id of a server-sent event.
+#[pyfunction]
+pub(crate) fn position(event_id: &str) -> Option<(String, u64)> {
+    sse::parse_id(event_id).map(|(turn, offset)| (turn.to_string(), offset))
+}
+
+/// The built-in persona of this name, as JSON.
+#[pyfunction]
+pub(crate) fn persona(name: &str) -> Result<String> {
+    Ok(json(&bridge::Who::Builtin(name.to_owned()).read()?))
+}
+
+/// A persona from the text of its file, as JSON.
+#[pyfunction]
+pub(crate) fn persona_from_markdown(text: &str) -> Result<String> {
+    Ok(json(&Persona::from_markdown(text)?))
+}
+
+/// A persona from its file, as JSON.
+#[pyfunction]
+pub(crate) fn persona_from_file(path: std::path::PathBuf) -> Result<String> {
+    Ok(json(&Persona::load(path)?))
+}

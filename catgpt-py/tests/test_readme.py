@@ -1,0 +1,55 @@
+"""The README's programs run, as they stand there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from .helpers import run
+
+TEXT = (Path(__file__).parents[1] / "README.md").read_text()
+PROGRAMS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+def program(holding: str) -> str:
+    (found,) = [text for text in PROGRAMS if holding in text]
+    return str(found)
+
+
+def test_the_first_example_streams_offline(tmp_path: Path) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    command = [sys.executable, "-c", program("asyncio.run(main())")]
+    done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "Kyoto" in done.stdout, done.stderr
+    assert (tmp_path / "chat.db").exists()
+
+
+@run
+async def test_the_fastapi_example_serves_and_resumes(tmp_path: Path) -> None:
+    space: dict[str, Any] = {}
+    exec(program("sse_response").replace("sqlite:chat.db", f"sqlite:{tmp_path}/chat.db"), space)
+    transport = httpx.ASGITransport(app=space["app"])
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.post("/chat/a", content="Hi")
+        assert answer.status_code == 200 and '"finished"' in answer.text
+        turn = answer.text.split("id: ")[1].split(":")[0]
+        resumed = await client.get(f"/turns/{turn}", headers={"last-event-id": f"{turn}:3"})
+        assert '"started"' not in resumed.text and '"finished"' in resumed.text
+    await space["engine"].close()
+
+
+def test_the_models_example_answers() -> None:
+    space: dict[str, Any] = {}
+    exec("from catgpt import *\n" + program("class Echo"), space)
+
+    async def talk() -> str:
+        return str(await (await space["engine"].local().session("chat").send("Hi")).text())
+
+    assert asyncio.run(talk()) == "Hi"

@@ -1,0 +1,100 @@
+"""Behaviour as data: every file of spec/scenarios, on every kind of store that Python has."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from catgpt import CatgptError, Engine, Persona, Reply, _native
+from catgpt.testing import Scripted
+
+from .dict_memory import DictMemory
+
+FILES = sorted((Path(__file__).parents[2] / "spec" / "scenarios").glob("*.json"))
+
+
+def same(names: dict[str, Any], want: Any, got: Any) -> bool:
+    match want:
+        case "*":
+            return got is not None
+        case str() if want.startswith("$"):
+            return bool(names.setdefault(want, got) == got)
+        case dict():
+            return isinstance(got, dict) and all(same(names, value, got.get(key)) for key, value in want.items())
+        case list():
+            return isinstance(got, list) and len(want) == len(got) and all(same(names, *pair) for pair in zip(want, got))
+    return bool(want == got)
+
+
+class World:
+    def __init__(self, scenario: dict[str, Any], store: Any) -> None:
+        self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
+        self.replies, self.names = dict[str, Reply](), dict[str, Any]()
+        self.open(self.persona)
+
+    def open(self, persona: dict[str, Any] | None) -> None:
+        who = Persona(**persona) if persona else None
+        self.engine = Engine(model=self.model, memory=self.store, persona=who, retry_base=0, lease=2)
+
+    def check(self, want: Any, got: Any) -> None:
+        assert same(self.names, want, got), f"want {want}\n got {got}"
+
+    async def step(self, do: str, reply: str = "reply", owner: str = "alice", session: str = "chat", **it: Any) -> None:
+        user, turn = self.engine.user(owner), self.names.get(it.get("turn", ""), "")
+        chat = user.session(session)
+        match do:
+            case "send" | "edit" | "regenerate":
+                self.replies[reply] = await getattr(chat, do)(**it)
+            case "attach":
+                self.replies[reply] = await user.attach(turn, it["from"])
+            case "expect":
+                for want in it["events"]:
+                    await self.expect(self.replies[reply], want)
+            case "cancel":
+                await user.cancel(turn)
+            case "drop":
+                await self.replies.pop(reply).aclose()
+            case "open":
+                assert self.model.open(it["gate"])
+            case "history" | "tree":
+                found = await (chat.history(100) if do == "history" else chat.tree(0, 100))
+                self.check(it["messages"], [message.to_dict() for message in found])
+            case "asked":
+                asked = self.model.requests
+                self.check(it, {"times": len(asked), "messages": asked[-1]["messages"]})
+            case "reopen" | "crash":
+                await self.engine.close() if do == "reopen" else _native.shutdown(5_000)
+                self.open(it.get("persona", self.persona))
+            case _:
+                raise AssertionError(do)
+
+    async def expect(self, reply: Reply, want: dict[str, Any]) -> None:
+        got = (await anext(reply)).to_dict()
+        while "text" in want and got["offset"] < want["offset"]:
+            more = (await anext(reply)).to_dict()
+            assert more["type"] == want["type"], more
+            got = {**more, "text": got["text"] + more["text"]}
+        self.check(want, got)
+        assert want["type"] != "finished" or await anext(reply, None) is None
+
+    async def play(self, steps: list[dict[str, Any]]) -> None:
+        for number, step in enumerate(steps):
+            error, failed = step.pop("error", None), None
+            try:
+                await asyncio.wait_for(self.step(**step), 10)
+            except CatgptError as raised:
+                failed = raised.to_dict()
+            assert same(self.names, error, failed), f"step {number}: want {error}\n got {failed}"
+        await self.engine.close()
+
+
+@pytest.mark.parametrize("store", ["memory", "sqlite", "python"])
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_scenario(file: Path, store: str, tmp_path: Path) -> None:
+    scenario = json.loads(file.read_text())
+    outlives = {"crash", "reopen"} & {step["do"] for step in scenario["steps"]}
+    stores = {"memory": f"sqlite:{tmp_path}/a.db" if outlives else "memory:", "sqlite": f"sqlite:{tmp_path}/b.db"}
+    asyncio.run(World(scenario, stores.get(store) or DictMemory()).play(scenario["steps"]))

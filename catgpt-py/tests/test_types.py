@@ -1,0 +1,82 @@
+"""What type checkers must see: this file is checked by mypy and pyright, and run."""
+
+from __future__ import annotations
+
+from typing import Literal, assert_never, assert_type
+
+from catgpt import (
+    BusyError,
+    CatgptError,
+    Engine,
+    Event,
+    Finished,
+    Message,
+    PartAdded,
+    Reasoning,
+    Reply,
+    Retrying,
+    Sending,
+    Started,
+    Text,
+    Title,
+    ToolCall,
+    ToolResult,
+    sync,
+)
+
+
+def name(event: Event) -> str:
+    """Nothing is left out, and a checker knows it."""
+    match event:
+        case Started(turn=turn):
+            return turn
+        case Text(text, offset):
+            assert_type(text, str)
+            assert_type(offset, int)
+            return text
+        case Reasoning(text):
+            return text
+        case ToolCall() | ToolResult() | PartAdded() | Title():
+            return event.type
+        case Retrying(error=error):
+            assert_type(error, CatgptError)
+            return error.code
+        case Finished(status=status):
+            return status
+        case _:
+            assert_never(event)
+
+
+def kind(event: Event) -> Literal["more"] | Literal["end"]:
+    """The literal tells them apart as well."""
+    if event.type == "finished":
+        assert_type(event, Finished)
+        return "end"
+    return "more"
+
+
+async def asynchronous(engine: Engine) -> None:
+    """What the calls give."""
+    session = engine.user("alice").session("chat")
+    assert_type(session.send("Hi", key="k", busy="queue", queue_for=1.5), Sending)
+    reply = await session.send("Hi")
+    assert_type(reply, Reply)
+    assert_type(await session.history(), list[Message])
+    async for event in reply:
+        name(event)
+    async with session.send("Hi") as reply:
+        assert_type(await reply.text(), str)
+
+
+def blocking(engine: sync.Engine) -> None:
+    """The same without waiting."""
+    with engine.user("alice").session("chat").send("Hi") as reply:
+        assert_type(reply, sync.Reply)
+        assert_type([event for event in reply], list[Event])
+
+
+def test_the_names_are_right_at_run_time_too() -> None:
+    finished = Finished("complete", "stop", None, 1, 1)
+    assert [name(event) for event in (Text("a", 1), finished)] == ["a", "complete"]
+    assert (kind(Text("a", 1)), kind(finished)) == ("more", "end")
+    assert issubclass(BusyError, CatgptError)
