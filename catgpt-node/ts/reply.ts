@@ -1,8 +1,9 @@
 /** A live subscription to a turn. The turn does not depend on it. */
 import type { Event, Finished, TurnId } from "./data.js";
-import { InvalidInputError, TruncatedError, errorFrom } from "./errors.js";
+import { InvalidInputError, errorFrom, type ErrorInfo } from "./errors.js";
 import { END, Feed, taken, type Source, type Step } from "./feed.js";
 import { hub } from "./hub.js";
+import { native } from "./native.js";
 import { spelled, type CallOptions } from "./options.js";
 import { SSE_HEADERS, streamOf, writeTo, type ServerResponseLike, type SseOptions } from "./sse.js";
 
@@ -111,10 +112,7 @@ export class Reply implements AsyncIterableIterator<Event, undefined> {
 }
 
 function checked(finished: Finished): Finished {
-  const { status, error } = finished;
-  if (error) throw errorFrom(error, (error as { cause?: unknown }).cause);
-  if (status === "failed" || status === "interrupted") {
-    throw new TruncatedError("the turn ended before the answer was whole");
-  }
-  return finished;
+  const failure = native.failure(JSON.stringify(finished));
+  if (failure === null) return finished;
+  throw errorFrom(JSON.parse(failure) as ErrorInfo, (finished.error as { cause?: unknown } | undefined)?.cause);
 }
