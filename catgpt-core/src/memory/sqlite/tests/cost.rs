@@ -8,6 +8,7 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 use super::kit::{ann, end, folder, id, say, started, talk};
 use crate::id::OpId;
+use crate::memory::sqlite::fork::Shelf;
 use crate::memory::sqlite::writer::Care;
 use crate::memory::sqlite::{Sqlite, connect, start};
 use crate::memory::{Begin, Checkpoint, Memory, Op, Parent};
@@ -37,7 +38,7 @@ fn watched(path: &Path) -> (Sqlite, Arc<Mutex<Work>>) {
     };
     conn.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT | TraceEventCodes::SQLITE_TRACE_ROW, Some(note)).unwrap();
     let threads = start(path, conn).unwrap();
-    (Sqlite { path: path.into(), threads: Mutex::new(Some(threads)) }, work)
+    (Sqlite { path: path.into(), shelf: Shelf::new(path.into(), threads) }, work)
 }
 
 fn taken(work: &Mutex<Work>) -> Work {

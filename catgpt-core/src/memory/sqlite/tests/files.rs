@@ -142,7 +142,7 @@ async fn dropping_without_close_ends_the_threads() {
     let folder = folder();
     let store = open(&folder.path().join("chat.db")).await;
     talk(&store, "s", "hi").await;
-    let threads = store.threads.lock().unwrap().take().unwrap();
+    let threads = store.shelf.close().unwrap();
     drop(store);
     let crate::memory::sqlite::Threads { writer, readers, writing, reading } = threads;
     drop((writer, readers));

@@ -20,7 +20,7 @@ async fn hold(store: &Sqlite) -> mpsc::Sender<()> {
         let _: Result<(), _> = wait.recv();
         Ok(())
     });
-    let queue = store.with(|threads| threads.writer.clone()).unwrap();
+    let queue = store.shelf.with(|threads| threads.writer.clone()).unwrap();
     queue.send(job).await.ok().unwrap();
     begun.await.unwrap();
     go
@@ -98,7 +98,7 @@ async fn a_commit_that_fails_fails_for_all() {
         conn.execute("INSERT INTO chunk(sid, seq, start, stop, body) VALUES(999, 1, 0, 1, x'00')", [])?;
         Ok(())
     });
-    store.with(|threads| threads.writer.clone()).unwrap().send(job).await.ok().unwrap();
+    store.shelf.with(|threads| threads.writer.clone()).unwrap().send(job).await.ok().unwrap();
     drop(go);
     assert!(answer.await.unwrap().is_err());
     assert_eq!(neighbour.await.unwrap_err().kind(), ErrorKind::Unexpected);
