@@ -9,6 +9,7 @@ use std::mem::{self, Discriminant};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorInfo, ErrorKind, Result};
+use crate::live::Frame;
 use crate::memory::{Chunk, Row, View};
 use crate::message::{Content, FinishReason, Message, Offset, Part, Status};
 
@@ -115,6 +116,19 @@ pub(crate) fn fold(chunks: &[Chunk], from: Offset) -> Result<Content> {
         whole.append(body.content.since(from.saturating_sub(chunk.from)));
     }
     Ok(whole)
+}
+
+/// What of a running reply begins at `from`, for those who watch it from elsewhere.
+pub(crate) fn frame(content: &Content, from: Offset, last: bool) -> Frame {
+    let body = if content.is_empty() { Vec::new() } else { Body::new(content).encode() };
+    Frame { end: from + content.len(), body, last }
+}
+
+/// What of a frame comes after `seen`; `None` if something between the two is missing.
+pub(crate) fn unseen(frame: &Frame, seen: Offset) -> Result<Option<Content>> {
+    let content = Body::decode(&frame.body)?.content;
+    let start = frame.end.checked_sub(content.len()).filter(|start| *start <= seen || content.is_empty());
+    Ok(start.map(|start| content.since(seen.saturating_sub(start))))
 }
 
 /// A stored row as a message; a running one with the pieces that it has so far.

@@ -8,12 +8,13 @@ use tokio::sync::Notify;
 
 use crate::error::Result;
 use crate::id::Owner;
+use crate::live::Live;
 use crate::memory::{InMemory, MAX_BODY, Memory};
 use crate::model::{ChatModel, RetryPolicy};
 use crate::persona::Persona;
 use crate::prompt::{Estimate, TokenCounter, Window};
 use crate::runner::Runner;
-use crate::runner::guard::{GuardedCounter, GuardedMemory};
+use crate::runner::guard::{GuardedCounter, GuardedLive, GuardedMemory};
 use crate::turn::Rules;
 use crate::user::User;
 
@@ -37,6 +38,7 @@ impl Engine {
         EngineBuilder {
             model: (),
             memory: Arc::new(InMemory::default()),
+            live: None,
             persona: Arc::new(Persona::plain()),
             window: Window::default(),
             counter: Arc::new(Estimate::default()),
@@ -82,6 +84,7 @@ impl Engine {
 pub struct EngineBuilder<M> {
     model: M,
     memory: Arc<dyn Memory>,
+    live: Option<Arc<dyn Live>>,
     persona: Arc<Persona>,
     window: Window,
     counter: Arc<dyn TokenCounter>,
@@ -95,6 +98,7 @@ impl<M> EngineBuilder<M> {
         EngineBuilder {
             model: Arc::new(model),
             memory: self.memory,
+            live: self.live,
             persona: self.persona,
             window: self.window,
             counter: self.counter,
@@ -107,6 +111,14 @@ impl<M> EngineBuilder<M> {
     #[must_use]
     pub fn memory(mut self, memory: impl Memory) -> Self {
         self.memory = Arc::new(memory);
+        self
+    }
+
+    /// Shows running replies to other processes on the same store as they grow. Without it they look at the store; if it is
+    /// lost they do so until it is back.
+    #[must_use]
+    pub fn live(mut self, live: impl Live) -> Self {
+        self.live = Some(Arc::new(live));
         self
     }
 
@@ -165,6 +177,7 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
             runner: Arc::new(Runner {
                 model: self.model,
                 memory: Arc::new(GuardedMemory::new(self.memory, lease)),
+                live: self.live.map(|live| Arc::new(GuardedLive(live)) as Arc<dyn Live>),
                 persona: self.persona,
                 window: self.window,
                 counter: Arc::new(GuardedCounter(self.counter)),

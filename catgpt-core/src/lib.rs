@@ -31,6 +31,11 @@ pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorInfo, ErrorKind, Result};
 pub use event::{Change, ChangeKind, Event, Finished, Started};
 pub use id::{OpId, Owner, Seq, SessionId, TurnId};
+pub use live::Live;
+#[cfg(feature = "redis")]
+pub use live::Redis;
+#[cfg(feature = "postgres")]
+pub use memory::Postgres;
 #[cfg(feature = "sqlite")]
 pub use memory::Sqlite;
 pub use memory::{InMemory, Memory};

@@ -7,6 +7,8 @@
 pub mod conformance;
 pub mod in_memory;
 mod json;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -21,6 +23,8 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::id::{OpId, Owner};
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::Postgres;
 pub use self::rows::*;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{Sqlite, fork};

@@ -2,8 +2,10 @@
 
 pub(crate) mod begin;
 mod drive;
+mod feed;
 mod follow;
 pub(crate) mod guard;
+mod publish;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{OpId, Owner, SessionId, TurnId};
+use crate::live::Live;
 use crate::live::local::Log;
 use crate::memory::{Done, Memory, Op};
 use crate::model::ChatModel;
@@ -36,6 +39,7 @@ const SWEEP_LIMIT: u32 = 500;
 pub(crate) struct Runner {
     pub(crate) model: Arc<dyn ChatModel>,
     pub(crate) memory: Arc<dyn Memory>,
+    pub(crate) live: Option<Arc<dyn Live>>,
     pub(crate) persona: Arc<Persona>,
     pub(crate) window: Window,
     pub(crate) counter: Arc<dyn TokenCounter>,
@@ -51,15 +55,15 @@ pub(crate) struct Runner {
 #[derive(Default)]
 pub(crate) struct Turns {
     running: HashMap<TurnId, Arc<Running>>,
-    /// Sends that are being committed.
-    beginning: usize,
+    /// What else is under way: sends that are being committed, replies that are shown to other processes.
+    held: usize,
     closed: bool,
     stopping: bool,
 }
 
 impl Turns {
     fn idle(&self) -> bool {
-        self.running.is_empty() && self.beginning == 0
+        self.running.is_empty() && self.held == 0
     }
 }
 
@@ -102,21 +106,29 @@ impl Runner {
     }
 
     /// Holds the engine open while a send is committed.
-    fn enter(self: &Arc<Self>) -> Result<Entered> {
-        let mut turns = self.turns();
+    fn enter(self: &Arc<Self>) -> Result<Held> {
+        let turns = self.turns();
         if turns.closed {
             return Err(Error::new(ErrorKind::Closed, "the engine is closing and takes no new turns"));
         }
-        turns.beginning += 1;
-        Ok(Entered(Arc::clone(self)))
+        Ok(self.hold(turns))
     }
 
-    fn register(&self, running: &Arc<Running>) {
+    fn hold(self: &Arc<Self>, mut turns: MutexGuard<'_, Turns>) -> Held {
+        turns.held += 1;
+        Held(Arc::clone(self))
+    }
+
+    fn register(self: &Arc<Self>, running: &Arc<Running>) {
         let mut turns = self.turns();
         if turns.stopping {
             running.stop(Stop::Shutdown);
         }
         turns.running.insert(running.turn, Arc::clone(running));
+        if let Some(live) = &self.live {
+            let held = self.hold(turns);
+            tokio::spawn(publish::publish(Arc::clone(live), running.turn, Arc::clone(&running.log), held));
+        }
     }
 
     fn forget(&self, turn: TurnId) {
@@ -187,7 +199,13 @@ impl Runner {
             let end = self.rules.patience.saturating_add(guard::write_within(self.lease)).saturating_add(TICK * 4);
             let _ = timeout(end, self.idle()).await;
         }
-        self.memory.close().await
+        let closed = self.memory.close().await;
+        if let Some(live) = &self.live
+            && let Err(error) = live.close().await
+        {
+            tracing::warn!(%error, "the live log could not be closed; nothing is lost by that");
+        }
+        closed
     }
 
     async fn idle(&self) {
@@ -208,12 +226,12 @@ impl fmt::Debug for Runner {
     }
 }
 
-/// A send that is being committed.
-struct Entered(Arc<Runner>);
+/// Keeps the engine from being idle.
+struct Held(Arc<Runner>);
 
-impl Drop for Entered {
+impl Drop for Held {
     fn drop(&mut self) {
-        self.0.turns().beginning -= 1;
+        self.0.turns().held -= 1;
         self.0.changed.notify_waiters();
     }
 }

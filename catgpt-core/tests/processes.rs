@@ -14,6 +14,9 @@ mod common;
 mod gate;
 #[path = "processes/killed.rs"]
 mod killed;
+#[cfg(feature = "redis")]
+#[path = "processes/live.rs"]
+mod live;
 #[path = "processes/other.rs"]
 mod other;
 #[path = "processes/paused.rs"]

@@ -26,8 +26,10 @@ fn play_on_all(path: &Path) {
     assert_eq!(scenario["name"].as_str(), path.file_stem().unwrap().to_str());
     play(scenario.clone(), "memory:");
     if cfg!(feature = "sqlite") {
-        play(scenario, &format!("sqlite:{}/chat.db", folder.path().display()));
+        play(scenario.clone(), &format!("sqlite:{}/chat.db", folder.path().display()));
     }
+    #[cfg(feature = "postgres")]
+    play(scenario, &catgpt_scratch::Database::new().url());
 }
 
 fn play(mut scenario: Fields, url: &str) {

@@ -2,9 +2,11 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks on its terminal")]
 
 mod metadata;
+mod node;
 mod policy;
 mod python;
 mod run;
+mod servers;
 mod steps;
 mod tidy;
 mod tree;
@@ -14,7 +16,10 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask test [STEP]...    everything that CI does, or only these steps
-       cargo xtask tidy [--verbose]  the house rules, from the text of the tree";
+       cargo xtask tidy [--verbose]  the house rules, from the text of the tree
+       cargo xtask servers [--disk] COMMAND...
+                                     a command beside scratch servers (CATGPT_TEST_POSTGRES, CATGPT_TEST_PGBOUNCER);
+                                     with --disk their commits wait for it, as benches want";
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
@@ -22,6 +27,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let ok = match args.as_slice() {
         ["test", only @ ..] => steps::run(root, only),
+        ["servers", command @ ..] => servers::beside(command),
         ["tidy"] => tidy::run(root, false),
         ["tidy", "--verbose"] => tidy::run(root, true),
         _ => Err(USAGE.to_owned()),

@@ -24,7 +24,7 @@ pub(crate) fn run(root: &Path) -> (Count, Result<(), String>) {
     }
     for (name, args) in CHECKS {
         println!("{name}");
-        if let Err(message) = run::show(run::program(&folder, python(root)).args(args).env("VIRTUAL_ENV", home(root))) {
+        if let Err(message) = run::show(run::inside(&folder, python(root)).args(args).env("VIRTUAL_ENV", home(root))) {
             return (count, Err(message));
         }
         count += Count::ONE;
@@ -43,18 +43,18 @@ fn python(root: &Path) -> PathBuf {
 /// Makes the environment if it is not there, and puts the package into it as it stands in the tree.
 fn install(root: &Path, folder: &Path) -> Result<PathBuf, String> {
     let (home, python) = (home(root), python(root));
-    if !run::exists(run::program(root, &python).arg("--version")) {
-        let made = run::show(run::program(root, "python3").args(["-m", "venv", "--clear"]).arg(&home));
+    if !run::exists(run::inside(root, &python).arg("--version")) {
+        let made = run::show(run::inside(root, "python3").args(["-m", "venv", "--clear"]).arg(&home));
         made.map_err(|e| format!("{e}\nthe tests need Python 3.11 or newer: sudo apt-get install -y python3-venv"))?;
     }
     let requirements = folder.join("tests").join("requirements.txt");
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    run::show(run::program(root, &python).args(pip).arg(requirements))?;
+    run::show(run::inside(root, &python).args(pip).arg(requirements))?;
     let develop = ["-m", "maturin", "develop", "--quiet", "--locked"];
-    run::show(run::program(folder, &python).args(develop).env("VIRTUAL_ENV", home))?;
+    run::show(run::inside(folder, &python).args(develop).env("VIRTUAL_ENV", home))?;
     Ok(python)
 }
 
 fn tests(folder: &Path, python: &Path) -> (Count, Result<(), String>) {
-    run::tests(run::program(folder, python).args(["-m", "pytest", "--color=no"]), run::PYTEST)
+    run::tests(run::inside(folder, python).args(["-m", "pytest", "--color=no"]), run::PYTEST)
 }

@@ -40,13 +40,13 @@ impl AddAssign for Count {
 /// What `cargo run` told this program about its own package is taken away: ring's build script looks at it, and would
 /// be run again each time.
 pub(crate) fn cargo(root: &Path) -> Command {
-    program(root, std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    inside(root, std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// Any program, as [`cargo`].
-pub(crate) fn program(root: &Path, name: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new(name);
-    command.current_dir(root).stdin(Stdio::null());
+/// Any program, in the same way.
+pub(crate) fn inside(folder: &Path, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder).stdin(Stdio::null());
     let ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
         if ours(&name) || OUTSIDE.contains(&name.as_str()) {

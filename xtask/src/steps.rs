@@ -4,15 +4,18 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use catgpt_scratch::Durability;
+
 use crate::run::{self, Count};
-use crate::{metadata, policy, python, tidy, tree};
+use crate::servers::Servers;
+use crate::{metadata, node, policy, python, tidy, tree};
 
 /// How long one example may run.
 const EXAMPLE_DEADLINE: Duration = Duration::from_secs(120);
 
 type Step = fn(&Path) -> (Count, Result<(), String>);
 
-const STEPS: [(&str, Step); 11] = [
+const STEPS: [(&str, Step); 12] = [
     ("tools", |root| one(tools(root))),
     ("fmt", |root| one(run::show(run::cargo(root).args(["fmt", "--all", "--check"])))),
     ("tidy", |root| one(tidy::run(root, false))),
@@ -24,6 +27,7 @@ const STEPS: [(&str, Step); 11] = [
     ("doc", |root| one(doc(root))),
     ("examples", examples),
     ("python", python::run),
+    ("node", node::tests),
 ];
 
 /// Runs all steps, or those that are named, and says how many checks and tests passed.
@@ -75,16 +79,21 @@ fn one(result: Result<(), String>) -> (Count, Result<(), String>) {
     (if result.is_ok() { Count::ONE } else { Count::default() }, result)
 }
 
-/// SQLite is built from its C source, so there must be a C compiler.
+/// SQLite is built from its C source, so there must be a C compiler; tests run PostgreSQL, PgBouncer and Redis.
 fn tools(_: &Path) -> Result<(), String> {
-    if run::exists(Command::new("cc").arg("--version")) {
+    let mut missing: Vec<&str> = Vec::new();
+    if !run::exists(Command::new("cc").arg("--version")) {
+        missing.extend(["gcc", "libc6-dev"]);
+    }
+    missing.extend(catgpt_scratch::missing_packages());
+    if missing.is_empty() {
         return Ok(());
     }
-    println!("there is no C compiler (cc); trying Debian's");
-    let install = ["install", "-y", "--no-install-recommends", "gcc", "libc6-dev"];
+    println!("not installed: {}; trying Debian's", missing.join(" "));
+    let install = [&["install", "-y", "--no-install-recommends"], &missing[..]].concat();
     let installed = run::show(Command::new("apt-get").arg("update"))
-        .and_then(|()| run::show(Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive")));
-    installed.map_err(|e| format!("{e}\nSQLite needs a C compiler: sudo apt-get {}", install.join(" ")))
+        .and_then(|()| run::show(Command::new("apt-get").args(&install).env("DEBIAN_FRONTEND", "noninteractive")));
+    installed.map_err(|e| format!("{e}\nthe tests need these packages: sudo apt-get {}", install.join(" ")))
 }
 
 /// Two variants prove most: all that there is, and the core alone with nothing.
@@ -114,7 +123,12 @@ fn deny(root: &Path) -> Result<(), String> {
 }
 
 fn tests(root: &Path) -> (Count, Result<(), String>) {
+    let servers = match Servers::start(Durability::None) {
+        Ok(servers) => servers,
+        Err(message) => return (Count::default(), Err(message)),
+    };
     let mut cargo = run::cargo(root);
+    servers.tell(&mut cargo);
     if run::exists(run::cargo(root).args(["nextest", "--version"])) {
         let args = ["nextest", "run", "--locked", "--workspace", "--all-features"];
         return run::tests(cargo.args(args), run::NEXTEST);

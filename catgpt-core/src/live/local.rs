@@ -3,6 +3,7 @@
 //! A reader holds an offset and nothing else, so a slow one costs the writer nothing; what it has missed comes merged.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +30,8 @@ struct State {
     readers: u64,
     /// One waker a reader at most, whatever tasks it was moved through; it goes with the reader.
     waiting: BTreeMap<u64, Waker>,
+    /// Whoever waits for a place further on, and is not woken before.
+    far: Option<(Offset, Waker)>,
 }
 
 impl Log {
@@ -41,6 +44,7 @@ impl Log {
             finished: None,
             readers: 0,
             waiting: BTreeMap::new(),
+            far: None,
         })))
     }
 
@@ -52,8 +56,10 @@ impl Log {
         let mut state = self.state();
         f(&mut state);
         let waiting = mem::take(&mut state.waiting);
+        let (end, over) = (state.end, state.finished.is_some());
+        let far = state.far.take_if(|(offset, _)| over || *offset <= end);
         drop(state);
-        waiting.into_values().for_each(Waker::wake);
+        waiting.into_values().chain(far.map(|(_, waker)| waker)).for_each(Waker::wake);
     }
 
     /// Adds content. Readers hear of it with the next [`announce`](Self::announce), note or end: a wake a piece would cost
@@ -84,6 +90,29 @@ impl Log {
     /// Reads the content so far.
     pub(crate) fn content<T>(&self, f: impl FnOnce(&Content) -> T) -> T {
         f(&self.state().content)
+    }
+
+    /// The content from `from` on, and whether the log has ended: then only what is stored of it counts.
+    pub(crate) fn since(&self, from: Offset) -> (Content, bool) {
+        let state = self.state();
+        let to = state.finished.as_ref().map_or(Offset::MAX, |finished| finished.stored);
+        (state.content.between(from, to), state.finished.is_some())
+    }
+
+    /// Waits until there is content up to `offset`, or the log has ended. One at a time: the second sends the first away.
+    pub(crate) async fn reached(&self, offset: Offset) {
+        poll_fn(|cx| {
+            let mut state = self.state();
+            if state.end >= offset || state.finished.is_some() {
+                return Poll::Ready(());
+            }
+            let before = state.far.replace((offset, cx.waker().clone()));
+            // As with readers: it goes after the lock.
+            drop(state);
+            drop(before);
+            Poll::Pending
+        })
+        .await;
     }
 
     pub(crate) fn is_finished(&self) -> bool {
@@ -372,6 +401,29 @@ mod tests {
             wake(&log);
             assert_eq!(task.woken(), round + 1, "who does not wait is not woken");
         }
+    }
+
+    #[test]
+    fn who_waits_for_a_place_is_woken_there_or_at_the_end_and_not_before() {
+        let (log, woken) = (log(), Arc::new(Task::default()));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        let say = |text: &str| {
+            log.push(Part::text(text));
+            log.announce();
+        };
+        let mut place = Box::pin(log.reached(5));
+        assert!(place.as_mut().poll(&mut cx).is_pending());
+        say("four");
+        title(&log, "A title");
+        assert_eq!((woken.0.load(Ordering::Relaxed), place.as_mut().poll(&mut cx)), (0, Poll::Pending));
+        say("5");
+        assert_eq!((woken.0.load(Ordering::Relaxed), place.as_mut().poll(&mut cx)), (1, Poll::Ready(())));
+        let mut place = Box::pin(log.reached(100));
+        assert!(place.as_mut().poll(&mut cx).is_pending());
+        log.finish(finished(Status::Interrupted, 4));
+        assert_eq!((woken.0.load(Ordering::Relaxed), place.as_mut().poll(&mut cx)), (2, Poll::Ready(())));
+        assert_eq!(log.since(2), (Content::from("ur"), true), "what is not stored does not count");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{InMemory, Memory};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// What a URL asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ enum Form<'a> {
 /// - `memory:`: an [`InMemory`] store, which goes with the process.
 /// - `sqlite:PATH`: a [`Sqlite`](super::Sqlite) file. SQLAlchemy's forms are the same: `sqlite:///X` is relative,
 ///   `sqlite:////X` absolute.
-/// - `postgres://…`: a PostgreSQL database; this version has none and answers [`ErrorKind::Unsupported`].
+/// - `postgres://…`: a [`Postgres`](super::Postgres) database (feature `postgres`).
 pub async fn open(url: &str) -> Result<Arc<dyn Memory>> {
     match form(url)? {
         Form::InMemory => Ok(Arc::new(InMemory::new())),
@@ -26,7 +26,10 @@ pub async fn open(url: &str) -> Result<Arc<dyn Memory>> {
         Form::Sqlite(path) => Ok(Arc::new(super::Sqlite::open(path).await?)),
         #[cfg(not(feature = "sqlite"))]
         Form::Sqlite(_) => Err(lacking("this build has no SQLite: build it with the feature `sqlite`")),
-        Form::Postgres => Err(lacking("this version has no PostgreSQL: use sqlite:PATH or memory:")),
+        #[cfg(feature = "postgres")]
+        Form::Postgres => Ok(Arc::new(super::Postgres::open(url).await?)),
+        #[cfg(not(feature = "postgres"))]
+        Form::Postgres => Err(lacking("this build has no PostgreSQL: build it with the feature `postgres`")),
     }
 }
 
@@ -36,8 +39,9 @@ pub(crate) fn check(url: &str) -> Result<()> {
     form(url).map(drop)
 }
 
+#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
 fn lacking(sentence: &'static str) -> Error {
-    Error::new(ErrorKind::Unsupported, sentence)
+    Error::new(crate::error::ErrorKind::Unsupported, sentence)
 }
 
 /// Never shows the URL in an error: there may be a password in it.
@@ -69,6 +73,7 @@ fn sqlite(rest: &str) -> Result<Form<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn every_form_means_one_path() {
@@ -124,10 +129,11 @@ mod tests {
         }
     }
 
+    #[cfg(not(feature = "postgres"))]
     #[tokio::test]
-    async fn a_backend_that_is_not_there_names_those_that_are() {
+    async fn a_backend_that_is_not_built_in_names_its_feature() {
         let error = open("postgres://u:hunter2@h/d").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("sqlite:PATH") && !error.to_string().contains("hunter2"), "{error}");
+        assert!(error.to_string().contains("feature `postgres`") && !error.to_string().contains("hunter2"), "{error}");
     }
 }

@@ -1,11 +1,13 @@
-//! Watching a turn from anywhere: in this process through its log, else through the store. And ending the dead.
+//! Watching a turn from anywhere: in this process through its log, else through the store, and between two looks at it
+//! through the live log. And ending the dead.
 
 use std::sync::Arc;
 
 use futures_util::stream::{BoxStream, StreamExt};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::drive::finished_of;
+use super::feed::{self, Feed};
 use super::{Runner, patiently};
 use crate::body::{Body, fold, message};
 use crate::error::{Error, ErrorKind, Result};
@@ -52,7 +54,8 @@ impl Runner {
         }
     }
 
-    /// Ends a turn that nobody drives, with the text that its pieces hold, under its own id.
+    /// Ends a turn that nobody drives, with the text that its pieces hold and what the live log has beyond them, under its
+    /// own id.
     pub(super) async fn bury(&self, owner: &Owner, turn: TurnId, status: Status, if_expired: bool) -> Result<()> {
         let view = match self.tail(owner, turn, 0).await {
             Ok(view) => view,
@@ -60,7 +63,10 @@ impl Runner {
             Err(error) => return Err(error),
         };
         let Some(row) = view.rows.first().filter(|row| row.status == Status::Running) else { return Ok(()) };
-        let content = fold(&view.chunks, 0)?;
+        let mut content = fold(&view.chunks, 0)?;
+        if let Some(live) = &self.live {
+            feed::append_tail(live.as_ref(), turn, &mut content).await;
+        }
         let usage = Usage {
             // A guess must not keep a turn from its end.
             input_tokens: self.input_tokens(owner, &view, row).await.unwrap_or_default(),
@@ -109,13 +115,15 @@ impl Runner {
     }
 }
 
-/// Follows a turn through the store: what is new, every time the store is looked at, until it says how the turn ended.
+/// Follows a turn: what is new every time the store is looked at, and what the live log brings meanwhile, until the store
+/// says how the turn ended.
 fn follow(runner: Arc<Runner>, owner: Owner, turn: TurnId, from: Offset, first: View) -> BoxStream<'static, Event> {
     let events = async_stream::stream! {
         // What was shown, and what the store is known to have.
         let (mut offset, mut stored) = (from, 0);
         let mut view = Ok(first);
         let mut lost: Option<Instant> = None;
+        let mut feed = Feed::new(runner.live.clone(), turn, runner.memory.caps().poll);
         if from == 0 && let Ok(view) = &view && let Some(started) = runner.started(turn, view) {
             yield started;
         }
@@ -144,8 +152,15 @@ fn follow(runner: Arc<Runner>, owner: Owner, turn: TurnId, from: Offset, first: 
                     return;
                 }
             }
-            sleep(runner.memory.caps().poll).await;
-            view = runner.tail(&owner, turn, offset).await;
+            feed.looked(offset);
+            while let Some(events) = feed.next(offset).await {
+                for event in events {
+                    offset = event.offset();
+                    yield event;
+                }
+            }
+            // The live log may be ahead of the store, and how far the store has come is worth knowing.
+            view = runner.tail(&owner, turn, offset.min(stored)).await;
         }
     };
     events.boxed()

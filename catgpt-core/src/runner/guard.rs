@@ -7,20 +7,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::FutureExt;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use futures_util::{FutureExt, future};
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{OpId, Owner};
+use crate::id::{OpId, Owner, TurnId};
+use crate::live::{Frame, Live};
 use crate::memory::{
     Answer, Begin, Begun, Caps, Checkpoint, Done, Finish, Kept, Memory, Op, Query, Read, Sealed, Swept, View,
 };
+use crate::message::Offset;
 use crate::prompt::TokenCounter;
 
 /// How long a call may take that no running turn waits for, and the most that any may take.
 const LONGEST: Duration = Duration::from_secs(10);
 /// The least that a call is given, so that a slow disk is not taken for one that hangs.
 const LEAST: Duration = Duration::from_secs(2);
+/// How long the live log may take: no turn waits for it, and a burial only so long.
+const LIVE: Duration = Duration::from_secs(3);
 
 /// A store of which every call is answered.
 pub(crate) struct GuardedMemory {
@@ -89,6 +94,38 @@ impl Memory for GuardedMemory {
 impl fmt::Debug for GuardedMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.memory.fmt(f)
+    }
+}
+
+/// A live log that answers or fails soon, and never takes a reader with it.
+pub(crate) struct GuardedLive(pub(crate) Arc<dyn Live>);
+
+#[async_trait]
+impl Live for GuardedLive {
+    async fn append(&self, turn: TurnId, frame: Frame) -> Result<()> {
+        answered(LIVE, async { self.0.append(turn, frame).await }).await
+    }
+    fn follow(&self, turn: TurnId, after: Offset) -> BoxStream<'static, Result<Frame>> {
+        let panicked = |_| Error::new(ErrorKind::Unexpected, "the live log panicked; this is a defect of its code");
+        match catch_unwind(AssertUnwindSafe(|| self.0.follow(turn, after))) {
+            Ok(frames) => {
+                let frames = AssertUnwindSafe(frames).catch_unwind();
+                frames.map(move |frame| frame.map_err(panicked).flatten()).boxed()
+            }
+            Err(panic) => stream::once(future::ready(Err(panicked(panic)))).boxed(),
+        }
+    }
+    async fn tail(&self, turn: TurnId, after: Offset) -> Result<Vec<Frame>> {
+        answered(LIVE, async { self.0.tail(turn, after).await }).await
+    }
+    async fn close(&self) -> Result<()> {
+        answered(LIVE, async { self.0.close().await }).await
+    }
+}
+
+impl fmt::Debug for GuardedLive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

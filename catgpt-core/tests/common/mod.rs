@@ -10,17 +10,37 @@ use catgpt_core::{ChatModel, Engine, Event, InMemory, Memory, Reply, RetryPolicy
 pub struct Store {
     pub memory: Arc<dyn Memory>,
     pub folder: tempfile::TempDir,
+    #[cfg(feature = "postgres")]
+    pub database: Option<catgpt_scratch::Database>,
+}
+
+impl Store {
+    fn new(memory: Arc<dyn Memory>, folder: tempfile::TempDir) -> Self {
+        Self {
+            memory,
+            folder,
+            #[cfg(feature = "postgres")]
+            database: None,
+        }
+    }
 }
 
 pub fn in_memory() -> Store {
-    Store { memory: Arc::new(InMemory::default()), folder: tempfile::tempdir().unwrap() }
+    Store::new(Arc::new(InMemory::default()), tempfile::tempdir().unwrap())
 }
 
 #[cfg(feature = "sqlite")]
 pub async fn sqlite() -> Store {
     let folder = tempfile::tempdir().unwrap();
     let memory = catgpt_core::Sqlite::open(folder.path().join("chat.db")).await.unwrap();
-    Store { memory: Arc::new(memory), folder }
+    Store::new(Arc::new(memory), folder)
+}
+
+#[cfg(feature = "postgres")]
+pub async fn postgres() -> Store {
+    let database = catgpt_scratch::Database::new();
+    let memory = catgpt_core::memory::open(&database.url()).await.unwrap();
+    Store { database: Some(database), ..Store::new(memory, tempfile::tempdir().unwrap()) }
 }
 
 /// Makes one test of a function for each memory.
@@ -33,6 +53,10 @@ macro_rules! on_each_memory {
         #[cfg(feature = "sqlite")]
         mod on_sqlite {
             $(#[tokio::test] async fn $name() { super::$name($crate::common::sqlite().await).await })*
+        }
+        #[cfg(feature = "postgres")]
+        mod on_postgres {
+            $(#[tokio::test] async fn $name() { super::$name($crate::common::postgres().await).await })*
         }
     };
 }

@@ -26,6 +26,8 @@ use super::ME;
 /// Where the other process finds its store, and how long its leases are, in milliseconds.
 pub const STORE: &str = "CATGPT_TEST_STORE";
 pub const LEASE: &str = "CATGPT_TEST_LEASE_MS";
+/// Where it finds its live log, if it has one.
+pub const LIVE: &str = "CATGPT_TEST_LIVE";
 
 /// What everybody in the process who has nothing to do with one send is called.
 pub const NOBODY: &str = "-";
@@ -50,7 +52,11 @@ pub fn poured(len: usize) -> String {
 pub async fn run(store: &Path) {
     let lease = Duration::from_millis(std::env::var(LEASE).unwrap().parse().unwrap());
     let (stage, memory) = (Stage::default(), Telling(Sqlite::open(store).await.unwrap()));
-    let engine = Engine::builder().model(stage.clone()).memory(memory).lease(lease).build();
+    let mut engine = Engine::builder().model(stage.clone()).memory(memory).lease(lease);
+    if let Ok(url) = std::env::var(LIVE) {
+        engine = engine.live(catgpt_core::live::open(&url).await.unwrap());
+    }
+    let engine = engine.build();
     let (lines, mut read) = unbounded_channel();
     std::thread::spawn(move || std::io::stdin().lines().map_while(|line| line.ok()).try_for_each(|l| lines.send(l)));
     tell(NOBODY, "ready");

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::child::{LEASE, NOBODY, STORE};
+use super::child::{LEASE, LIVE, NOBODY, STORE};
 use super::{CHILD, ME};
 
 /// The shortest lease that an engine takes.
@@ -46,7 +46,13 @@ impl Shared {
     }
 
     pub async fn other(&self, lease: Duration) -> Other {
-        Other::start(&self.path, lease).await
+        Other::start(&self.path, lease, None).await
+    }
+
+    /// Another process that shows its replies.
+    #[cfg(feature = "redis")]
+    pub async fn shown(&self, lease: Duration, live: &str) -> Other {
+        Other::start(&self.path, lease, Some(live)).await
     }
 
     pub fn sql<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
@@ -108,10 +114,11 @@ pub struct Other {
 
 impl Other {
     /// Starts it and waits until it has opened the store.
-    pub async fn start(path: &Path, lease: Duration) -> Self {
+    pub async fn start(path: &Path, lease: Duration, live: Option<&str>) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap());
         child.args([CHILD, "--exact", "--nocapture", "--test-threads=1"]).kill_on_drop(true);
         child.env(STORE, path).env(LEASE, lease.as_millis().to_string());
+        child.envs(live.map(|url| (LIVE, url)));
         let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (path, stdin) = (path.to_owned(), child.stdin.take());

@@ -61,7 +61,7 @@ const MODULES: [(&str, Layer); 19] = [
 /// What stands under a seam: a leaf, with the types that it gives to users, or (`None`) a part of the seam itself.
 type Under = (&'static str, &'static str, Option<&'static [&'static str]>);
 
-const UNDER_SEAMS: [Under; 15] = [
+const UNDER_SEAMS: [Under; 20] = [
     ("model", "retry", None),
     ("model", "decode", Some(&[])),
     ("model", "failure", Some(&[])),
@@ -74,10 +74,15 @@ const UNDER_SEAMS: [Under; 15] = [
     ("memory", "rows", None),
     ("memory", "url", None),
     ("memory", "in_memory", Some(&["InMemory"])),
+    ("memory", "postgres", Some(&["Postgres"])),
     ("memory", "sqlite", Some(&["Sqlite"])),
     ("memory", "conformance", Some(&[])),
-    // The one log that there is. It becomes a leaf when `live` is a trait with a second implementation.
+    // The log of a turn that runs here: the runner writes it and every other live log is filled from it.
     ("live", "local", None),
+    ("live", "url", None),
+    ("live", "in_memory", Some(&["InMemoryLive"])),
+    ("live", "redis", Some(&["Redis"])),
+    ("live", "conformance", Some(&[])),
 ];
 
 /// The one choice of a leaf in the middle: what an engine is given that is told nothing.

@@ -59,7 +59,7 @@ impl Shelf {
         self.back.wait_while(lock(&self.state), forking).unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pause(&self) {
+    pub(super) fn pause(&self) {
         let mut state = lock(&self.state);
         if matches!(*state, State::Open(_))
             && let State::Open(threads) = std::mem::replace(&mut *state, State::Forking)
@@ -72,7 +72,7 @@ impl Shelf {
         }
     }
 
-    fn resume(&self) {
+    pub(super) fn resume(&self) {
         let mut state = lock(&self.state);
         if matches!(*state, State::Forking) {
             // What cannot be opened any more is closed, and says so.

@@ -38,7 +38,8 @@ fn watched(path: &Path) -> (Sqlite, Arc<Mutex<Work>>) {
     };
     conn.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT | TraceEventCodes::SQLITE_TRACE_ROW, Some(note)).unwrap();
     let threads = start(path, conn).unwrap();
-    (Sqlite { path: path.into(), shelf: Shelf::new(path.into(), threads) }, work)
+    let path: Arc<Path> = path.into();
+    (Sqlite { shelf: Shelf::new(Arc::clone(&path), threads), path }, work)
 }
 
 fn taken(work: &Mutex<Work>) -> Work {

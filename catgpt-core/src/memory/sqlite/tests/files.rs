@@ -151,3 +151,16 @@ async fn dropping_without_close_ends_the_threads() {
         assert!(end.await.is_err());
     }
 }
+
+#[tokio::test]
+async fn around_a_fork_no_file_is_open_and_after_it_all_goes_on() {
+    let folder = folder();
+    let path = folder.path().join("chat.db");
+    let store = open(&path).await;
+    talk(&store, "s", "hi").await;
+    store.shelf.pause();
+    // The last connection that closes puts the journal into the file and takes it away.
+    assert!(!folder.path().join("chat.db-wal").exists());
+    store.shelf.resume();
+    talk(&store, "s", "and again").await;
+}

@@ -1,0 +1,10 @@
+//! The contract on a real server, and what only a server at the end of a wire can suffer.
+
+mod conformance;
+mod cuts;
+mod kit;
+mod outages;
+mod proxy;
+mod races;
+mod schema;
+mod tls;

@@ -1,0 +1,127 @@
+//! The steps of a turn: one call of a function in the database each.
+
+use tokio_postgres::Row as Record;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::fault::{changed, damaged};
+use super::link::Link;
+use super::row::{count, get, int, left, messages, millis, session, turn, uuid};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Owner, TurnId};
+use crate::memory::{Begin, Begun, Checkpoint, Finish, Kept, Limit, Opened, Parent, Sealed};
+
+const BEGIN: &str = "SELECT * FROM catgpt.begin_turn_v1($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16)";
+const CHECKPOINT: &str = "SELECT catgpt.checkpoint_v1($1,$2,$3,$4,$5,$6,$7) AS cancel";
+const FINISH: &str = "SELECT * FROM catgpt.finish_turn_v1($1,$2,$3,$4,$5,$6)";
+
+/// The most bytes of bodies in one answer: the database puts it together in memory, where a value has 1 GiB.
+const MOST: u64 = 256 << 20;
+
+/// The bounds of a read as the functions take them.
+pub(super) fn bounds(limit: Limit) -> (i64, i64) {
+    (i64::from(limit.messages), int(limit.bytes.min(MOST)))
+}
+
+pub(super) async fn begin(link: &Link, owner: &Owner, begin: &Begin) -> Result<Begun> {
+    let (place, parent) = match begin.parent {
+        Parent::Head => (0i16, None),
+        Parent::Under(seq) => (1, Some(int(seq))),
+        Parent::Beside(seq) => (2, seq.map(int)),
+    };
+    let (key, hash) = begin.key.as_ref().map(|(key, hash)| (key, hash.as_slice())).unzip();
+    let (messages, bytes) = bounds(begin.window);
+    let given = [
+        (&owner.as_str() as _, Type::TEXT),
+        (&begin.session.as_str() as _, Type::TEXT),
+        (&uuid(begin.turn.to_bytes()) as _, Type::UUID),
+        (&key as _, Type::TEXT),
+        (&hash as _, Type::BYTEA),
+        (&place as _, Type::INT2),
+        (&parent as _, Type::INT8),
+        (&begin.if_version.map(int) as _, Type::INT8),
+        (&begin.message as _, Type::BYTEA),
+        (&begin.title as _, Type::BYTEA),
+        (&begin.model as _, Type::TEXT),
+        (&begin.pin.body as _, Type::BYTEA),
+        (&begin.pin.replace as _, Type::BOOL),
+        (&millis(begin.lease) as _, Type::INT8),
+        (&messages as _, Type::INT8),
+        (&bytes as _, Type::INT8),
+    ];
+    begun(&link.ask_one(BEGIN, &given).await?)
+}
+
+fn begun(record: &Record) -> Result<Begun> {
+    let other = || Ok::<TurnId, Error>(turn(get::<Uuid>(record, "other")?));
+    let refuse = |kind, sentence: &'static str| Err(Error::new(kind, sentence));
+    match get(record, "outcome")? {
+        "started" => Ok(Begun::Started(Box::new(Opened {
+            session: session(record)?,
+            created: get(record, "made")?,
+            user_seq: get::<Option<i64>>(record, "asked")?.map(count),
+            reply_seq: count(get(record, "reply")?),
+            window: messages(record)?,
+        }))),
+        "replay" => Ok(Begun::Replay { turn: other()? }),
+        "busy" => Ok(Begun::Busy { turn: other()?, lease_left: left(record)? }),
+        "stale" => Ok(Begun::Stale { turn: other()? }),
+        "foreign" => Err(Error::not_found("turn").with_turn(other()?)),
+        "elsewhere" => refuse(ErrorKind::Conflict, "the turn's id is another session's: make a fresh one"),
+        "key_used" => refuse(ErrorKind::Conflict, "the idempotency key was used for something else: use a fresh key"),
+        "changed" => Err(changed(get::<i64>(record, "number")?)),
+        "no_message" => Err(no_message(record)?),
+        "not_asked" => refuse(ErrorKind::InvalidInput, "only a user's message can be answered again: name one"),
+        _ => Err(damaged("an answer that means nothing")),
+    }
+}
+
+/// A message that is not there.
+pub(super) fn no_message(record: &Record) -> Result<Error> {
+    let error = Error::not_found("message");
+    Ok(match get::<Option<i64>>(record, "number")? {
+        Some(seq) => error.with("seq", seq),
+        None => error,
+    })
+}
+
+pub(super) async fn checkpoint(link: &Link, owner: &Owner, piece: &Checkpoint) -> Result<Kept> {
+    let given = [
+        (&owner.as_str() as _, Type::TEXT),
+        (&uuid(piece.turn.to_bytes()) as _, Type::UUID),
+        (&int(piece.from) as _, Type::INT8),
+        (&int(piece.to) as _, Type::INT8),
+        (&piece.body as _, Type::BYTEA),
+        (&millis(piece.lease) as _, Type::INT8),
+        (&piece.sync as _, Type::BOOL),
+    ];
+    let record = link.ask_one(CHECKPOINT, &given).await?;
+    Ok(match get::<Option<bool>>(&record, "cancel")? {
+        Some(cancel) => Kept::Renewed { cancel },
+        None => Kept::Refused,
+    })
+}
+
+pub(super) async fn finish(link: &Link, owner: &Owner, finish: &Finish) -> Result<Sealed> {
+    let usage = finish.usage.map(|usage| serde_json::to_string(&usage)).transpose();
+    let usage = usage.map_err(|e| Error::new(ErrorKind::Unexpected, "the usage cannot be written").caused_by(e))?;
+    let given = [
+        (&owner.as_str() as _, Type::TEXT),
+        (&uuid(finish.turn.to_bytes()) as _, Type::UUID),
+        (&i16::from(finish.status.code()) as _, Type::INT2),
+        (&finish.body as _, Type::BYTEA),
+        (&usage as _, Type::TEXT),
+        (&finish.if_expired as _, Type::BOOL),
+    ];
+    let record = link.ask_one(FINISH, &given).await?;
+    match get(&record, "outcome")? {
+        "now" => Ok(Sealed::Now),
+        "before" => {
+            let row = messages(&record)?.pop().ok_or_else(|| damaged("a turn without its reply"))?;
+            Ok(Sealed::Before(Box::new(row)))
+        }
+        "alive" => Ok(Sealed::Alive { lease_left: left(&record)? }),
+        "no_turn" => Err(Error::not_found("turn").with_turn(finish.turn)),
+        _ => Err(damaged("an answer that means nothing")),
+    }
+}

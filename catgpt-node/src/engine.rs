@@ -1,0 +1,71 @@
+//! An engine, and calls on their way.
+
+use std::sync::Arc;
+
+use catgpt_core::bridge::{Bridge, DeskCaps, DeskMemory, DeskModel, DeskTimeouts, Ticket};
+use catgpt_core::memory::Memory;
+use catgpt_core::model::ChatModel;
+use napi_derive::napi;
+use serde::Deserialize;
+
+use crate::desk::Desk;
+use crate::hub::Hub;
+use crate::play::Play;
+use crate::{Id, read, thrown};
+
+/// What the application has written itself.
+#[derive(Deserialize)]
+struct Own {
+    model: Option<OwnModel>,
+    memory: Option<DeskCaps>,
+}
+
+#[derive(Deserialize)]
+struct OwnModel {
+    name: String,
+    timeouts: DeskTimeouts,
+}
+
+/// An engine; making one does no I/O.
+#[napi]
+#[derive(Debug)]
+pub struct Engine(Arc<Bridge>);
+
+#[napi]
+impl Engine {
+    /// `own` says what of it is asked at the desk; a play takes the place of the model.
+    #[napi(constructor)]
+    pub fn new(config: String, desk: &Desk, own: String, play: Option<&Play>) -> napi::Result<Self> {
+        let own: Own = read(&own)?;
+        let asked = |model: OwnModel| Arc::new(DeskModel::new(model.name, desk.shared(), model.timeouts)) as _;
+        let model: Option<Arc<dyn ChatModel>> = play.map(Play::model).or(own.model.map(asked));
+        let kept = |caps| Arc::new(DeskMemory::new(desk.shared(), caps)) as Arc<dyn Memory>;
+        Bridge::new(&config, model, own.memory.map(kept)).map(|bridge| Self(Arc::new(bridge))).map_err(thrown)
+    }
+
+    /// Begins a call. Its answer comes to the hub.
+    #[napi]
+    pub fn call(&self, hub: &Hub, call: String) -> napi::Result<Call> {
+        self.0.call(&hub.shared(), &call).map(Call).map_err(thrown)
+    }
+}
+
+/// A call on its way.
+#[napi]
+#[derive(Debug)]
+pub struct Call(Ticket);
+
+#[napi]
+impl Call {
+    /// The number under which its answer comes.
+    #[napi(getter)]
+    pub fn id(&self) -> Id {
+        self.0.id.cast_signed()
+    }
+
+    /// Nobody waits for the answer any more.
+    #[napi]
+    pub fn abandon(&self) {
+        self.0.abandon();
+    }
+}

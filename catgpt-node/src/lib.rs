@@ -1,0 +1,45 @@
+//! The native half of `catgpt-node`: [`catgpt_core::bridge`] for one event loop of Node, private to the package.
+//!
+//! JSON goes in and out as one string a crossing, because reading one with `JSON.parse` is cheaper than building objects
+//! property by property. Errors cross as the JSON of an `ErrorInfo`; the package makes the classes.
+
+mod desk;
+mod engine;
+mod hub;
+pub mod persona;
+mod play;
+mod stream;
+
+use catgpt_core::{Error, ErrorKind, SessionId};
+use napi_derive::napi;
+
+/// Every kind of error, for the check of the package's table: `[[kind, retryable], …]`.
+#[napi]
+pub fn kinds() -> String {
+    write(&ErrorKind::ALL.map(|kind| (kind, kind.is_retryable())))
+}
+
+/// An id for a new session.
+#[napi]
+pub fn fresh_session() -> String {
+    SessionId::fresh().as_str().to_owned()
+}
+
+/// The number that a subscription, call or question bears; in JavaScript a `number`.
+type Id = i64;
+
+/// An error as Node can throw it: its message is the JSON of an `ErrorInfo`.
+fn thrown(error: impl Into<Error>) -> napi::Error {
+    napi::Error::from_reason(write(&error.into().info()))
+}
+
+/// Reads JSON that the package wrote.
+fn read<T: serde::de::DeserializeOwned>(json: &str) -> napi::Result<T> {
+    let bad = |error| Error::new(ErrorKind::InvalidInput, "these options cannot be read").caused_by(error);
+    serde_json::from_str(json).map_err(bad).map_err(thrown)
+}
+
+/// Writes JSON for the package.
+fn write(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("plain data has a JSON form")
+}

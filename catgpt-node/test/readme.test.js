@@ -1,0 +1,86 @@
+/** The README's programs run as they stand. */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { after, test } from "node:test";
+import { Engine } from "catgpt-node";
+import { GATED, folder, runModule, scripted } from "./kit/kit.js";
+
+const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+const blocks = [...readme.matchAll(/```(?:js|ts)\n([^]*?)```/g)].map(([, code]) => code);
+const block = (words) => blocks.find((code) => code.includes(words)) ?? assert.fail(`no block with ${words}`);
+
+test("the first example streams, without a key or a network", async () => {
+  const here = JSON.stringify(`sqlite:${folder()}/chat.db`);
+  const { code, stdout, stderr } = await runModule(blocks[0].replace('"sqlite:chat.db"', here));
+  assert.deepEqual([code, stdout.includes("Plan three days in Kyoto")], [0, true], stderr);
+  assert.ok(blocks[0].trimEnd().split("\n").length <= 10);
+});
+
+/** Runs a block with these names in scope, and gives what it calls `result`. */
+const evaluate = (code, scope, result) => new Function(...Object.keys(scope), `${code}\nreturn ${result};`)(...Object.values(scope));
+const withoutTypes = (code) => code.replace(/^import .*$/gm, "").replace(/: Request\b/g, "").replace(/^export /gm, "");
+
+test("the fetch handler streams, and answers 409 while a turn runs", async () => {
+  const { engine, model } = scripted(GATED);
+  const { errorResponse } = await import("catgpt-node");
+  const POST = evaluate(withoutTypes(block("export const POST")), { engine, errorResponse, owner: () => "alice" }, "POST");
+  const post = () => POST(new Request("http://localhost/", { method: "POST", body: "Hi" }));
+  const response = await post();
+  assert.equal((await post()).status, 409);
+  model.open("g");
+  assert.match(await response.text(), /"type":"finished","status":"complete"/);
+});
+
+test("the Express handlers stream, answer 409, and resume what an EventSource has missed", async () => {
+  const { engine, model } = scripted(GATED);
+  const app = await express((app, express) => evaluate(block("app.post"), { engine, app, express }, "app"));
+  const response = await fetch(app, { method: "POST", body: "Hi" });
+  const busy = await fetch(app, { method: "POST", body: "Hi" });
+  assert.deepEqual([busy.status, (await busy.json()).error.kind], [409, "busy"]);
+  model.open("g");
+  const ids = (await response.text()).match(/^id: .*$/gm).map((id) => id.slice(4));
+  assert.ok(ids.at(-1).endsWith(":11"));
+  const resumed = await fetch(app, { headers: { "last-event-id": ids.at(-1).replace(/:11$/, ":6") } });
+  assert.match(await resumed.text(), /"text":"world"/);
+});
+
+/** As much of Express as the README uses. */
+async function express(build) {
+  const routes = {};
+  const app = { post: (_, body, handler) => (routes.POST = handler), get: (_, handler) => (routes.GET = handler) };
+  build(app, { text: () => null });
+  const server = createServer(async (req, res) => {
+    let body = "";
+    for await (const chunk of req.setEncoding("utf8")) body += chunk;
+    Object.assign(req, { body, user: { id: "alice" }, params: { id: "chat" }, get: (name) => req.headers[name] });
+    res.status = (status) => Object.assign(res, { statusCode: status });
+    res.json = (data) => res.setHeader("content-type", "application/json").end(JSON.stringify(data));
+    await routes[req.method](req, res);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  after(() => server.close());
+  return `http://127.0.0.1:${server.address().port}/`;
+}
+
+test("the generator and the script are what they are said to be", async () => {
+  const ask = async function* () {
+    yield "Meow";
+  };
+  const engine = evaluate(block("async function*"), { Engine, ask }, "engine");
+  assert.equal(await (await engine.user("alice").session("chat").send("Hi")).text(), "Meow");
+  const { Scripted } = await import("catgpt-node/testing");
+  const model = evaluate(withoutTypes(block("new Scripted")), { Scripted }, "model");
+  assert.equal(await (await new Engine({ model }).user("alice").session("chat").send("Hi")).text(), "Hello world");
+});
+
+test("the errors are caught as shown", async () => {
+  const { session } = scripted(GATED);
+  const { turn } = await session.send("Hi");
+  const { BusyError, CatgptError } = await import("catgpt-node");
+  const said = [];
+  const scope = { session, BusyError, CatgptError, console: { log: (...words) => said.push(words) } };
+  await evaluate(`const result = (async () => { ${block("message-17")} })();`, scope, "result");
+  assert.deepEqual(said, [["running:", turn]]);
+});

@@ -1,0 +1,104 @@
+/** The public types as users write against them; `types.test.js` compiles this and never runs it. */
+import {
+  BusyError,
+  CatgptError,
+  Engine,
+  ERRORS,
+  Persona,
+  errorResponse,
+  type ChatModel,
+  type ErrorKind,
+  type Event,
+  type Finished,
+  type Memory,
+  type Message,
+  type ModelRequest,
+  type Reply,
+} from "catgpt-node";
+import { Scripted } from "catgpt-node/testing";
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const same = <A, B>(_: Same<A, B>): void => {};
+
+const engine = new Engine({ model: "gpt-4o-mini", memory: "sqlite:chat.db", persona: Persona.cat() });
+const session = engine.user("alice").session("trip");
+const signal = new AbortController().signal;
+
+export async function stream(): Promise<void> {
+  await using reply = await session.send("Plan three days in Kyoto", { signal, key: "1", busy: "queue", onDrop: "cancel" });
+  for await (const event of reply) {
+    same<typeof event, Event>(true);
+    if (event.type === "text") same<typeof event.text, string>(true);
+  }
+  same<Awaited<ReturnType<typeof reply.text>>, string>(true);
+  same<Awaited<ReturnType<typeof reply.result>>, Finished>(true);
+  same<Awaited<ReturnType<typeof session.history>>, Message[]>(true);
+  await reply.cancel({ signal });
+}
+
+/** The union is closed: a missing case is an error of the compiler. */
+export function show(event: Event): string {
+  switch (event.type) {
+    case "started":
+      return event.turn + event.reply_seq.toFixed();
+    case "text":
+    case "reasoning":
+      return event.text;
+    case "tool_call":
+      return event.name;
+    case "tool_result":
+      return String(event.output);
+    case "part":
+      return event.part.type;
+    case "retrying":
+      return event.error.kind;
+    case "title":
+      return event.title;
+    case "finished":
+      return event.status + (event.error?.message ?? event.usage?.output_tokens ?? "");
+    default:
+      return event satisfies never;
+  }
+}
+
+export const POST = async (request: Request): Promise<Response> => {
+  try {
+    return (await session.send(await request.text())).toResponse({ status: 200, keepAliveMs: 5_000 });
+  } catch (error) {
+    return errorResponse(error);
+  }
+};
+
+export function caught(error: unknown): string {
+  if (error instanceof BusyError) same<typeof error.code, "busy">(true);
+  if (error instanceof CatgptError) return error.code satisfies ErrorKind;
+  return ERRORS.not_found.name;
+}
+
+const model: ChatModel = {
+  name: "mine",
+  async *stream({ messages }: ModelRequest, signal) {
+    yield "text";
+    yield { reasoning: String(messages.length) };
+    if (!signal.aborted) yield { finish: "stop" };
+  },
+};
+new Engine({ model });
+new Engine({ model: async ({ turn }) => turn ?? "none" });
+new Engine({ model: Scripted.reply("Hi"), memory: {} as Memory, windowMessages: 10 });
+new Scripted([{ text: "a" }, { gate: "g" }, { error: "unavailable" }, { delay_ms: 1 }, { hang: true }]);
+
+export const bytes = (reply: Reply): ReadableStream<Uint8Array> => reply.toSSEStream({ minIntervalMs: 10 });
+
+// @ts-expect-error an owner is a string
+engine.user(undefined);
+// @ts-expect-error there is no such option
+new Engine({ colour: 1 });
+// @ts-expect-error there is no such way to be busy
+void session.send("Hi", { busy: "wait" });
+// @ts-expect-error events are what the library says
+show({ type: "colour" });
+// @ts-expect-error a model says text, not numbers
+new Engine({ model: () => 7 });
+// @ts-expect-error a memory has seven methods
+new Engine({ memory: { read: () => null } });

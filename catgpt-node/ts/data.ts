@@ -1,0 +1,148 @@
+/** Plain data, as the library streams and stores it; the names are those of its JSON, the same in every language. */
+import type { ErrorInfo } from "./errors.js";
+
+/** A turn's id, unique in the store. */
+export type TurnId = string;
+
+/** Who speaks. */
+export type Role = "system" | "user" | "assistant" | "summary";
+
+/** How far a message, and so its turn, has come. All but `running` are final. */
+export type Status = "running" | "complete" | "cancelled" | "interrupted" | "failed" | "paused";
+
+/** Why the model stopped; another word is the provider's own. */
+export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter" | (string & {});
+
+/** What a turn used, in tokens. */
+export interface Usage {
+  input_tokens: number;
+  output_tokens: number;
+  cached_tokens?: number;
+  reasoning_tokens?: number;
+  /** The provider sent no numbers; these are a guess. */
+  estimated?: boolean;
+}
+
+/** A call that the model asks for. */
+export interface ToolCall {
+  id: string;
+  name: string;
+  arguments: unknown;
+}
+
+/** What a call gave. */
+export interface ToolResult {
+  id: string;
+  output: unknown;
+  is_error?: boolean;
+}
+
+/** One piece of a message's content. */
+export type Part =
+  | { type: "text"; text: string }
+  | { type: "reasoning"; text: string }
+  | ({ type: "tool_call" } & ToolCall)
+  | ({ type: "tool_result" } & ToolResult)
+  | { type: "image"; url: string; media_type?: string }
+  | { type: "citation"; url: string; title?: string };
+
+/** The turn is committed and runs. */
+export interface Started {
+  type: "started";
+  /** The version of the events' JSON. */
+  v: number;
+  turn: TurnId;
+  session: string;
+  user_seq: number | null;
+  reply_seq: number;
+  persona: string;
+  model: string;
+  offset: number;
+}
+
+/** The end. Always last, always there, sent after its commit. */
+export interface Finished {
+  type: "finished";
+  status: Exclude<Status, "running">;
+  finish_reason: FinishReason | null;
+  usage: Usage | null;
+  /** The offset up to which the reply is stored. Who holds more cuts back to it. */
+  stored: number;
+  /** Tool calls that wait for a decision. */
+  pending?: ToolCall[];
+  error?: ErrorInfo;
+  offset: number;
+}
+
+/** One thing that a reply yields. Every event carries the offset after it, which is where a new subscription goes on. */
+export type Event =
+  | Started
+  | { type: "text"; text: string; offset: number }
+  | { type: "reasoning"; text: string; offset: number }
+  | ({ type: "tool_call"; offset: number } & ToolCall)
+  | ({ type: "tool_result"; offset: number } & ToolResult)
+  | { type: "part"; part: Part; offset: number }
+  | { type: "retrying"; attempt: number; after_ms: number; error: ErrorInfo; offset: number }
+  | { type: "title"; title: string; offset: number }
+  | Finished;
+
+/** One node of a session's tree. */
+export interface Message {
+  seq: number;
+  parent: number | null;
+  turn?: TurnId;
+  role: Role;
+  status: Status;
+  content: Part[];
+  model?: string;
+  finish_reason?: FinishReason;
+  usage?: Usage;
+  error?: ErrorInfo;
+  created_ms: number;
+}
+
+/** What is known about a session besides its messages. */
+export interface SessionInfo {
+  id: string;
+  title: string | null;
+  persona: string | null;
+  /** The newest message of the active branch. */
+  head: number | null;
+  /** Grows with every change. */
+  version: number;
+  messages: number;
+  running: TurnId | null;
+  created_ms: number;
+  updated_ms: number;
+}
+
+/** Where a list of sessions goes on. */
+export interface Cursor {
+  updated_ms: number;
+  session: string;
+}
+
+/** One page of an owner's sessions, the latest changed first. */
+export interface SessionPage {
+  sessions: SessionInfo[];
+  next: Cursor | null;
+}
+
+/** What happened to an owner's sessions. */
+export interface Change {
+  /** Its number in the owner's journal: 1, 2, 3… */
+  n: number;
+  session: string;
+  turn?: TurnId;
+  kind: "created" | "titled" | "updated" | "deleted" | "turn_begun" | "turn_ended" | (string & {});
+  at_ms: number;
+}
+
+/** Sampling parameters; what is not set is the model's default. */
+export interface Params {
+  temperature?: number;
+  top_p?: number;
+  max_tokens?: number;
+  stop?: string[];
+  seed?: number;
+}

@@ -1,0 +1,81 @@
+/** Where an engine asks the application's own model and memory. */
+import { keepCause } from "./causes.js";
+import { CatgptError, UnsupportedError } from "./errors.js";
+import { hub, type Asked } from "./hub.js";
+import type { Memory } from "./memory.js";
+import type { ChatModel, ModelAnswer, ModelEvent, ModelRequest } from "./model.js";
+import { native, type NativeDesk } from "./native.js";
+import { spelled } from "./options.js";
+import { STREAK, breathe } from "./pace.js";
+
+/** How the core's questions are called here. */
+const METHODS: Record<string, keyof Memory> = { begin_turn: "beginTurn", finish_turn: "finishTurn" };
+
+type Method = (args: unknown, signal: AbortSignal) => unknown;
+
+export class Desk implements Asked {
+  readonly native: NativeDesk = new native.Desk(hub().native);
+
+  constructor(
+    readonly model: ChatModel | undefined,
+    readonly memory: Memory | undefined,
+  ) {
+    if (model || memory) hub().desks.set(this.native.id, this);
+  }
+
+  /** What is asked here, as the native half reads it. */
+  describe(): string {
+    const { model, memory } = this;
+    const timeouts = { first_ms: model?.firstMs, idle_ms: model?.idleMs };
+    const { durable, shared, leaseMs, pollMs, timeoutMs } = memory ?? {};
+    return JSON.stringify({
+      model: model && { name: model.name ?? "model", timeouts },
+      memory: memory && spelled({ durable, shared, leaseMs, pollMs, timeoutMs }),
+    });
+  }
+
+  /** Nothing is asked any more. */
+  leave(): void {
+    hub().desks.delete(this.native.id);
+    this.native.leave();
+  }
+
+  async answer(question: number, method: string, body: unknown, signal: AbortSignal): Promise<void> {
+    try {
+      await (method === "stream" ? this.#stream(question, body, signal) : this.#look(question, method, body, signal));
+      this.native.end(question);
+    } catch (error) {
+      if (!signal.aborted) this.#fail(question, body, error);
+    }
+  }
+
+  async #look(question: number, method: string, body: unknown, signal: AbortSignal): Promise<void> {
+    const name = METHODS[method] ?? (method as keyof Memory);
+    const asked = this.memory?.[name] as Method | undefined;
+    if (!asked && name !== "close") throw new UnsupportedError(`this memory has no method ${name}`);
+    const answer = await asked?.call(this.memory, body, signal);
+    this.native.say(question, JSON.stringify(answer ?? null));
+  }
+
+  async #stream(question: number, body: unknown, signal: AbortSignal): Promise<void> {
+    const answer = await this.model?.stream(body as ModelRequest, signal);
+    let ready = STREAK;
+    for await (const event of pieces(answer ?? [])) {
+      const heard = this.native.say(question, JSON.stringify(typeof event === "string" ? { text: event } : event));
+      if (heard === "gone" || signal.aborted) return;
+      if (heard === "wait") await hub().park(question);
+      if (--ready === 0) ready = (await breathe(), STREAK);
+    }
+  }
+
+  #fail(question: number, body: unknown, error: unknown): void {
+    keepCause(question, (body as { turn?: unknown }).turn, error);
+    if (error instanceof CatgptError) this.native.fail(question, JSON.stringify(error));
+    else this.native.raised(question, error instanceof Error ? error.constructor.name : typeof error);
+  }
+}
+
+function pieces(answer: ModelAnswer): AsyncIterable<ModelEvent> | Iterable<ModelEvent> {
+  if (typeof answer === "string") return [answer];
+  return Symbol.asyncIterator in answer || Symbol.iterator in answer ? answer : [answer];
+}

@@ -1,0 +1,87 @@
+/** Model, memory and persona put together; hands out users. */
+import { Desk } from "./desk.js";
+import { InvalidInputError, crossing } from "./errors.js";
+import { hub } from "./hub.js";
+import type { Memory } from "./memory.js";
+import type { ChatModel, ModelFunction } from "./model.js";
+import { native, type NativeEngine } from "./native.js";
+import { spelled, type CallOptions } from "./options.js";
+import type { Persona } from "./persona.js";
+import { Scope } from "./scope.js";
+import { Scripted } from "./testing.js";
+import { User } from "./user.js";
+
+/** An engine's parts; what is left out is as the engine has it. */
+export interface EngineOptions {
+  /** A model's name at the endpoint, `offline` for the built-in cat, or a model of yours. Left out: `OPENAI_MODEL`. */
+  model?: string | ChatModel | ModelFunction | Scripted | undefined;
+  /** The endpoint; left out: `OPENAI_BASE_URL`, else OpenAI's own. */
+  baseUrl?: string | undefined;
+  /** The key; left out: `OPENAI_API_KEY`. */
+  apiKey?: string | undefined;
+  /** The store's URL (`memory:`, `sqlite:chat.db`), or a store of yours. */
+  memory?: string | Memory | undefined;
+  /** Who answers: a persona, or the name of a built-in one. */
+  persona?: Persona | string | undefined;
+  /** How many messages the model is sent. */
+  windowMessages?: number | undefined;
+  /** How many tokens the model is sent. */
+  windowTokens?: number | undefined;
+  /** How often the model is asked at most before anything was shown; 1 never retries. */
+  attempts?: number | undefined;
+  /** The first pause between two attempts, in milliseconds. */
+  retryBaseMs?: number | undefined;
+  /** How long a turn is believed alive after its last checkpoint, in milliseconds. */
+  leaseMs?: number | undefined;
+}
+
+/** Making one does no I/O; the first call opens the store. */
+export class Engine implements AsyncDisposable {
+  readonly #native: NativeEngine;
+  readonly #desk: Desk;
+
+  constructor({ model, memory, ...rest }: EngineOptions = {}) {
+    const own = typeof model === "string" || model instanceof Scripted ? undefined : model;
+    const url = typeof memory === "string" ? memory : undefined;
+    const config = { ...rest, model: typeof model === "string" ? model : undefined, memory: url };
+    const desk = new Desk(asModel(own), url === undefined ? (memory as Memory | undefined) : undefined);
+    const play = model instanceof Scripted ? model.play : undefined;
+    this.#native = crossing(() => new native.Engine(JSON.stringify(spelled(config)), desk.native, desk.describe(), play));
+    this.#desk = desk;
+  }
+
+  /** An owner of sessions: a user, a tenant, an anonymous id. */
+  user(owner: string): User {
+    if (typeof owner !== "string") throw new InvalidInputError("an owner is a string; `local()` is for single-user programs");
+    return new User(new Scope(this.#native, owner));
+  }
+
+  /** The one owner of a single-user program. */
+  local(): User {
+    return new User(new Scope(this.#native, null));
+  }
+
+  /** Opens the store now, to hear at once if it cannot be used. */
+  async open({ signal }: CallOptions = {}): Promise<void> {
+    await hub().call(this.#native, { do: "open" }, signal);
+  }
+
+  /** Ends turns that nobody drives any more; a long-lived engine does it by itself. */
+  async sweep({ signal }: CallOptions = {}): Promise<void> {
+    await hub().call(this.#native, { do: "sweep" }, signal);
+  }
+
+  /** Takes no new sends, waits for turns that run, ends the rest `interrupted` with their text, and closes the store. */
+  async close({ deadlineMs, signal }: CallOptions & { deadlineMs?: number } = {}): Promise<void> {
+    await hub().call(this.#native, { do: "close", deadline_ms: deadlineMs }, signal);
+    this.#desk.leave();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function asModel(model: ChatModel | ModelFunction | undefined): ChatModel | undefined {
+  return typeof model === "function" ? { name: model.name || "model", stream: model } : model;
+}

@@ -1,0 +1,128 @@
+/** This event loop's place at the engine: who waits for what, and the one wake that brings it. */
+import { onAbort } from "./abort.js";
+import { crossing, errorFrom, type ErrorInfo } from "./errors.js";
+import type { Event } from "./data.js";
+import { causeOf } from "./causes.js";
+import { native, type NativeEngine, type NativeHub, type NativeStream } from "./native.js";
+
+/** A call's answer: data, or a turn to watch. */
+export type Answer = { data: unknown } | Arrived;
+
+/** A turn to watch. */
+export interface Arrived {
+  id: number;
+  stream: NativeStream;
+  turn: string;
+  session: string;
+}
+
+/** Where the application's own code is asked. */
+export interface Asked {
+  answer(question: number, method: string, body: unknown, signal: AbortSignal): Promise<void>;
+}
+
+type News =
+  | { is: "events"; id: number; events: Event[] }
+  | { is: "ready"; id: number }
+  | { is: "reply"; id: number; stream: number; turn: string; session: string }
+  | { is: "data"; id: number; data: unknown }
+  | { is: "failed"; id: number; error: ErrorInfo; cause: number | null }
+  | { is: "ask"; desk: number; id: number; method: string; body: unknown }
+  | { is: "forget"; id: number };
+
+interface Waiting {
+  resolve(answer: Answer): void;
+  reject(error: unknown): void;
+}
+
+class Hub {
+  readonly native: NativeHub = new native.Hub(() => this.#drain());
+  readonly desks = new Map<number, Asked>();
+  readonly #calls = new Map<number, Waiting>();
+  readonly #parked = new Map<number, (events: Event[] | null) => void>();
+  readonly #questions = new Map<number, AbortController>();
+  /** The wake does not keep the process alive; this does, while somebody waits. */
+  readonly #alive = setInterval(() => {}, 2 ** 30).unref();
+
+  /** Makes a call. An abort leaves nothing, or a turn that runs. */
+  call(engine: NativeEngine, call: object, signal?: AbortSignal): Promise<Answer> {
+    signal?.throwIfAborted();
+    const ticket = crossing(() => engine.call(this.native, JSON.stringify(call)));
+    return new Promise<Answer>((resolve, reject) => {
+      const aborted = () => {
+        ticket.abandon();
+        this.#take(this.#calls, ticket.id);
+        reject(signal?.reason);
+      };
+      const done = onAbort(signal, aborted);
+      this.#keep(this.#calls, ticket.id, {
+        resolve: (answer) => (done(), resolve(answer)),
+        reject: (error) => (done(), reject(error)),
+      });
+    });
+  }
+
+  /** Waits for news of a stream or a question; `null` if they say no more than to look again. */
+  park(id: number): Promise<Event[] | null> {
+    return new Promise((resolve) => this.#keep(this.#parked, id, resolve));
+  }
+
+  /** Ends a wait. */
+  unpark(id: number): void {
+    this.#take(this.#parked, id)?.(null);
+  }
+
+  #drain(): void {
+    for (const news of JSON.parse(this.native.drain()) as News[]) this.#hear(news);
+  }
+
+  #hear(news: News): void {
+    switch (news.is) {
+      case "events":
+        return this.#take(this.#parked, news.id)?.(news.events);
+      case "ready":
+        return this.unpark(news.id);
+      case "data":
+        return this.#take(this.#calls, news.id)?.resolve({ data: news.data });
+      case "failed":
+        return this.#take(this.#calls, news.id)?.reject(errorFrom(news.error, causeOf(news.cause)));
+      case "reply":
+        return this.#arrived(news);
+      case "ask":
+        return void this.#ask(news.desk, news.id, news.method, news.body);
+      case "forget":
+        this.#questions.get(news.id)?.abort();
+        return this.unpark(news.id);
+    }
+  }
+
+  #arrived({ id: call, stream: id, turn, session }: News & { is: "reply" }): void {
+    const stream = this.native.take(id);
+    const waiting = this.#take(this.#calls, call);
+    if (waiting && stream) waiting.resolve({ id, stream, turn, session });
+    else stream?.close();
+  }
+
+  async #ask(desk: number, id: number, method: string, body: unknown): Promise<void> {
+    const controller = new AbortController();
+    this.#questions.set(id, controller);
+    await this.desks.get(desk)?.answer(id, method, body, controller.signal);
+    this.#questions.delete(id);
+  }
+
+  #keep<T>(where: Map<number, T>, id: number, what: T): void {
+    where.set(id, what);
+    if (this.#calls.size + this.#parked.size === 1) this.#alive.ref();
+  }
+
+  #take<T>(where: Map<number, T>, id: number): T | undefined {
+    const what = where.get(id);
+    if (where.delete(id) && this.#calls.size + this.#parked.size === 0) this.#alive.unref();
+    return what;
+  }
+}
+
+let here: Hub | undefined;
+
+/** One for each environment: the main thread has one, and each worker. */
+export const hub = (): Hub => (here ??= new Hub());

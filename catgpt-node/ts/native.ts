@@ -1,0 +1,91 @@
+/** Finds the native half, and says what to do where it is missing. */
+import { createRequire } from "node:module";
+
+/** A wake and what it tells; see `catgpt-node/src/hub.rs`. */
+export interface NativeHub {
+  drain(): string;
+  take(stream: number): NativeStream | null;
+}
+export interface NativeStream {
+  poll(): string | null;
+  beginSse(options: string): void;
+  pollSse(): Uint8Array | null;
+  close(): void;
+}
+export interface NativeCall {
+  readonly id: number;
+  abandon(): void;
+}
+export interface NativeEngine {
+  call(hub: NativeHub, call: string): NativeCall;
+}
+export type Heard = "taken" | "wait" | "gone";
+export interface NativeDesk {
+  readonly id: number;
+  say(question: number, json: string): Heard;
+  end(question: number): Heard;
+  fail(question: number, error: string): Heard;
+  raised(question: number, name: string): Heard;
+  leave(): void;
+}
+export interface NativePlay {
+  open(gate: string): boolean;
+  requests(): string;
+  dropped(): number;
+}
+export interface Native {
+  Hub: new (wake: () => void) => NativeHub;
+  Engine: new (config: string, desk: NativeDesk, own: string, play?: NativePlay) => NativeEngine;
+  Desk: new (hub: NativeHub) => NativeDesk;
+  Play: new (scripts: string) => NativePlay;
+  kinds(): string;
+  freshSession(): string;
+  builtinPersona(name: string): string;
+  readPersona(markdown: string): string;
+  loadPersona(path: string): string;
+}
+
+const require = createRequire(import.meta.url);
+
+export const native = load();
+
+function load(): Native {
+  const { version } = require("../package.json") as { version: string };
+  const own = process.env["CATGPT_NATIVE_PATH"];
+  const names = platforms();
+  const places = own ? [own] : names.flatMap((name) => [`../catgpt.${name}.node`, `catgpt-node-${name}`]);
+  const failures: unknown[] = [];
+  for (const place of places) {
+    try {
+      return require(place) as Native;
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw new Error(advice(names, version, own), { cause: new AggregateError(failures, "each place that was tried") });
+}
+
+/** As napi names them. Whichever C library this is: npm installs the package that fits, and the other one is not there. */
+function platforms(): string[] {
+  const name = `${process.platform}-${process.arch}`;
+  if (process.platform === "linux") return [`${name}-gnu`, `${name}-musl`];
+  return [process.platform === "win32" ? `${name}-msvc` : name];
+}
+
+function advice(names: string[], version: string, own: string | undefined): string {
+  if (own) return `catgpt-node: CATGPT_NATIVE_PATH names ${own}, which cannot be loaded; the cause says why`;
+  const libc = process.platform === "linux" ? (glibc() ? "glibc" : "musl or unknown libc") : "system libc";
+  const name = (process.platform === "linux" && !glibc() ? names[1] : names[0]) ?? "";
+  return [
+    `catgpt-node ${version} has no native module for ${process.platform} ${process.arch} (${libc}) here.`,
+    `Install its package: npm install catgpt-node-${name}@${version}`,
+    "If package-lock.json was written on another platform, npm may have left it out (npm/cli#4828):",
+    "delete node_modules and package-lock.json, and run npm install again.",
+    "A native module that you built yourself is named by the variable CATGPT_NATIVE_PATH.",
+  ].join("\n");
+}
+
+function glibc(): boolean {
+  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
+  return report?.header?.glibcVersionRuntime !== undefined;
+}

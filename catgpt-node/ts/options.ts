@@ -1,0 +1,12 @@
+/** How options cross: only those that are given, so that the core's defaults hold, under the names of its JSON. */
+
+/** The same fields in the core's spelling: `ifVersion` becomes `if_version`. */
+export function spelled(options: object): Record<string, unknown> {
+  const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [snake(name), value]));
+}
+
+/** Every call takes a signal: an abort rejects it with the signal's reason. */
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+}

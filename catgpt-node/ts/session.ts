@@ -1,0 +1,106 @@
+/** One conversation of an owner: say something, watch it, read it, change it. */
+import type { Message, Params, SessionInfo, TurnId } from "./data.js";
+import type { CallOptions } from "./options.js";
+import { spelled } from "./options.js";
+import type { Persona } from "./persona.js";
+import type { Reply } from "./reply.js";
+import type { Scope } from "./scope.js";
+
+/** What leaving a reply does to its turn: nothing, or it is cancelled. */
+export type OnDrop = "detach" | "cancel";
+
+/** How to send, beside what; what is left out is as the engine has it. */
+export interface SendOptions extends CallOptions {
+  /** The same key with the same message is the same turn, whatever became of it. Remembered for 24 hours. */
+  key?: string | undefined;
+  /** What to do if another turn runs in the session. */
+  busy?: "reject" | "queue" | "interrupt" | undefined;
+  /** For `queue`: how long to wait. */
+  queueMs?: number | undefined;
+  /** Who answers, from this turn on: a persona, or the name of a built-in one. */
+  persona?: Persona | string | undefined;
+  /** Values for variables of the persona's prompt. */
+  vars?: Record<string, string> | undefined;
+  params?: Params | undefined;
+  /** The model for this turn. */
+  model?: string | undefined;
+  /** The key for this turn. It is not stored. */
+  credentials?: string | undefined;
+  /** Only if the session is still at this version. */
+  ifVersion?: number | undefined;
+  onDrop?: OnDrop | undefined;
+}
+
+/** A conversation. Making the handle touches nothing; the first send makes the session. */
+export class Session {
+  readonly #scope: Scope;
+
+  /** @internal */
+  constructor(
+    scope: Scope,
+    readonly id: string,
+  ) {
+    this.#scope = scope;
+  }
+
+  /** Says something; resolves once the message is committed. A busy session rejects with `BusyError`. */
+  send(text: string, options: SendOptions = {}): Promise<Reply> {
+    return this.#ask({ do: "send", text }, options);
+  }
+
+  /** Says something else instead of an earlier message of the user, as a new branch beside it. */
+  edit(seq: number, text: string, options: SendOptions = {}): Promise<Reply> {
+    return this.#ask({ do: "edit", seq, text }, options);
+  }
+
+  /** Asks for another answer beside an earlier one; `undefined` for the newest. */
+  regenerate(seq?: number, options: SendOptions = {}): Promise<Reply> {
+    return this.#ask({ do: "regenerate", seq }, options);
+  }
+
+  /** Watches a turn of this session from an offset on: one that runs, here or elsewhere, or one that has ended. */
+  attach(turn: TurnId, offset?: number, options: CallOptions & { onDrop?: OnDrop } = {}): Promise<Reply> {
+    return this.#scope.reply({ do: "attach", session: this.id, turn, offset, on_drop: options.onDrop }, options.signal);
+  }
+
+  /** The newest messages of the active branch, oldest first. */
+  history({ last, signal }: CallOptions & { last?: number } = {}): Promise<Message[]> {
+    return this.#look({ do: "history", last }, signal);
+  }
+
+  /** Messages of all branches after number `after`, by number. */
+  tree({ after, limit, signal }: CallOptions & { after?: number; limit?: number } = {}): Promise<Message[]> {
+    return this.#look({ do: "tree", after, limit }, signal);
+  }
+
+  info({ signal }: CallOptions = {}): Promise<SessionInfo> {
+    return this.#look({ do: "info" }, signal);
+  }
+
+  async rename(title: string, { signal }: CallOptions = {}): Promise<void> {
+    await this.#look({ do: "rename", title }, signal);
+  }
+
+  /** Gives it another persona, from the next turn on. */
+  async pin(persona: Persona | string, { signal }: CallOptions = {}): Promise<void> {
+    await this.#look({ do: "pin", persona }, signal);
+  }
+
+  /** Shows the branch that ends at `head`; with `ifVersion` only if nothing has changed since. */
+  async select(head: number, { ifVersion, signal }: CallOptions & { ifVersion?: number } = {}): Promise<void> {
+    await this.#look({ do: "select", head, if_version: ifVersion }, signal);
+  }
+
+  /** Deletes it with all that was said. A turn that runs in it ends. */
+  async delete({ signal }: CallOptions = {}): Promise<void> {
+    await this.#look({ do: "delete" }, signal);
+  }
+
+  #ask(call: object, { signal, ...options }: SendOptions): Promise<Reply> {
+    return this.#scope.reply({ ...call, session: this.id, options: spelled(options) }, signal);
+  }
+
+  #look<T>(call: object, signal: AbortSignal | undefined): Promise<T> {
+    return this.#scope.data({ ...call, session: this.id }, signal);
+  }
+}

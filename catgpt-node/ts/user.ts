@@ -1,0 +1,57 @@
+/** The owner's handle: all that belongs to one owner, and nothing else. */
+import type { Change, Cursor, SessionPage, TurnId } from "./data.js";
+import { native } from "./native.js";
+import type { CallOptions } from "./options.js";
+import type { Reply } from "./reply.js";
+import type { Scope } from "./scope.js";
+import { Session, type OnDrop } from "./session.js";
+
+/** An owner. What others own is not found through it. */
+export class User {
+  readonly #scope: Scope;
+
+  /** @internal */
+  constructor(scope: Scope) {
+    this.#scope = scope;
+  }
+
+  /** Who it is; `null` for the one owner of a single-user program. */
+  get owner(): string | null {
+    return this.#scope.owner;
+  }
+
+  /** The session of this id, there or not yet. Touches nothing. */
+  session(id: string): Session {
+    return new Session(this.#scope, id);
+  }
+
+  /** A session with a fresh id. Touches nothing. */
+  newSession(): Session {
+    return this.session(native.freshSession());
+  }
+
+  /** A page of sessions, the latest changed first, after a page before. */
+  sessions({ after, limit, signal }: CallOptions & { after?: Cursor | null; limit?: number } = {}): Promise<SessionPage> {
+    return this.#scope.data({ do: "sessions", after, limit }, signal);
+  }
+
+  /** Watches a turn from an offset on: one that runs, here or elsewhere, or one that has ended. */
+  attach(turn: TurnId, offset?: number, options: CallOptions & { onDrop?: OnDrop } = {}): Promise<Reply> {
+    return this.#scope.reply({ do: "attach", turn, offset, on_drop: options.onDrop }, options.signal);
+  }
+
+  /** Stops a turn, wherever it runs. The text so far is kept; a turn that has ended is left as it is. */
+  async cancel(turn: TurnId, { signal }: CallOptions = {}): Promise<void> {
+    await this.#scope.data({ do: "cancel", turn }, signal);
+  }
+
+  /** The turns that run, in any process, with their sessions. */
+  turns({ signal }: CallOptions = {}): Promise<[session: string, turn: TurnId][]> {
+    return this.#scope.data({ do: "turns" }, signal);
+  }
+
+  /** Changes after a number, in order. They are kept for 24 hours. */
+  changes({ after, limit, signal }: CallOptions & { after?: number; limit?: number } = {}): Promise<Change[]> {
+    return this.#scope.data({ do: "changes", after, limit }, signal);
+  }
+}
