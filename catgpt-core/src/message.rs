@@ -1,10 +1,15 @@
 //! What a conversation is made of: messages, their parts, and how a message ended.
 
+mod content;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::ErrorInfo;
 use crate::id::{Seq, TurnId};
+
+pub use content::Content;
+pub(crate) use content::Place;
 
 /// A position in a reply's content: text and reasoning count their UTF-8 bytes, every other part counts 1.
 ///
@@ -224,125 +229,6 @@ impl Part {
             }
             (_, next) => Some(next),
         }
-    }
-}
-
-/// The parts of a message, in order; neighbouring texts are one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Content(Vec<Part>);
-
-impl Content {
-    /// The parts.
-    pub fn parts(&self) -> &[Part] {
-        &self.0
-    }
-
-    /// All text, without reasoning and tools.
-    pub fn text(&self) -> String {
-        let texts = self.0.iter().map(|part| match part {
-            Part::Text { text } => text.as_str(),
-            _ => "",
-        });
-        texts.collect()
-    }
-
-    /// Whether nothing is in it.
-    pub fn is_empty(&self) -> bool {
-        self.0.iter().all(|part| part.weight() == 0)
-    }
-
-    /// The offset after it.
-    pub fn len(&self) -> Offset {
-        self.0.iter().map(Part::weight).sum()
-    }
-
-    /// Adds a part, merging neighbouring texts.
-    pub fn push(&mut self, part: Part) {
-        let rest = match self.0.last_mut() {
-            Some(last) => last.merge(part),
-            None => Some(part),
-        };
-        self.0.extend(rest);
-    }
-
-    /// Adds all parts of another.
-    pub(crate) fn append(&mut self, more: Content) {
-        more.0.into_iter().for_each(|part| self.push(part));
-    }
-
-    /// The next thing to show to somebody who has seen everything before `from`, and where it ends: the rest of the part
-    /// that holds `from`, but nothing after `to`. `None` if there is nothing between the two.
-    pub(crate) fn piece(&self, from: Offset, to: Offset) -> Option<(Part, Offset)> {
-        let mut start = 0;
-        for part in &self.0 {
-            let end = start + part.weight();
-            if from < to && end > from && start < to {
-                let cut =
-                    |text: &str| text[floor(text, from.saturating_sub(start))..floor(text, to - start)].to_owned();
-                let piece = match part {
-                    Part::Text { text } => Part::Text { text: cut(text) },
-                    Part::Reasoning { text } => Part::Reasoning { text: cut(text) },
-                    other => other.clone(),
-                };
-                return Some((piece, end.min(to)));
-            }
-            start = end;
-        }
-        None
-    }
-
-    /// What begins at `from`. Inside a character of a text it begins with that character.
-    pub fn since(&self, from: Offset) -> Content {
-        self.between(from, Offset::MAX)
-    }
-
-    /// What begins at `from` and ends at `to`; each inside a character is rounded down.
-    pub(crate) fn between(&self, from: Offset, to: Offset) -> Content {
-        let mut some = Content::default();
-        let mut at = from;
-        while let Some((part, end)) = self.piece(at, to) {
-            some.push(part);
-            at = end;
-        }
-        some
-    }
-}
-
-/// The greatest place in `text` that is not after `offset` and not inside a character.
-fn floor(text: &str, offset: u64) -> usize {
-    let mut at = usize::try_from(offset).map_or(text.len(), |offset| offset.min(text.len()));
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
-
-impl From<&str> for Content {
-    fn from(text: &str) -> Self {
-        Self::from(text.to_owned())
-    }
-}
-
-impl From<String> for Content {
-    fn from(text: String) -> Self {
-        Self(vec![Part::Text { text }])
-    }
-}
-
-impl FromIterator<Part> for Content {
-    fn from_iter<I: IntoIterator<Item = Part>>(parts: I) -> Self {
-        let mut content = Content::default();
-        parts.into_iter().for_each(|part| content.push(part));
-        content
-    }
-}
-
-impl IntoIterator for Content {
-    type Item = Part;
-    type IntoIter = std::vec::IntoIter<Part>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
     }
 }
 

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use futures_util::{Stream, StreamExt};
 
 use crate::event::{Event, Finished, Started};
-use crate::message::{Content, Offset, Part};
+use crate::message::{Content, Offset, Part, Place};
 
 /// One reply, growing.
 #[derive(Debug)]
@@ -124,7 +124,15 @@ impl Log {
         let mut state = self.state();
         state.readers += 1;
         let (number, notes) = (state.readers, state.notes.len());
-        Reader { log: Arc::clone(self), number, offset: from, notes, greeted: from > 0, done: false }
+        Reader {
+            log: Arc::clone(self),
+            number,
+            offset: from,
+            place: Place::default(),
+            notes,
+            greeted: from > 0,
+            done: false,
+        }
     }
 
     /// Ends when the log does.
@@ -140,6 +148,7 @@ pub(crate) struct Reader {
     log: Arc<Log>,
     number: u64,
     offset: Offset,
+    place: Place,
     notes: usize,
     greeted: bool,
     done: bool,
@@ -160,7 +169,7 @@ impl Reader {
             Some(note) => note.offset(),
             None => state.end,
         };
-        if let Some((part, end)) = state.content.piece(self.offset, until) {
+        if let Some((part, end)) = state.content.piece(self.offset, until, &mut self.place) {
             self.offset = end;
             return Some(Event::of(part, end));
         }
