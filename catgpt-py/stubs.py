@@ -15,7 +15,8 @@ STUB = HERE / "python" / "catgpt" / "_native.pyi"
 def generated() -> str:
     """What maturin makes of the Rust code, with the values of constants, which it leaves out."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "maturin", "generate-stubs", "--quiet", "--features", "stubs", "--out", folder]
+        command = [sys.executable, "-m", "maturin", "generate-stubs", "--quiet", "--profile", "dev"]
+        command += ["--features", "stubs", "--out", folder]
         subprocess.run(command, cwd=HERE, check=True, stdout=subprocess.DEVNULL)
         text = (Path(folder) / "catgpt" / "_native.pyi").read_text()
     for name in ("Text", "Reasoning"):

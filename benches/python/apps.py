@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 
 from catgpt import Engine
-from catgpt.fastapi import install, sse_response
+from catgpt.fastapi import install, lifespan, sse_response
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from openai import AsyncOpenAI
@@ -24,9 +25,9 @@ class Chat(BaseModel):
     message: str
 
 
-ours = FastAPI()
-install(ours)
 engine = Engine(model=MODEL, base_url=URL, api_key="k", memory=f"sqlite:{STORE}/ours.db")
+ours = FastAPI(lifespan=lifespan(engine))
+install(ours)
 
 
 @ours.post("/chat")
@@ -46,16 +47,19 @@ class Message(Base):
     content: Mapped[str]
 
 
-tutorial = FastAPI()
 client = AsyncOpenAI(base_url=URL, api_key="k", max_retries=0)
 store = create_async_engine(f"sqlite+aiosqlite:///{STORE}/tutorial.db")
 sessions = async_sessionmaker(store, expire_on_commit=False)
 
 
-@tutorial.on_event("startup")
-async def tables() -> None:
+@asynccontextmanager
+async def tables(_: FastAPI) -> AsyncGenerator[None, None]:
     async with store.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
+    yield
+
+
+tutorial = FastAPI(lifespan=tables)
 
 
 @tutorial.post("/chat")

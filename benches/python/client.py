@@ -9,12 +9,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from catgpt import Engine, Text
+import uvloop
+from catgpt import Engine, Reply, Text
 from catgpt.testing import Scripted
 from kit import Cpu, model_server, percentile
 from openai import AsyncOpenAI
 
-BURST, SOCKET, REPEATS = 100_000, 20_000, 5
+BURST, PARTS, SOCKET, REPEATS = 102_400, 256, 20_000, 5
 REPLIES, RATE, SECONDS = 200, 50, 5
 
 
@@ -27,25 +28,30 @@ class Piece:
 
 
 async def burst() -> tuple[float, float]:
-    """A reply all of whose events are there. Text and reasoning alternate, so that nothing is merged."""
-    script = [*({"reasoning": "ab"} if n % 2 else "word " for n in range(BURST)), {"gate": "end"}, {"finish": "stop"}]
-    model = Scripted(script)
+    """A reply all of whose events are there, again and again. Text and reasoning alternate, so that nothing is merged."""
+    words = [{"reasoning": "ab"} if n % 2 else "word " for n in range(PARTS)]
+    model = Scripted([*words, {"gate": "end"}, {"finish": "stop"}])
     session = Engine(model=model).user("alice").session("chat")
-    first = await session.send("Hi")
-    seen = 0
-    async for _ in first:
-        seen += 1
-        if seen == BURST + 1:
-            break
-    async with session.attach(first.turn) as reply:
-        cpu, seen = Cpu(), 0
-        async for _ in reply:
-            seen += 1
-            if seen == BURST:
-                break
-        cost = cpu.per(BURST)
+    async with session.send("Hi") as reply:
+        await read(reply)
+        thread = process = 0.0
+        for _ in range(BURST // PARTS):
+            async with session.attach(reply.turn) as again:
+                cpu = Cpu()
+                await read(again)
+                cost = cpu.per(BURST)
+                thread, process = thread + cost[0], process + cost[1]
     model.open("end")
-    return cost
+    return thread, process
+
+
+async def read(reply: Reply) -> None:
+    """All that there is for now: `started` and the words."""
+    left = PARTS + 1
+    async for _ in reply:
+        left -= 1
+        if not left:
+            return
 
 
 async def queue() -> tuple[float, float]:
@@ -112,6 +118,19 @@ async def paced_openai(url: str, model: str, late: list[float]) -> int:
     return RATE * SECONDS
 
 
+async def paced_scripted() -> tuple[float, float]:
+    """Without a socket to a model: the engine's own timers speak."""
+    steps = [step for _ in range(RATE * SECONDS) for step in ({"delay_ms": 1000 // RATE}, "word ")]
+    user = Engine(model=Scripted([*steps, {"finish": "stop"}])).user("alice")
+
+    async def one() -> int:
+        return len([event async for event in await user.new_session().send("Hi")])
+
+    cpu = Cpu()
+    counts = await asyncio.gather(*(one() for _ in range(REPLIES)))
+    return cpu.per(sum(counts))
+
+
 async def paced_queues() -> tuple[float, float]:
     """The floor: as many queues, fed by timers of the loop itself."""
     total = RATE * SECONDS
@@ -150,7 +169,7 @@ def line(name: str, cost: tuple[float, float], late: list[float] = []) -> None: 
 
 async def main() -> None:
     """Everything, or what is named: burst, socket, paced."""
-    wanted = sys.argv[1:] or ["burst", "socket", "paced"]
+    wanted = [name for name in sys.argv[1:] if name[0] != "-"] or ["burst", "socket", "paced"]
     print(f"{'µs CPU an event':34} {'loop':>8} {'process':>8}")
     with model_server() as url:
         if "burst" in wanted:
@@ -163,6 +182,7 @@ async def main() -> None:
             line("from the socket, openai", theirs)
             print(f"{'':34} {theirs[0] / ours[0]:7.0f}x {theirs[1] / ours[1]:7.0f}x")
         if "paced" in wanted:
+            line(f"{REPLIES} x {RATE}/s, catgpt, scripted", await paced_scripted())
             *cost, late = await paced(paced_catgpt, url)
             line(f"{REPLIES} x {RATE}/s, catgpt", (cost[0], cost[1]), late)
             line(f"{REPLIES} x {RATE}/s, asyncio.Queue", await paced_queues())
@@ -171,4 +191,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main()) if "--uvloop" in sys.argv else asyncio.run(main())

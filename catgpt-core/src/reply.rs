@@ -129,8 +129,7 @@ impl Reply {
     pub fn into_sse(mut self, keep_alive: Duration, min_interval: Duration) -> BoxStream<'static, Vec<u8>> {
         let bytes = async_stream::stream! {
             let turn = self.turn;
-            let mut last: Option<Instant> = None;
-            loop {
+            while !self.over {
                 let event = match timeout(keep_alive, self.next()).await {
                     Ok(Some(event)) => event,
                     Ok(None) => return,
@@ -139,15 +138,16 @@ impl Reply {
                         continue;
                     }
                 };
-                if let Some(last) = last.filter(|_| !min_interval.is_zero()) {
-                    sleep_until(last + min_interval).await;
-                }
                 let mut frames = sse::frame(turn, &event);
                 while let Some(Some(event)) = self.next().now_or_never() {
                     sse::write(turn, &event, &mut frames);
                 }
-                last = Some(Instant::now());
+                let written = Instant::now();
                 yield frames;
+                // Before the next look and not after it, so that what comes meanwhile wakes nobody.
+                if !self.over && !min_interval.is_zero() {
+                    sleep_until(written + min_interval).await;
+                }
             }
         };
         bytes.boxed()

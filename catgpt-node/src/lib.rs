@@ -10,13 +10,19 @@ pub mod persona;
 mod play;
 mod stream;
 
-use catgpt_core::{Error, ErrorKind, SessionId};
+use catgpt_core::{Error, ErrorKind, Finished, SessionId};
 use napi_derive::napi;
 
-/// Every kind of error, for the check of the package's table: `[[kind, retryable], …]`.
+/// Every kind of error, for the check of the package's tables: `[[kind, retryable, HTTP status], …]`.
 #[napi]
 pub fn kinds() -> String {
-    write(&ErrorKind::ALL.map(|kind| (kind, kind.is_retryable())))
+    write(&ErrorKind::ALL.map(|kind| (kind, kind.is_retryable(), kind.http_status())))
+}
+
+/// The error of a turn that did not come to a whole answer; both are JSON.
+#[napi]
+pub fn failure(finished: String) -> napi::Result<Option<String>> {
+    Ok(read::<Finished>(&finished)?.failure().map(|error| write(&error)))
 }
 
 /// An id for a new session.

@@ -16,7 +16,10 @@ function watch(signal: AbortSignal): Set<() => void> {
   return acts;
 }
 
-const forgotten = new FinalizationRegistry<() => void>((off) => off());
+const forgotten = new FinalizationRegistry<() => void>((act) => act());
+
+/** Calls `act`, which must not hold the object, some time after nobody has it any more. */
+export const onForgotten = (object: object, act: () => void): void => forgotten.register(object, act);
 
 /** The same for an object that must not live on because the signal does. */
 export function onAbortOf<T extends object>(object: T, signal: AbortSignal | undefined, act: (object: T) => void): () => void {
@@ -26,6 +29,6 @@ export function onAbortOf<T extends object>(object: T, signal: AbortSignal | und
     const object = weak.deref();
     if (object) act(object);
   });
-  forgotten.register(object, off);
+  onForgotten(object, off);
   return off;
 }

@@ -63,7 +63,7 @@ export class Desk implements Asked {
     for await (const event of pieces(answer ?? [])) {
       const heard = this.native.say(question, JSON.stringify(typeof event === "string" ? { text: event } : event));
       if (heard === "gone" || signal.aborted) return;
-      if (heard === "wait") await hub().park(question);
+      if (heard === "wait") await new Promise<void>((resolve) => hub().park(question, resolve));
       if (--ready === 0) ready = (await breathe(), STREAK);
     }
   }

@@ -144,7 +144,7 @@ const TABLE = {
   unexpected: UnexpectedError,
 };
 
-/** The core's table; a test compares the two. */
+/** Both tables are the core's; a test compares them. */
 const RETRYABLE = new Set<ErrorKind>(["busy", "rate_limited", "timeout", "unavailable", "truncated", "store"]);
 
 const STATUS: Record<ErrorKind, number> = {
@@ -153,7 +153,7 @@ const STATUS: Record<ErrorKind, number> = {
   busy: 409,
   conflict: 409,
   unauthorized: 502,
-  rate_limited: 429,
+  rate_limited: 503,
   timeout: 504,
   unavailable: 503,
   truncated: 502,

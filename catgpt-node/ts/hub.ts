@@ -1,7 +1,6 @@
 /** This event loop's place at the engine: who waits for what, and the one wake that brings it. */
 import { onAbort } from "./abort.js";
 import { crossing, errorFrom, type ErrorInfo } from "./errors.js";
-import type { Event } from "./data.js";
 import { causeOf } from "./causes.js";
 import { native, type NativeEngine, type NativeHub, type NativeStream } from "./native.js";
 
@@ -21,9 +20,9 @@ export interface Asked {
   answer(question: number, method: string, body: unknown, signal: AbortSignal): Promise<void>;
 }
 
+/** A bare number is a stream or a question that has news. */
 type News =
-  | { is: "events"; id: number; events: Event[] }
-  | { is: "ready"; id: number }
+  | number
   | { is: "reply"; id: number; stream: number; turn: string; session: string }
   | { is: "data"; id: number; data: unknown }
   | { is: "failed"; id: number; error: ErrorInfo; cause: number | null }
@@ -39,7 +38,9 @@ class Hub {
   readonly native: NativeHub = new native.Hub(() => this.#drain());
   readonly desks = new Map<number, Asked>();
   readonly #calls = new Map<number, Waiting>();
-  readonly #parked = new Map<number, (events: Event[] | null) => void>();
+  readonly #parked = new Map<number, () => void>();
+  /** Streams that had news while nobody waited for them. */
+  readonly #rung = new Set<number>();
   readonly #questions = new Map<number, AbortController>();
   /** The wake does not keep the process alive; this does, while somebody waits. */
   readonly #alive = setInterval(() => {}, 2 ** 30).unref();
@@ -62,14 +63,19 @@ class Hub {
     });
   }
 
-  /** Waits for news of a stream or a question; `null` if they say no more than to look again. */
-  park(id: number): Promise<Event[] | null> {
-    return new Promise((resolve) => this.#keep(this.#parked, id, resolve));
+  /** Waits for news of a stream or a question, once: look then. */
+  park(id: number, look: () => void): void {
+    this.#keep(this.#parked, id, look);
   }
 
   /** Ends a wait. */
   unpark(id: number): void {
-    this.#take(this.#parked, id)?.(null);
+    this.#take(this.#parked, id)?.();
+  }
+
+  /** Whether a stream had news since somebody waited for it. Asking, or being forgotten, takes the answer away. */
+  rung(id: number): boolean {
+    return this.#rung.delete(id);
   }
 
   #drain(): void {
@@ -77,11 +83,8 @@ class Hub {
   }
 
   #hear(news: News): void {
+    if (typeof news === "number") return this.#parked.has(news) ? this.unpark(news) : void this.#rung.add(news);
     switch (news.is) {
-      case "events":
-        return this.#take(this.#parked, news.id)?.(news.events);
-      case "ready":
-        return this.unpark(news.id);
       case "data":
         return this.#take(this.#calls, news.id)?.resolve({ data: news.data });
       case "failed":
@@ -96,7 +99,7 @@ class Hub {
     }
   }
 
-  #arrived({ id: call, stream: id, turn, session }: News & { is: "reply" }): void {
+  #arrived({ id: call, stream: id, turn, session }: Extract<News, { is: "reply" }>): void {
     const stream = this.native.take(id);
     const waiting = this.#take(this.#calls, call);
     if (waiting && stream) waiting.resolve({ id, stream, turn, session });
@@ -108,6 +111,7 @@ class Hub {
     this.#questions.set(id, controller);
     await this.desks.get(desk)?.answer(id, method, body, controller.signal);
     this.#questions.delete(id);
+    this.#rung.delete(id);
   }
 
   #keep<T>(where: Map<number, T>, id: number, what: T): void {

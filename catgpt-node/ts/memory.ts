@@ -32,6 +32,8 @@ export interface SessionRow {
   version: number;
   messages: number;
   running: TurnId | null;
+  /** Whether the running turn has outlived its lease. */
+  expired: boolean;
   created_ms: number;
   updated_ms: number;
 }
@@ -138,8 +140,6 @@ export interface View {
   rows: Row[];
   /** For a tail the pieces that end after `from`; for other reads all of a running reply among `rows`. */
   chunks: Chunk[];
-  /** Whether the session's running turn has outlived its lease. */
-  expired: boolean;
   more: boolean;
 }
 
@@ -148,6 +148,7 @@ export interface Query {
   query:
     | { sessions: { after: Cursor | null; limit: number } }
     | { session: { session: string } }
+    /** Turns that run and whose lease holds. */
     | "turns"
     | { changes: { after: number; limit: number } };
 }

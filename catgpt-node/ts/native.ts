@@ -39,6 +39,7 @@ export interface Native {
   Desk: new (hub: NativeHub) => NativeDesk;
   Play: new (scripts: string) => NativePlay;
   kinds(): string;
+  failure(finished: string): string | null;
   freshSession(): string;
   builtinPersona(name: string): string;
   readPersona(markdown: string): string;

@@ -119,7 +119,7 @@ export class MapMemory {
 
   query({ owner, query }) {
     const mine = [...this.#sessions].filter(([key]) => key.startsWith(id(owner, ""))).map(([, session]) => session);
-    if (query === "turns") return { turns: mine.filter((s) => s.running).map((s) => [s.id, s.running.turn]).sort() };
+    if (query === "turns") return { turns: mine.filter((s) => s.running && !expired(s)).map((s) => [s.id, s.running.turn]).sort() };
     if (query.session) return { sessions: { rows: [rowOf(this.#session(owner, query.session.session))], more: false } };
     if (query.changes) {
       const { after, limit } = query.changes;
@@ -203,13 +203,17 @@ function branchOf(session, head, limit) {
   return { rows: rows.reverse(), more };
 }
 
-const rowOf = ({ tree, keys, running, ...session }) => ({ ...session, messages: tree.length, running: running?.turn ?? null });
+const expired = ({ running }) => running !== null && running.until <= Date.now();
+
+function rowOf({ tree, keys, ...session }) {
+  return { ...session, messages: tree.length, running: session.running?.turn ?? null, expired: expired(session) };
+}
 
 function view(session, { rows, more }, from = 0) {
   const { running } = session;
   const shown = running && rows.some((row) => row.seq === running.reply);
   const chunks = shown ? running.chunks.filter((chunk) => chunk.to > from) : [];
-  return { session: rowOf(session), rows, chunks, expired: running !== null && running.until <= Date.now(), more };
+  return { session: rowOf(session), rows, chunks, more };
 }
 
 function opened(session, window) {

@@ -185,12 +185,13 @@ class Server:
             async for piece in said:
                 match self.desk.say(number, _piece(piece)):
                     case "wait":
-                        await hub.wait(number)
+                        await hub.parked(number)
                     case "gone":
                         return
                     case _:
                         pass
         finally:
+            hub.waiters.pop(number, None)
             if hasattr(said, "aclose"):
                 await said.aclose()
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -40,8 +40,9 @@ class Hub:
         self.waiters: dict[int, Waiter] = {}
         self.servers: WeakValueDictionary[int, Server] = WeakValueDictionary()
 
-    async def wait(self, number: int) -> Any:
-        """Waits for news of this number: a call's outcome, or `None` for what can be polled."""
+    def parked(self, number: int) -> Awaitable[Any]:
+        """What to await for news of this number: a call's outcome, or `None` for what can be polled. Whoever awaits it
+        takes it out of `waiters` afterwards, however that ends."""
         raise NotImplementedError
 
     async def breathe(self) -> None:
@@ -64,11 +65,11 @@ class Hub:
         """Makes a call: its answer as data, or a stream."""
         ticket = engine.call(self.native, _calls.text(request))
         try:
-            outcome = await self.wait(ticket.id)
-        except BaseException:
+            return answer(await self.parked(ticket.id))
+        finally:
+            # If its answer is there, this does nothing.
             ticket.abandon()
-            raise
-        return answer(outcome)
+            del self.waiters[ticket.id]
 
     def wake(self, number: int, outcome: object = None) -> None:
         """Wakes whoever waits for this number."""
@@ -80,7 +81,10 @@ class Hub:
         """Hands out what has come. The loop calls this."""
         for notice in self.native.drain():
             if isinstance(notice, int):
-                self.wake(notice)
+                # This is the hot path: `wake`, without the call.
+                waiter = self.waiters.get(notice)
+                if waiter is not None and not waiter.done():
+                    waiter.set_result(None)
             elif len(notice) == 2:
                 self.wake(*notice)
             elif len(notice) == 4:
@@ -125,13 +129,10 @@ class AsyncioHub(Hub):
                 await loop.sock_recv(watched, 64)
                 self.drain()
 
-    async def wait(self, number: int) -> Any:
+    def parked(self, number: int) -> Awaitable[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.waiters[number] = future
-        try:
-            return await future
-        finally:
-            del self.waiters[number]
+        return future
 
     async def breathe(self) -> None:
         await asyncio.sleep(0)

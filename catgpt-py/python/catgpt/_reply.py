@@ -18,10 +18,11 @@ _BATCH = _native.Stream.BATCH
 class Feed:
     """What an async and a blocking reply have in common: the batch that was polled, and how the turn ended."""
 
-    __slots__ = ("__weakref__", "_batch", "_end", "_full", "_reading", "_stream")
+    __slots__ = ("__weakref__", "_batch", "_end", "_full", "_number", "_reading", "_stream")
 
     def __init__(self, stream: _native.Stream) -> None:
         self._stream = stream
+        self._number = stream.id
         self._batch: list[_native.Text | _native.Reasoning | str] = []
         self._full = False
         self._reading = threading.Lock()
@@ -98,8 +99,9 @@ class Reply(Feed):
             if self._full:
                 await self._hub.breathe()
             while (batch := self._stream.poll()) is None:
-                await self._hub.wait(self._stream.id)
+                await self._hub.parked(self._number)
         finally:
+            self._hub.waiters.pop(self._number, None)
             self._reading.release()
         if not batch:
             raise StopAsyncIteration
@@ -125,7 +127,7 @@ class Reply(Feed):
         """Ends the subscription. A task that waits in it comes to its end."""
         self._batch = []
         self._stream.close()
-        self._hub.wake(self._stream.id)
+        self._hub.wake(self._number)
 
     async def __aenter__(self) -> Reply:
         return self
@@ -155,8 +157,9 @@ class Sse(AsyncIterator[bytes]):
         self._reply._claim()
         try:
             while (data := self._stream.poll_sse()) is None:
-                await self._hub.wait(self._stream.id)
+                await self._hub.parked(self._stream.id)
         finally:
+            self._hub.waiters.pop(self._stream.id, None)
             self._reply._reading.release()
         if not data:
             raise StopAsyncIteration

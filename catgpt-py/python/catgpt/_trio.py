@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
 from typing import Any, TypeVar
 
 import trio
@@ -18,6 +18,10 @@ class _Waiter:
     def __init__(self) -> None:
         self.event = trio.Event()
         self.outcome: Any = None
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        yield from self.event.wait().__await__()
+        return self.outcome
 
     def done(self) -> bool:
         return self.event.is_set()
@@ -45,13 +49,9 @@ class TrioHub(Hub):
         finally:
             self._over = True
 
-    async def wait(self, number: int) -> Any:
+    def parked(self, number: int) -> Awaitable[Any]:
         waiter = self.waiters[number] = _Waiter()
-        try:
-            await waiter.event.wait()
-        finally:
-            del self.waiters[number]
-        return waiter.outcome
+        return waiter
 
     async def breathe(self) -> None:
         await trio.lowlevel.checkpoint()
