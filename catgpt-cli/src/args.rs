@@ -38,6 +38,7 @@ Environment:
   OPENAI_BASE_URL   another endpoint; without a key it is one that wants none
   OPENAI_MODEL      which model, unless --model says it
   DATABASE_URL      where chats are kept, unless --memory says it
+  REDIS_URL         where answers are shown as they grow, unless --live says it; only if one of the former is set
 
 Exit codes:
   0  answered                             5    rate limit or quota: try later
@@ -101,9 +102,12 @@ impl Ask {
 /// What goes with every command.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Where chats are kept: sqlite:PATH or memory: [env: DATABASE_URL]
+    /// Where chats are kept: sqlite:PATH, postgres://… or memory: [env: DATABASE_URL]
     #[arg(long, value_name = "URL", global = true)]
     pub(crate) memory: Option<String>,
+    /// Where answers are shown to other machines as they grow: redis://… [env: REDIS_URL]
+    #[arg(long, value_name = "URL", global = true)]
+    pub(crate) live: Option<String>,
     /// No notices on stderr; errors are still told
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use catgpt_core::{ChatModel, Error, ErrorKind, Memory, Offline, OpenAi, Persona, Result, Sqlite, memory};
+use catgpt_core::{ChatModel, Error, ErrorKind, Live, Memory, Offline, OpenAi, Persona, Result, Sqlite, live, memory};
 use etcetera::BaseStrategy;
 
 use crate::args::{Ask, Common};
@@ -155,6 +155,27 @@ impl Store {
                 Ok(Arc::new(Sqlite::open(path).await?))
             }
         }
+    }
+}
+
+/// Where answers are shown to other machines as they grow: a URL, and who said so.
+#[derive(Debug)]
+pub(crate) struct Shown(String, pub(crate) &'static str);
+
+impl Shown {
+    pub(crate) fn choose(common: &Common, store: &Store) -> Option<Self> {
+        if let Some(url) = &common.live {
+            return Some(Self(url.clone(), "--live"));
+        }
+        match store {
+            Store::Url(..) => var("REDIS_URL").map(|url| Self(url, "REDIS_URL")),
+            // It is nobody else's, so nothing of it goes where a variable happens to point.
+            Store::File(_) => None,
+        }
+    }
+
+    pub(crate) async fn open(&self) -> Result<Arc<dyn Live>> {
+        live::open(&self.0).await.map_err(|error| error.with("from", self.1))
     }
 }
 

@@ -12,6 +12,7 @@
 mod call;
 mod config;
 mod desk;
+mod given;
 mod hub;
 mod memory;
 mod model;
@@ -32,8 +33,9 @@ use crate::memory::Memory;
 use crate::model::ChatModel;
 
 pub use call::{Call, SendOptions};
-pub use config::{Config, Who};
+pub use config::Config;
 pub use desk::{Desk, Heard, Said};
+pub use given::{Hidden, Who};
 pub use hub::{Hub, Notice, Parked};
 pub use memory::{DeskCaps, DeskMemory};
 pub use model::{DeskModel, DeskTimeouts};

@@ -26,6 +26,8 @@ use crate::message::Offset;
 pub use self::in_memory::InMemoryLive;
 #[cfg(feature = "redis")]
 pub use self::redis::Redis;
+#[cfg(feature = "bridge")]
+pub(crate) use self::url::check;
 pub use self::url::open;
 
 /// A stretch of a running reply.

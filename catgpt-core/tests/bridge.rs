@@ -175,7 +175,8 @@ fn what_is_not_a_call_is_refused_and_quotes_no_value() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{call}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
-    for config in [r#"{"colour":1}"#, r#"{"memory":"mysql:x"}"#, r#"{"persona":"dog"}"#, "7"] {
+    let live = r#"{"live":"postgres://h/d"}"#;
+    for config in [r#"{"colour":1}"#, r#"{"memory":"mysql:x"}"#, live, r#"{"persona":"dog"}"#, "7"] {
         assert!(Bridge::new(config, Some(Play::new("[]").unwrap().model()), None).is_err(), "{config}");
     }
 }

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, test } from "node:test";
 import { Engine } from "catgpt-node";
+import { spawn } from "node:child_process";
 import { GATED, folder, runModule, scripted } from "./kit/kit.js";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
@@ -63,6 +64,30 @@ async function express(build) {
   after(() => server.close());
   return `http://127.0.0.1:${server.address().port}/`;
 }
+
+test("on SIGTERM responses end with what was said, and so does the process", async () => {
+  const stop = block("SIGTERM").replace("app.listen(3000)", "app.listen(0, \"127.0.0.1\")").replace("10_000", "0");
+  const program = `
+    import { createServer } from "node:http";
+    import { Engine } from "catgpt-node";
+    import { Scripted } from "catgpt-node/testing";
+    const engine = new Engine({ model: new Scripted([{ text: "Hello" }, { hang: true }]) });
+    const app = createServer(async (_, res) => (await engine.local().session("chat").send("Hi")).pipeTo(res));
+    ${stop}
+    server.once("listening", () => console.log(server.address().port));`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], { cwd: new URL("..", import.meta.url) });
+  after(() => child.kill("SIGKILL"));
+  const closed = once(child, "close");
+  const [port] = await once(child.stdout, "data");
+  const response = await fetch(`http://127.0.0.1:${Number(port)}/`);
+  let body = "";
+  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+    body += text;
+    if (text.includes('"Hello"')) child.kill("SIGTERM");
+  }
+  assert.match(body, /"type":"finished","status":"interrupted"/);
+  assert.deepEqual(await closed, [0, null]);
+});
 
 test("the generator and the script are what they are said to be", async () => {
   const ask = async function* () {

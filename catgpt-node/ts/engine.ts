@@ -19,8 +19,10 @@ export interface EngineOptions {
   baseUrl?: string | undefined;
   /** The key; left out: `OPENAI_API_KEY`. */
   apiKey?: string | undefined;
-  /** The store's URL (`memory:`, `sqlite:chat.db`), or a store of yours. */
+  /** The store's URL (`memory:`, `sqlite:chat.db`, `postgres://…`), or a store of yours. */
   memory?: string | Memory | undefined;
+  /** The URL of a Redis (`redis://…`), where other processes see replies grow. Left out: they look into the store. */
+  live?: string | undefined;
   /** Who answers: a persona, or the name of a built-in one. */
   persona?: Persona | string | undefined;
   /** How many messages the model is sent. */

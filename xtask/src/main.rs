@@ -18,8 +18,9 @@ const USAGE: &str = "\
 usage: cargo xtask test [STEP]...    everything that CI does, or only these steps
        cargo xtask tidy [--verbose]  the house rules, from the text of the tree
        cargo xtask servers [--disk] COMMAND...
-                                     a command beside scratch servers (CATGPT_TEST_POSTGRES, CATGPT_TEST_PGBOUNCER);
-                                     with --disk their commits wait for it, as benches want";
+                                     a command beside scratch servers (DATABASE_URL, REDIS_URL, and CATGPT_TEST_POSTGRES,
+                                     CATGPT_TEST_PGBOUNCER, CATGPT_TEST_REDIS); with --disk their commits wait for it, as
+                                     benches want";
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));

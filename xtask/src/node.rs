@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use catgpt_scratch::Durability;
+
 use crate::run::{self, Count};
+use crate::servers::Servers;
 
 /// Builds the native half and the package, then runs its tests, which `node` counts as cargo does.
 pub(crate) fn tests(root: &Path) -> (Count, Result<(), String>) {
@@ -16,8 +19,8 @@ pub(crate) fn tests(root: &Path) -> (Count, Result<(), String>) {
         .and_then(|()| run::show(&mut npm(&["ci", "--prefer-offline"])))
         .and_then(|()| run::show(&mut npm(&["run", "--silent", "native"])))
         .and_then(|()| run::show(&mut npm(&["run", "--silent", "build"])));
-    match built {
-        Ok(()) => run::tests(&mut npm(&["test", "--silent"]), run::CARGO_TEST),
+    match built.and_then(|()| Servers::start(Durability::None)) {
+        Ok(servers) => run::tests(servers.tell(&mut npm(&["test", "--silent"])), run::CARGO_TEST),
         Err(error) => (Count::default(), Err(error)),
     }
 }

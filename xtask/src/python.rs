@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use catgpt_scratch::Durability;
+
 use crate::run::{self, Count};
+use crate::servers::Servers;
 
 /// What is run with the environment's Python after the tests, each from the package's folder.
 const CHECKS: [(&str, &[&str]); 4] = [
@@ -56,5 +59,11 @@ fn install(root: &Path, folder: &Path) -> Result<PathBuf, String> {
 }
 
 fn tests(folder: &Path, python: &Path) -> (Count, Result<(), String>) {
-    run::tests(run::inside(folder, python).args(["-m", "pytest", "--color=no"]), run::PYTEST)
+    match Servers::start(Durability::None) {
+        Ok(servers) => {
+            let mut pytest = run::inside(folder, python);
+            run::tests(servers.tell(pytest.args(["-m", "pytest", "--color=no"])), run::PYTEST)
+        }
+        Err(message) => (Count::default(), Err(message)),
+    }
 }

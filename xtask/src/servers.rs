@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use catgpt_scratch::{Durability, PgBouncer, Postgres};
+use catgpt_scratch::{Durability, PgBouncer, Postgres, Redis};
 
 use crate::run;
 
@@ -11,18 +11,22 @@ pub(crate) struct Servers {
     // In this order they end.
     pgbouncer: PgBouncer,
     postgres: Postgres,
+    redis: Redis,
 }
 
 impl Servers {
     /// Starts all of them.
     pub(crate) fn start(durability: Durability) -> Result<Self, String> {
         let postgres = Postgres::start(durability)?;
-        Ok(Self { pgbouncer: PgBouncer::start(&postgres)?, postgres })
+        Ok(Self { pgbouncer: PgBouncer::start(&postgres)?, postgres, redis: Redis::start()? })
     }
 
-    /// Tells a command where they are.
-    pub(crate) fn tell(&self, command: &mut Command) {
-        command.env("CATGPT_TEST_POSTGRES", self.postgres.url()).env("CATGPT_TEST_PGBOUNCER", self.pgbouncer.url());
+    /// Tells a command where they are: what tests ask for, and what programs do.
+    pub(crate) fn tell<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        let (postgres, redis) = (self.postgres.url(), self.redis.url());
+        command.env("DATABASE_URL", format!("{postgres}/postgres")).env("CATGPT_TEST_POSTGRES", postgres);
+        command.env("REDIS_URL", &redis).env("CATGPT_TEST_REDIS", redis);
+        command.env("CATGPT_TEST_PGBOUNCER", self.pgbouncer.url())
     }
 }
 

@@ -10,8 +10,10 @@ use crate::run;
 const CORE_CEILING: usize = 106;
 /// The most crates that the feature `postgres` adds to those: the driver, its pool, and what SCRAM needs.
 const POSTGRES_CEILING: usize = 28;
-/// The most crates that the command line links beyond the core's.
-const CLI_CEILING: usize = 90;
+/// The most crates that the feature `redis` adds: the protocol, and what it opens connections with.
+const REDIS_CEILING: usize = 9;
+/// The most crates that the command line links beyond the core's, PostgreSQL's and Redis' (it has them all).
+const CLI_CEILING: usize = 25;
 
 /// HTTP, TLS and databases: what the core without default features must not have.
 const OUTSIDE: [&str; 24] = [
@@ -43,29 +45,32 @@ const OUTSIDE: [&str; 24] = [
 
 /// Checks the trees and gives a line of figures.
 pub(crate) fn check(root: &Path, has_cli: bool) -> Result<String, String> {
-    let bare = crates(&cargo_tree(root, &["-p", "catgpt-core", "--no-default-features", "-e", "normal"])?);
+    let bare = crates_of(root, &["-p", "catgpt-core", "--no-default-features", "-e", "normal"])?;
     nothing_outside(&bare)?;
-    let core = crates(&cargo_tree(root, &["-p", "catgpt-core", "-e", "normal,no-proc-macro"])?);
+    let core = crates_of(root, &["-p", "catgpt-core", "-e", "normal,no-proc-macro"])?;
     below("the core", core.len(), CORE_CEILING)?;
-    let with =
-        crates(&cargo_tree(root, &["-p", "catgpt-core", "--features", "postgres", "-e", "normal,no-proc-macro"])?);
-    let postgres = with.difference(&core).count();
+    let with = |features| crates_of(root, &["-p", "catgpt-core", "--features", features, "-e", "normal,no-proc-macro"]);
+    let postgres = with("postgres")?.difference(&core).count();
     below("the feature `postgres` beyond the core", postgres, POSTGRES_CEILING)?;
+    let redis = with("redis")?.difference(&core).count();
+    below("the feature `redis` beyond the core", redis, REDIS_CEILING)?;
     let (bare, all) = (bare.len(), core.len());
     let mut figures = format!(
-        "bare core {bare} crates, core {all} of {CORE_CEILING}, postgres {postgres} more of {POSTGRES_CEILING}"
+        "bare core {bare} crates, core {all} of {CORE_CEILING}, postgres {postgres} more of {POSTGRES_CEILING}, redis \
+         {redis} more of {REDIS_CEILING}"
     );
     if has_cli {
-        let cli = crates(&cargo_tree(root, &["-p", "catgpt-cli", "-e", "normal,no-proc-macro"])?);
-        let beyond = cli.difference(&core).count();
-        below("the command line beyond the core", beyond, CLI_CEILING)?;
+        let cli = crates_of(root, &["-p", "catgpt-cli", "-e", "normal,no-proc-macro"])?;
+        let beyond = cli.difference(&with("postgres,redis")?).count();
+        below("the command line beyond the core and its servers", beyond, CLI_CEILING)?;
         figures += &format!(", command line {beyond} more of {CLI_CEILING}");
     }
     Ok(figures)
 }
 
-fn cargo_tree(root: &Path, args: &[&str]) -> Result<String, String> {
-    run::output(run::cargo(root).args(["tree", "--locked", "--prefix", "none"]).args(args))
+fn crates_of(root: &Path, args: &[&str]) -> Result<BTreeSet<String>, String> {
+    let tree = run::output(run::cargo(root).args(["tree", "--locked", "--prefix", "none"]).args(args))?;
+    Ok(crates(&tree))
 }
 
 /// The names of a tree without its first, which is the package itself. Two versions of a crate are one name.

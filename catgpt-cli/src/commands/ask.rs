@@ -7,7 +7,7 @@ use catgpt_core::{Engine, ErrorKind, Persona};
 
 use super::block_on;
 use crate::args::{self, Ask, Common};
-use crate::config::{self, Model, Store};
+use crate::config::{self, Model, Shown, Store};
 use crate::exit::{Exit, Failure};
 use crate::notes::{Notes, tell};
 use crate::signals::Signals;
@@ -23,6 +23,7 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
     let persona = config::persona(&ask)?;
     let model = Model::choose(ask.model.as_deref())?;
     let store = Store::choose(common)?;
+    let shown = Shown::choose(common, &store);
     let Some(text) = stdin::message(&ask, notes)? else {
         tell(format_args!("say something: catgpt PROMPT\n\n{}", args::help()));
         return Err(Failure::Told(Exit::Usage));
@@ -33,7 +34,11 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
             notes.say("the offline cat answers; for a model set OPENAI_API_KEY, or OPENAI_BASE_URL for a local one");
         }
         let model = model.build(io::stdout().is_terminal());
-        let engine = Engine::builder().model(model).memory(memory).persona(Persona::cat()).build();
+        let mut builder = Engine::builder().model(model).memory(memory).persona(Persona::cat());
+        if let Some(shown) = shown {
+            builder = builder.live(shown.open().await?);
+        }
+        let engine = builder.build();
         let mut signals = Signals::catch()?;
         let done = turn::run(&engine, &ask, Said { text, persona }, &mut signals, notes).await;
         // After a signal the store is closed already, or nobody wants to wait for it.

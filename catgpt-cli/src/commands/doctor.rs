@@ -8,11 +8,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use catgpt_core::id::TurnId;
 use catgpt_core::{Engine, Offline, Persona};
 
 use super::block_on;
 use crate::args::Common;
-use crate::config::{Folders, Model, Store, personas, var};
+use crate::config::{Folders, Model, Shown, Store, personas, var};
 use crate::exit::{Exit, Failure};
 
 /// How long an endpoint may take to accept a connection.
@@ -138,8 +139,23 @@ async fn store(common: &Common, report: &mut Report) -> io::Result<()> {
         return report.good("store", format_args!("{place} (not there yet; the first chat makes it)"));
     }
     match look(&store).await {
-        Ok(state) => report.good("store", format_args!("{place} ({state}{})", mode(file))),
-        Err(error) => report.bad("store", error),
+        Ok(state) => report.good("store", format_args!("{place} ({state}{})", mode(file)))?,
+        Err(error) => report.bad("store", error)?,
+    }
+    live(Shown::choose(common, &store), report).await
+}
+
+/// Says nothing if answers are shown nowhere else, as is usual.
+async fn live(shown: Option<Shown>, report: &mut Report) -> io::Result<()> {
+    let Some(shown) = shown else { return Ok(()) };
+    let asked = async {
+        let live = shown.open().await?;
+        live.tail(TurnId::fresh(), 0).await?;
+        live.close().await
+    };
+    match asked.await {
+        Ok(()) => report.good("live", format_args!("from {} (works)", shown.1)),
+        Err(error) => report.bad("live", error),
     }
 }
 

@@ -6,4 +6,5 @@ mod chats;
 mod endings;
 mod input;
 mod refusals;
+mod shared;
 mod support;

@@ -117,7 +117,8 @@ fn the_help_names_every_option_and_every_exit_code() {
           --json                 The same as --format json
           --timeout <SECONDS>    Stop the answer after this long
           --no-stdin             Do not read stdin
-          --memory <URL>         Where chats are kept: sqlite:PATH or memory: [env: DATABASE_URL]
+          --memory <URL>         Where chats are kept: sqlite:PATH, postgres://… or memory: [env: DATABASE_URL]
+          --live <URL>           Where answers are shown to other machines as they grow: redis://… [env: REDIS_URL]
       -q, --quiet                No notices on stderr; errors are still told
       -v, --verbose              Tell on stderr which chat, persona and model answer, and what it cost
       -h, --help                 Print help (see more with '--help')

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::config::Who;
+use super::given::{Hidden, Who};
 use super::hub::Hub;
 use super::subscription::Subscription;
 use super::{Answer, json};
@@ -141,7 +141,7 @@ pub struct SendOptions {
     pub params: Params,
     pub model: Option<String>,
     /// The key for this turn. It is not stored and not shown.
-    pub credentials: Option<Key>,
+    pub credentials: Option<Hidden>,
     pub if_version: Option<u64>,
     pub on_drop: OnDrop,
 }
@@ -154,17 +154,6 @@ pub enum WhenBusy {
     Reject,
     Queue,
     Interrupt,
-}
-
-/// A key on its way in.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Key(pub(super) String);
-
-impl std::fmt::Debug for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Key(…)")
-    }
 }
 
 /// How many of anything are listed where nobody says.

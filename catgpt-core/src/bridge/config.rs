@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::call::Key;
+use super::given::{Hidden, Who};
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::live;
 use crate::memory::{self, Memory};
 use crate::model::{ChatModel, Offline, RetryPolicy};
-use crate::persona::Persona;
 use crate::prompt::Window;
 
 /// An engine's parts.
@@ -23,9 +23,12 @@ pub struct Config {
     /// The endpoint; left out: `OPENAI_BASE_URL`, else OpenAI's own.
     pub base_url: Option<String>,
     /// The key; left out: `OPENAI_API_KEY`.
-    pub api_key: Option<Key>,
-    /// The store's URL (see [`memory::open`]); left out: `memory:`.
-    pub memory: Option<String>,
+    pub api_key: Option<Hidden>,
+    /// The store's URL (see [`memory::open`]); left out: `memory:`. `DATABASE_URL` is not looked at: what stands there
+    /// may be another program's, and only a program knows whether it is its own.
+    pub memory: Option<Hidden>,
+    /// The live log's URL (see [`live::open`]); left out: none. `REDIS_URL` is not looked at either.
+    pub live: Option<Hidden>,
     /// Who answers; left out: `plain`.
     pub persona: Option<Who>,
     /// How many messages the model is sent.
@@ -40,38 +43,12 @@ pub struct Config {
     pub lease_ms: Option<u64>,
 }
 
-/// A persona: a built-in one by its name, or its fields.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
-pub enum Who {
-    /// The built-in persona of this name.
-    Builtin(String),
-    /// Its fields, as [`Persona`] has them.
-    Fields(Box<Persona>),
-}
-
-impl Who {
-    /// The persona.
-    ///
-    /// # Errors
-    /// `NotFound` for a name that is not built in; `InvalidInput` for fields that cannot be used.
-    pub fn read(self) -> Result<Persona> {
-        match self {
-            Self::Fields(persona) => persona.validate().map(|()| *persona),
-            Self::Builtin(name) => Persona::builtin(&name).ok_or_else(|| {
-                Error::not_found("built-in persona")
-                    .with("persona", name.escape_debug())
-                    .with("known", Persona::BUILTIN.join(", "))
-            }),
-        }
-    }
-}
-
 impl Config {
     /// What can be told without I/O.
     pub(super) fn check(&self) -> Result<()> {
         self.persona.clone().map(Who::read).transpose()?;
-        self.memory.as_deref().map(memory::check).transpose().map(drop)
+        self.memory.as_ref().map(|url| memory::check(&url.0)).transpose()?;
+        self.live.as_ref().map(|url| live::check(&url.0)).transpose().map(drop)
     }
 
     /// The model that is named.
@@ -91,17 +68,23 @@ impl Config {
 
     #[cfg(not(feature = "openai"))]
     fn endpoint(&self, _: Option<&str>) -> Result<Arc<dyn ChatModel>> {
-        Err(Error::new(crate::error::ErrorKind::Unsupported, "this build has no client for models: use `offline`"))
+        Err(crate::error::Error::new(
+            crate::error::ErrorKind::Unsupported,
+            "this build has no client for models: use `offline`",
+        ))
     }
 
     /// Opens the store and puts the engine together.
     pub(super) async fn open(&self, model: Arc<dyn ChatModel>, memory: Option<Arc<dyn Memory>>) -> Result<Engine> {
         let memory = match memory {
             Some(memory) => memory,
-            None => memory::open(self.memory.as_deref().unwrap_or("memory:")).await?,
+            None => memory::open(self.memory.as_ref().map_or("memory:", |url| &url.0)).await?,
         };
         let (window, retry) = (Window::default(), RetryPolicy::default());
         let mut builder = Engine::builder().model(model).memory(memory);
+        if let Some(url) = &self.live {
+            builder = builder.live(live::open(&url.0).await?);
+        }
         builder = builder.window(Window {
             messages: self.window_messages.unwrap_or(window.messages),
             tokens: self.window_tokens.unwrap_or(window.tokens),

@@ -17,17 +17,22 @@ const REDIS: [&str; 4] = ["redis://", "rediss://", "valkey://", "valkeys://"];
 /// `InvalidInput` for what is no such URL, `Unauthorized` for one whose server refuses us. A server that cannot be
 /// reached now is no error: it is tried again, and until then replies are followed through the store.
 pub async fn open(url: &str) -> Result<Arc<dyn Live>> {
-    // Never shows the URL in an error: there may be a password in it.
-    if !REDIS.iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(Error::invalid(
-            "this is not the URL of a live log: use redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for \
-             TLS",
-        ));
-    }
+    check(url)?;
     #[cfg(feature = "redis")]
     return Ok(Arc::new(super::Redis::open(url).await?));
     #[cfg(not(feature = "redis"))]
     Err(Error::new(ErrorKind::Unsupported, "this build has no Redis: build it with the feature `redis`"))
+}
+
+/// Whether `url` names a live log, as far as can be told without opening it. Never shows the URL in an error: there may
+/// be a password in it.
+pub(crate) fn check(url: &str) -> Result<()> {
+    if REDIS.iter().any(|scheme| url.starts_with(scheme)) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "this is not the URL of a live log: use redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS",
+    ))
 }
 
 #[cfg(test)]

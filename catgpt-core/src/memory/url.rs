@@ -51,7 +51,8 @@ fn form(url: &str) -> Result<Form<'_>> {
         Some(("sqlite", rest)) => sqlite(rest),
         Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(Form::Postgres),
         _ => Err(Error::invalid(
-            "this is not the URL of a store: use memory:, sqlite:PATH, sqlite:///RELATIVE or sqlite:////ABSOLUTE",
+            "this is not the URL of a store: use memory:, sqlite:PATH, sqlite:///RELATIVE, sqlite:////ABSOLUTE or \
+             postgres://USER:PASSWORD@HOST/DATABASE",
         )),
     }
 }

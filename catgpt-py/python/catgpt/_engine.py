@@ -19,7 +19,8 @@ T = TypeVar("T")
 
 class Engine:
     """Model, store and persona put together. Making one does no I/O; the first call opens the store. What is left out is
-    as the core has it."""
+    as the core has it. `memory` is a URL (`memory:`, `sqlite:chat.db`, `postgres://…`) or a store of your own; `live` the
+    URL of a Redis (`redis://…`), where other processes see replies grow."""
 
     def __init__(
         self,
@@ -28,6 +29,7 @@ class Engine:
         base_url: str | None = None,
         api_key: str | None = None,
         memory: str | Memory | None = None,
+        live: str | None = None,
         persona: Persona | str | None = None,
         window_messages: int | None = None,
         window_tokens: int | None = None,
@@ -35,7 +37,7 @@ class Engine:
         retry_base: float | None = None,
         lease: float | None = None,
     ) -> None:
-        named = {"base_url": base_url, "api_key": api_key, "attempts": attempts, "retry_base": retry_base}
+        named = {"base_url": base_url, "api_key": api_key, "live": live, "attempts": attempts, "retry_base": retry_base}
         window = {"window_messages": window_messages, "window_tokens": window_tokens, "lease": lease}
         self._parts = Parts(model, memory, persona, **named, **window)
 

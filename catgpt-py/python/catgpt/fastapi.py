@@ -74,14 +74,19 @@ def install(app: Starlette) -> None:
     app.add_exception_handler(CatgptError, handle)
 
 
-def lifespan(engine: Engine) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """For an application's `lifespan`: opens the engine at its start, and at its end closes it, so that turns that still
-    run are stored as far as they came."""
+def lifespan(
+    engine: Engine, *, deadline: float | None = None
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """For an application's `lifespan`: opens the engine at its start, and at its end, which SIGTERM is, closes it: turns
+    that still run have `deadline` seconds to end, and then are stored as far as they came."""
 
     @contextlib.asynccontextmanager
     async def run(_: Starlette) -> AsyncGenerator[None, None]:
-        async with engine:
+        await engine.open()
+        try:
             yield
+        finally:
+            await engine.close(deadline)
 
     return run
 

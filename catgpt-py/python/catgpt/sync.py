@@ -109,7 +109,8 @@ class Reply(Feed):
 
 class Engine:
     """Model, store and persona put together. Making one does no I/O; the first call opens the store. What is left out is
-    as the core has it. A model or a store of your own runs in a thread of its own."""
+    as the core has it; the parts are those of `catgpt.Engine`. A model or a store of your own runs in a thread of its
+    own."""
 
     def __init__(
         self,
@@ -118,6 +119,7 @@ class Engine:
         base_url: str | None = None,
         api_key: str | None = None,
         memory: str | Memory | None = None,
+        live: str | None = None,
         persona: Persona | str | None = None,
         window_messages: int | None = None,
         window_tokens: int | None = None,
@@ -125,7 +127,7 @@ class Engine:
         retry_base: float | None = None,
         lease: float | None = None,
     ) -> None:
-        named = {"base_url": base_url, "api_key": api_key, "attempts": attempts, "retry_base": retry_base}
+        named = {"base_url": base_url, "api_key": api_key, "live": live, "attempts": attempts, "retry_base": retry_base}
         window = {"window_messages": window_messages, "window_tokens": window_tokens, "lease": lease}
         self._parts = Parts(model, memory, persona, **named, **window)
 

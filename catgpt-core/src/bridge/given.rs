@@ -1,0 +1,62 @@
+//! What a host gives in a config as well as in a call: who answers, and what must not be shown.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::persona::Persona;
+
+/// A persona: a built-in one by its name, or its fields.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Who {
+    /// The built-in persona of this name.
+    Builtin(String),
+    /// Its fields, as [`Persona`] has them.
+    Fields(Box<Persona>),
+}
+
+impl Who {
+    /// The persona.
+    ///
+    /// # Errors
+    /// `NotFound` for a name that is not built in; `InvalidInput` for fields that cannot be used.
+    pub fn read(self) -> Result<Persona> {
+        match self {
+            Self::Fields(persona) => persona.validate().map(|()| *persona),
+            Self::Builtin(name) => Persona::builtin(&name).ok_or_else(|| {
+                Error::not_found("built-in persona")
+                    .with("persona", name.escape_debug())
+                    .with("known", Persona::BUILTIN.join(", "))
+            }),
+        }
+    }
+}
+
+/// A key, or a URL in which a password may stand: `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub(super) String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Call, Config};
+
+    #[test]
+    fn neither_a_config_nor_a_call_shows_a_secret() {
+        let config = r#"{"api_key":"hunter2","memory":"postgres://u:hunter2@h/d","live":"redis://:hunter2@h"}"#;
+        let call = r#"{"do":"send","owner":null,"session":"s","text":"Hi","options":{"credentials":"hunter2"}}"#;
+        let config: Config = serde_json::from_str(config).unwrap();
+        let call: Call = serde_json::from_str(call).unwrap();
+        let shown = format!("{config:?} {call:?}");
+        assert_eq!(shown.matches("Hidden").count(), 4, "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
