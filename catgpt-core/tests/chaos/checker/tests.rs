@@ -1,0 +1,1 @@
+//! Every fault that the checker is there for, planted.
