@@ -1,1 +1,292 @@
-//! Every fault that the checker is there for, planted.
+//! Every fault that the checker is there for, planted in a run without any: it is found, and nothing else is.
+
+use catgpt_core::{Change, ChangeKind, ErrorKind, Role, SessionId, Status, TurnId};
+
+use super::{Rule, check};
+use crate::history::{Answer, End, Fault, Record, Said, Store, Watch};
+use crate::model::{Close, Speech};
+
+/// A small run: two turns of one session, one complete, one cut short when its replica was killed.
+struct Run {
+    history: Vec<Record>,
+    store: Store,
+    turns: [TurnId; 2],
+}
+
+const SESSION: &str = "session-000";
+
+/// A question whose answer is whole and long enough to be cut.
+fn question(n: usize) -> String {
+    let questions = (0..).map(|salt| format!("{n}-{salt} asks"));
+    let fits = |text: &String| Speech::to(text).close == Close::Finish && Speech::to(text).text().len() > 100;
+    questions.into_iter().find(fits).unwrap()
+}
+
+/// What is stored of an answer: all of it, or what was kept.
+fn answered(n: usize) -> String {
+    let whole = Speech::to(&question(n)).text();
+    let kept = (0..=40).rev().find(|at| whole.is_char_boundary(*at)).unwrap();
+    if n == 0 { whole } else { whole[..kept].to_owned() }
+}
+
+impl Run {
+    fn new() -> Self {
+        let turns = [TurnId::fresh(), TurnId::fresh()];
+        let mut run = Self { history: vec![], store: Store::default(), turns };
+        for (n, status) in [Status::Complete, Status::Interrupted].into_iter().enumerate() {
+            run.turn(n, turns[n], status);
+        }
+        run.history.push(Record::Fault { what: Fault::Kill, replica: Some(1), began: 1200, ended: 1200 });
+        // The first was read before the second began.
+        let answer = Answer::Ok(vec![turns[0]]);
+        run.history.push(Record::Read { session: SESSION.into(), replica: 0, began: 900, ended: 901, answer });
+        run
+    }
+
+    fn turn(&mut self, n: usize, turn: TurnId, status: Status) {
+        let (text, at) = (question(n), 1000 * n as u64);
+        let (key, session, answer) = (n.to_string(), SESSION.to_owned(), Answer::Ok(turn));
+        self.history.push(Record::Asked { turn, replica: n, at });
+        let watch = self.watched(n, turn, status, at);
+        self.history.push(Record::Watch(watch));
+        let sent = Record::Send { key, session, text, replica: n, began: at, ended: at + 10, answer };
+        self.history.push(sent);
+        let messages = self.store.sessions.entry(SESSION.into()).or_default();
+        messages.extend(pair(2 * n as u64 + 1, n, turn, status));
+        for kind in [ChangeKind::TurnBegun, ChangeKind::TurnEnded] {
+            self.change(turn, kind);
+        }
+    }
+
+    fn watched(&self, n: usize, turn: TurnId, status: Status, at: u64) -> Watch {
+        let text = answered(n);
+        let stored = text.len() as u64;
+        let end = Answer::Ok(End::Finished { status, stored, error: None });
+        let pieces = vec![(at + 100, stored)];
+        Watch { turn, replica: n, from: 0, began: at, ended: at + 200, text, pieces, whole: true, end }
+    }
+
+    fn change(&mut self, turn: TurnId, kind: ChangeKind) {
+        let (n, session) = (self.store.changes.len() as u64 + 1, SessionId::new(SESSION).unwrap());
+        self.store.changes.push(Change { n, session, turn: Some(turn), kind, at_ms: 0 });
+    }
+
+    fn said(&mut self, at: usize) -> &mut Said {
+        &mut self.store.sessions.get_mut(SESSION).unwrap()[at]
+    }
+
+    fn watch(&mut self, n: usize) -> &mut Watch {
+        let turn = self.turns[n];
+        let watches = self.history.iter_mut().filter_map(|record| match record {
+            Record::Watch(watch) if watch.turn == turn => Some(watch),
+            _ => None,
+        });
+        watches.into_iter().next().unwrap()
+    }
+
+    fn answer(&mut self, n: usize, new: Answer<TurnId>) {
+        for record in &mut self.history {
+            if let Record::Send { key, answer, .. } = record
+                && *key == n.to_string()
+            {
+                *answer = new.clone();
+            }
+        }
+    }
+
+    /// Lets the follower of the second turn see all of it, of which less is stored.
+    fn sees_ahead(&mut self) {
+        let whole = Speech::to(&question(1)).text();
+        let watch = self.watch(1);
+        watch.pieces.push((1150, whole.len() as u64));
+        watch.text = whole;
+    }
+
+    /// What the checker finds, each rule once.
+    fn found(&self) -> Vec<Rule> {
+        let mut rules: Vec<_> = check(&self.history, &self.store).into_iter().map(|flaw| flaw.rule).collect();
+        rules.sort();
+        rules.dedup();
+        rules
+    }
+}
+
+fn pair(seq: u64, n: usize, turn: TurnId, status: Status) -> [Said; 2] {
+    let parent = (seq > 1).then(|| seq - 1);
+    let (asks, turn) = (question(n), Some(turn));
+    [
+        Said { seq, parent, turn, role: Role::User, status: Status::Complete, text: asks, error: None },
+        Said { seq: seq + 1, parent: Some(seq), turn, role: Role::Assistant, status, text: answered(n), error: None },
+    ]
+}
+
+/// Plants one fault and expects one rule.
+#[track_caller]
+fn finds(rule: Rule, plant: impl FnOnce(&mut Run)) {
+    let mut run = Run::new();
+    plant(&mut run);
+    assert_eq!(run.found(), [rule]);
+}
+
+#[test]
+fn a_run_without_faults_has_none() {
+    assert_eq!(Run::new().found(), []);
+    let mut ahead = Run::new();
+    ahead.sees_ahead();
+    assert_eq!(ahead.found(), [], "ahead, around a kill, and told so");
+}
+
+#[test]
+fn what_was_acknowledged_and_is_gone_is_found() {
+    finds(Rule::Lost, |run| {
+        run.store.sessions.get_mut(SESSION).unwrap().truncate(2);
+        run.store.changes.truncate(2);
+        run.history.retain(|record| !matches!(record, Record::Asked { replica: 1, .. }));
+    });
+    finds(Rule::Lost, |run| {
+        // It is stored, but elsewhere.
+        for record in &mut run.history {
+            if let Record::Send { session, .. } = record {
+                "session-001".clone_into(session);
+            }
+        }
+    });
+    finds(Rule::Lost, |run| {
+        let answer = Answer::Ok(vec![run.turns[1]]);
+        run.history.push(Record::Read { session: SESSION.into(), replica: 0, began: 9000, ended: 9001, answer });
+    });
+}
+
+#[test]
+fn two_turns_for_one_message_are_found() {
+    finds(Rule::Duplicate, |run| {
+        let turn = TurnId::fresh();
+        run.store.sessions.get_mut(SESSION).unwrap().extend(pair(5, 0, turn, Status::Complete));
+        run.change(turn, ChangeKind::TurnBegun);
+        run.change(turn, ChangeKind::TurnEnded);
+    });
+    let mut run = Run::new();
+    let (key, session, text, answer) = ("0".into(), SESSION.into(), question(0), Answer::Ok(TurnId::fresh()));
+    run.history.push(Record::Send { key, session, text, replica: 0, began: 1, ended: 2, answer });
+    assert!(run.found().contains(&Rule::Duplicate));
+}
+
+#[test]
+fn what_was_refused_and_is_stored_is_found() {
+    finds(Rule::Phantom, |run| run.answer(0, Answer::Refused(ErrorKind::Busy)));
+    finds(Rule::Phantom, |run| run.history.retain(|record| !matches!(record, Record::Send { replica: 0, .. })));
+    let mut unknown = Run::new();
+    unknown.answer(0, Answer::Unknown);
+    assert_eq!(unknown.found(), [], "it may have come through");
+}
+
+#[test]
+fn turns_within_turns_are_found() {
+    finds(Rule::Interleaved, |run| run.store.changes.swap(1, 2));
+    finds(Rule::Interleaved, |run| run.said(2).parent = Some(1));
+    finds(Rule::Interleaved, |run| {
+        let messages = run.store.sessions.get_mut(SESSION).unwrap();
+        let mut alone = pair(5, 1, run.turns[1], Status::Complete)[0].clone();
+        (alone.turn, alone.text) = (None, "alone".into());
+        messages.push(alone);
+        let (key, session, text) = ("9".into(), SESSION.into(), "alone".into());
+        run.history.push(Record::Send { key, session, text, replica: 0, began: 1, ended: 2, answer: Answer::Unknown });
+    });
+}
+
+#[test]
+fn a_turn_without_an_end_is_found() {
+    finds(Rule::Unended, |run| drop(run.store.changes.pop()));
+    let mut run = Run::new();
+    run.said(3).status = Status::Running;
+    assert!(run.found().contains(&Rule::Unended));
+}
+
+#[test]
+fn a_reply_to_something_else_is_found() {
+    finds(Rule::Garbled, |run| {
+        // What follows it is as it was, so followers of this turn are left out.
+        run.said(3).text = "something else".to_owned();
+        let turn = run.turns[1];
+        run.history.retain(|record| !matches!(record, Record::Watch(watch) if watch.turn == turn));
+    });
+    finds(Rule::Garbled, |run| {
+        run.said(3).status = Status::Complete;
+        run.watch(1).end = Answer::Ok(End::Left);
+    });
+}
+
+#[test]
+fn a_model_that_was_asked_for_nothing_is_found() {
+    finds(Rule::Overpaid, |run| run.history.push(Record::Asked { turn: run.turns[0], replica: 2, at: 5 }));
+    finds(Rule::Overpaid, |run| run.history.push(Record::Asked { turn: TurnId::fresh(), replica: 2, at: 5 }));
+}
+
+#[test]
+fn who_waits_for_ever_is_found() {
+    finds(Rule::Hung, |run| run.watch(0).end = Answer::Hung);
+    let mut run = Run::new();
+    run.history.push(Record::Stop { turn: run.turns[0], replica: 0, began: 0, ended: 60_000, answer: Answer::Hung });
+    assert_eq!(run.found(), [Rule::Hung]);
+}
+
+#[test]
+fn a_follower_who_saw_something_else_is_found() {
+    finds(Rule::Diverged, |run| run.watch(0).text.replace_range(..1, "#"));
+    finds(Rule::Diverged, |run| run.watch(0).whole = false);
+    finds(Rule::Diverged, |run| run.watch(0).from = 9);
+    // It finished without the end of the text.
+    finds(Rule::Diverged, |run| {
+        let watch = run.watch(0);
+        watch.text.pop();
+        watch.pieces[0].1 -= 1;
+    });
+}
+
+#[test]
+fn a_follower_who_was_ahead_and_not_told_is_found() {
+    finds(Rule::Untold, |run| {
+        run.sees_ahead();
+        let stored = run.watch(1).text.len() as u64;
+        run.watch(1).end = Answer::Ok(End::Finished { status: Status::Interrupted, stored, error: None });
+    });
+}
+
+#[test]
+fn more_than_a_fault_can_take_is_found() {
+    for fault in [Fault::WipeLive, Fault::Kill] {
+        finds(Rule::Overlost, |run| {
+            run.sees_ahead();
+            for record in &mut run.history {
+                if let Record::Fault { what, began, ended, .. } = record {
+                    // Redis keeps nobody from writing, and of ten seconds before a kill nothing may be missing.
+                    let late = if fault == Fault::Kill { 10_000 } else { 0 };
+                    (*what, *began, *ended) = (fault, *began + late, *ended + late);
+                }
+            }
+        });
+    }
+    // Another replica's fault is no reason.
+    finds(Rule::Overlost, |run| {
+        run.sees_ahead();
+        run.history.retain(|record| !matches!(record, Record::Fault { .. }));
+        run.history.push(Record::Fault { what: Fault::Kill, replica: Some(0), began: 1200, ended: 1200 });
+    });
+}
+
+#[test]
+fn a_follower_who_was_told_another_end_is_found() {
+    let told = |status, stored| Answer::Ok(End::Finished { status, stored, error: None });
+    finds(Rule::Misled, |run| run.watch(0).end = told(Status::Cancelled, answered(0).len() as u64));
+    finds(Rule::Misled, |run| run.watch(0).end = told(Status::Complete, 1));
+    let mut cut_off = Run::new();
+    let error = Some(ErrorKind::Store);
+    cut_off.watch(0).end = Answer::Ok(End::Finished { status: Status::Interrupted, stored: 1, error });
+    assert_eq!(cut_off.found(), [], "who cannot reach the store says so");
+}
+
+#[test]
+fn an_error_without_a_reason_is_found() {
+    finds(Rule::Wrong, |run| run.watch(0).end = Answer::Wrong(ErrorKind::NotFound));
+    finds(Rule::Wrong, |run| run.said(3).error = Some(ErrorKind::Conflict));
+}
