@@ -38,7 +38,8 @@ pub async fn run(seed: u64, time: Duration) -> (Vec<Record>, Store) {
     let troubles = (0..REPLICAS).map(|number| nemesis::replica(Arc::clone(&world), rng.fork(), number));
     let troubles: Vec<_> = troubles.map(tokio::spawn).collect();
     let wires = tokio::spawn(nemesis::wires(Arc::clone(&world), rng.fork()));
-    let servers = tokio::spawn(nemesis::servers(Arc::clone(&world), rng.fork(), postgres, redis));
+    let (shared, chance) = (Arc::clone(&world), rng.fork());
+    let servers = tokio::task::spawn_blocking(move || nemesis::servers(&shared, chance, postgres, redis));
     sleep(time).await;
     world.end();
     for trouble in troubles {

@@ -34,7 +34,8 @@ impl Speech {
         let (pieces, pause) = match rng.u8(..10) {
             // More than a checkpoint holds, as fast as it goes.
             0 => (300..600, 0..2),
-            1..=2 => (3..10, 200..500),
+            // Longer than a lease.
+            1..=2 => (10..30, 200..500),
             3..=5 => (1..6, 0..5),
             _ => (20..80, 5..60),
         };

@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use catgpt_scratch::{Postgres, Redis, Restart};
 use fastrand::Rng;
-use tokio::task::block_in_place;
 use tokio::time::sleep;
 
-use super::history::Fault;
-use super::history::Record;
+use super::history::{Fault, Record};
 use super::replica::LEASE;
 use super::world::{REPLICAS, World};
 
@@ -59,10 +57,10 @@ pub async fn replica(world: Arc<World>, mut rng: Rng, number: usize) {
     }
 }
 
-/// Restarts, crashes, pauses and empties the servers.
-pub async fn servers(world: Arc<World>, mut rng: Rng, mut postgres: Postgres, mut redis: Redis) -> (Postgres, Redis) {
+/// Restarts, crashes, pauses and empties the servers, on a thread of its own.
+pub fn servers(world: &World, mut rng: Rng, mut postgres: Postgres, mut redis: Redis) -> (Postgres, Redis) {
     loop {
-        sleep(some(&mut rng, 500, 5000)).await;
+        std::thread::sleep(some(&mut rng, 500, 5000));
         if world.is_over() {
             return (postgres, redis);
         }
@@ -75,21 +73,21 @@ pub async fn servers(world: Arc<World>, mut rng: Rng, mut postgres: Postgres, mu
             _ => Fault::PauseLive,
         };
         match what {
-            Fault::RestartStore => block_in_place(|| postgres.restart(Restart::Fast, away)).unwrap(),
-            Fault::CrashStore => block_in_place(|| postgres.restart(Restart::Crash, away)).unwrap(),
+            Fault::RestartStore => postgres.restart(Restart::Fast, away).unwrap(),
+            Fault::CrashStore => postgres.restart(Restart::Crash, away).unwrap(),
             Fault::RestartLive => {
-                block_in_place(|| redis.kill());
-                sleep(away).await;
-                block_in_place(|| redis.restart()).unwrap();
+                redis.kill();
+                std::thread::sleep(away);
+                redis.restart().unwrap();
             }
-            Fault::WipeLive => block_in_place(|| redis.wipe()),
+            Fault::WipeLive => redis.wipe(),
             _ => {
                 redis.pause();
-                sleep(long(&mut rng)).await;
+                std::thread::sleep(long(&mut rng));
                 redis.resume();
             }
         }
-        tell(&world, what, None, began);
+        tell(world, what, None, began);
     }
 }
 

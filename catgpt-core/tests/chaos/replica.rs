@@ -62,7 +62,8 @@ fn say(words: &str) {
 
 /// Runs until its input ends.
 pub async fn run(store: &str) {
-    // Whoever is stopped does not see that its input has ended.
+    // Whoever is stopped does not see that its input has ended. The parent is a thread: one of the driver's workers, which
+    // live as long as its runtime.
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).unwrap();
     let (ended, mut end) = tokio::sync::oneshot::channel();
