@@ -57,7 +57,6 @@ async fn nothing_is_lost_doubled_or_left_hanging_whatever_breaks() {
     let flaws = checker::check(&history, &store);
     if !flaws.is_empty() {
         let path = driver::keep(seed, &history, &store);
-        let first: Vec<_> = flaws.iter().take(20).map(ToString::to_string).collect();
-        panic!("{} flaws with seed {seed}; history in {}:\n{}", flaws.len(), path.display(), first.join("\n"));
+        panic!("seed {seed}, history in {}:\n{}", path.display(), report::accusation(&flaws));
     }
 }

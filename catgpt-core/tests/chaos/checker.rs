@@ -10,11 +10,16 @@ mod sessions;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 
 use catgpt_core::TurnId;
 
-use super::history::{Record, Said, Store};
+use super::history::{At, Record, Said, Store};
+
+/// How long before a fault the text may have been shown that it takes with it, in milliseconds: a checkpoint every
+/// 500 ms, the write in flight, and a machine that has other things to do.
+const BEFORE: At = 1500;
+/// How long after a fault writing may not have begun again: a write times out after 2 s.
+const AFTER: At = 3000;
 
 /// What can be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +48,8 @@ pub enum Rule {
     Overlost,
     /// A follower was told another end than is stored.
     Misled,
+    /// A turn went on after it was stopped.
+    Unheard,
     /// An error that no fault explains.
     Wrong,
 }
@@ -52,12 +59,6 @@ pub enum Rule {
 pub struct Flaw {
     pub rule: Rule,
     pub what: String,
-}
-
-impl fmt::Display for Flaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.rule, self.what)
-    }
 }
 
 /// All that is wrong.
@@ -112,5 +113,18 @@ impl<'a> Facts<'a> {
             }
         }
         Self { history, store, turns, asked }
+    }
+
+    /// Whether something kept the turn's replica from writing somewhere between these times.
+    fn hindered(&self, turn: TurnId, from: At, to: At) -> bool {
+        let drives = self.asked.get(&turn);
+        self.history.iter().any(|record| match record {
+            Record::Fault { what, replica, began, ended } => {
+                let concerns = replica.is_none_or(|replica| drives.is_some_and(|drives| drives.contains(&replica)));
+                let meets = began.saturating_sub(BEFORE) <= to && from <= ended + AFTER;
+                what.hinders_writing() && concerns && meets
+            }
+            _ => false,
+        })
     }
 }

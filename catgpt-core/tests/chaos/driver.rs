@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use catgpt_core::{Engine, Message, Scripted, memory};
 use catgpt_scratch::{Durability, Postgres, Redis};
@@ -29,6 +29,7 @@ pub async fn run(seed: u64, time: Duration) -> (Vec<Record>, Store) {
     let slot = |number| Slot::before(number, postgres.port(), redis.port());
     let slots: [Slot; REPLICAS] = [slot(0).await, slot(1).await, slot(2).await];
     let world = Arc::new(World::new(slots, SESSIONS, Instant::now()));
+    let began_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     for slot in &world.slots {
         slot.start(&world).await;
     }
@@ -54,7 +55,7 @@ pub async fn run(seed: u64, time: Duration) -> (Vec<Record>, Store) {
     for slot in &world.slots {
         slot.close().await;
     }
-    (world.history(), stored(&url).await)
+    (world.history(), Store { began_ms, ..stored(&url).await })
 }
 
 /// What is stored once every lease has run out.

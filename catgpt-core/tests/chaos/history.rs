@@ -125,6 +125,8 @@ pub struct Store {
     pub sessions: BTreeMap<String, Vec<Said>>,
     /// The journals of all owners, each in its order.
     pub changes: Vec<Change>,
+    /// When the run began, in milliseconds since 1970.
+    pub began_ms: i64,
 }
 
 /// A stored message.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
 
+use super::checker::Flaw;
 use super::history::{Answer, End, Record, Store};
 
 /// How often each thing was seen.
@@ -44,6 +45,17 @@ pub fn figures(history: &[Record], store: &Store) -> String {
     let tallies = [("sends", sends), ("watches", watches), ("stops", stops), ("reads", reads), ("faults", faults)];
     let lines: String = tallies.iter().map(|(name, tally)| tally.line(name)).collect();
     lines + &turns.line(&format!("turns in {} sessions", store.sessions.len()))
+}
+
+/// How often each rule was broken, and the first cases of each.
+pub fn accusation(flaws: &[Flaw]) -> String {
+    let mut rules: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    flaws.iter().for_each(|flaw| rules.entry(flaw.rule).or_default().push(&flaw.what));
+    let said = rules.into_iter().map(|(rule, cases)| {
+        let first: String = cases.iter().take(5).map(|case| format!("  {case}\n")).collect();
+        format!("{rule:?}: {} times\n{first}", cases.len())
+    });
+    said.collect()
 }
 
 fn word<T>(answer: &Answer<T>, ok: impl Fn(&T) -> String) -> String {

@@ -1,14 +1,10 @@
 //! What followers saw, beside what is stored.
 
-use catgpt_core::{ErrorKind, Status, TurnId};
+use catgpt_core::{ErrorKind, Status};
 
 use super::{Facts, Flaws, Rule, Turn};
-use crate::history::{Answer, At, End, Record, Watch};
+use crate::history::{Answer, End, Record, Watch};
 use crate::model::Speech;
-
-/// What may be missing after a fault, in milliseconds before and after it: a checkpoint every 500 ms, the write in
-/// flight that times out after 2 s, and a machine that has other things to do.
-const LOSS: At = 3000;
 
 pub(super) fn check(facts: &Facts<'_>, flaws: &mut Flaws) {
     for record in facts.history {
@@ -31,7 +27,7 @@ fn follower(facts: &Facts<'_>, watch: &Watch, turn: &Turn<'_>, flaws: &mut Flaws
         if turn.reply.status == Status::Complete {
             flaws.add(Rule::Diverged, format!("{id} was seen to {end} and is complete with {stored}"));
         }
-        if !hindered(facts, id, *at) {
+        if !facts.hindered(id, *at, *at) {
             flaws.add(
                 Rule::Overlost,
                 format!("{id} was seen to {end} at {at} and is stored to {stored}, for no reason"),
@@ -62,16 +58,4 @@ fn shows(watch: &Watch, question: &str, end: u64) -> bool {
     // An offset within a character is rounded down.
     let asked = len == 0 || (begin..begin + 4).contains(&watch.from);
     watch.whole && asked && (len == 0 || whole.get(seen) == Some(&watch.text))
-}
-
-/// Whether something kept the turn's replica from writing around this time.
-fn hindered(facts: &Facts<'_>, turn: TurnId, at: At) -> bool {
-    let drives = facts.asked.get(&turn);
-    facts.history.iter().any(|record| match record {
-        Record::Fault { what, replica, began, ended } => {
-            let concerns = replica.is_none_or(|replica| drives.is_some_and(|drives| drives.contains(&replica)));
-            what.hinders_writing() && concerns && (began.saturating_sub(LOSS)..=ended + LOSS).contains(&at)
-        }
-        _ => false,
-    })
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use catgpt_core::TurnId;
+use catgpt_core::{ChangeKind, TurnId};
 
-use super::{Facts, Flaws, Rule};
-use crate::history::{Answer, Record};
+use super::{AFTER, Facts, Flaws, Rule};
+use crate::history::{Answer, At, Record};
 
 /// One message, and all tries to send it.
 #[derive(Default)]
@@ -31,6 +31,7 @@ pub(super) fn check(facts: &Facts<'_>, flaws: &mut Flaws) {
     }
     stored(facts, &sent, flaws);
     answers(facts, flaws);
+    stops(facts, flaws);
 }
 
 fn messages<'a>(facts: &Facts<'a>) -> BTreeMap<&'a str, Message<'a>> {
@@ -85,6 +86,19 @@ fn answers(facts: &Facts<'_>, flaws: &mut Flaws) {
                 flaws
                     .add(Rule::Lost, format!("{turn} of {session} was not read at {began}, after its acknowledgement"));
             }
+        }
+    }
+}
+
+/// Whoever is told to stop ends within the time that a fault's traces may last, wherever it runs.
+fn stops(facts: &Facts<'_>, flaws: &mut Flaws) {
+    let ends = facts.store.changes.iter().filter(|change| change.kind == ChangeKind::TurnEnded);
+    let ends: BTreeMap<_, _> = ends.filter_map(|change| Some((change.turn?, change.at_ms))).collect();
+    for record in facts.history {
+        let Record::Stop { turn, ended: stopped, answer: Answer::Ok(()), .. } = record else { continue };
+        let Some(end) = ends.get(turn).and_then(|end| At::try_from(end - facts.store.began_ms).ok()) else { continue };
+        if end > stopped + AFTER && !facts.hindered(*turn, *stopped, end) {
+            flaws.add(Rule::Unheard, format!("{turn} was stopped at {stopped} and ended at {end}"));
         }
     }
 }

@@ -259,7 +259,7 @@ fn more_than_a_fault_can_take_is_found() {
             run.sees_ahead();
             for record in &mut run.history {
                 if let Record::Fault { what, began, ended, .. } = record {
-                    // Redis keeps nobody from writing, and of ten seconds before a kill nothing may be missing.
+                    // Redis keeps nobody from writing, and what was shown long before a kill is stored.
                     let late = if fault == Fault::Kill { 10_000 } else { 0 };
                     (*what, *began, *ended) = (fault, *began + late, *ended + late);
                 }
@@ -283,6 +283,21 @@ fn a_follower_who_was_told_another_end_is_found() {
     let error = Some(ErrorKind::Store);
     cut_off.watch(0).end = Answer::Ok(End::Finished { status: Status::Interrupted, stored: 1, error });
     assert_eq!(cut_off.found(), [], "who cannot reach the store says so");
+}
+
+#[test]
+fn a_turn_that_goes_on_after_a_stop_is_found() {
+    let stop = |run: &mut Run, n: usize, ends_ms| {
+        let turn = run.turns[n];
+        run.history.push(Record::Stop { turn, replica: 2, began: 1000, ended: 1001, answer: Answer::Ok(()) });
+        run.store.changes.iter_mut().filter(|change| change.turn == Some(turn)).for_each(|it| it.at_ms = ends_ms);
+    };
+    finds(Rule::Unheard, |run| stop(run, 0, 9000));
+    let mut run = Run::new();
+    stop(&mut run, 0, 1500);
+    // Its replica was killed.
+    stop(&mut run, 1, 9000);
+    assert_eq!(run.found(), []);
 }
 
 #[test]
