@@ -2,6 +2,8 @@
 
 #[path = "checker/followers.rs"]
 mod followers;
+#[path = "checker/planted.rs"]
+mod planted;
 #[path = "checker/sends.rs"]
 mod sends;
 #[path = "checker/sessions.rs"]
