@@ -232,13 +232,21 @@ impl Turn {
             }
             // Somebody else ended this turn. Writing our end tells which end that was.
             Ok(Kept::Refused) => self.close(Status::Interrupted, None),
-            Err(error) => {
-                let Some(write) = &mut self.write else { return };
-                write.under_way = false;
-                if self.now.saturating_sub(write.since) >= self.rules.patience {
-                    self.close(Status::Interrupted, Some(error.info()));
-                }
-            }
+            Err(error) => self.not_kept(&error),
+        }
+    }
+
+    fn not_kept(&mut self, error: &Error) {
+        let stored = error.context("stored").filter(|_| error.kind() == ErrorKind::Conflict);
+        if let Some(stored) = stored.and_then(|end| end.parse().ok()).filter(|end| *end < self.kept) {
+            // The store's machine failed and lost pieces that were not on disk. We still have them.
+            (self.kept, self.write) = (stored, None);
+            return self.keep();
+        }
+        let Some(write) = &mut self.write else { return };
+        write.under_way = false;
+        if self.now.saturating_sub(write.since) >= self.rules.patience {
+            self.close(Status::Interrupted, Some(error.info()));
         }
     }
 
@@ -596,6 +604,29 @@ mod tests {
     }
 
     #[test]
+    fn pieces_that_the_store_lost_are_written_again() {
+        let gap = |stored: u64| Input::Kept(Err(Error::new(ErrorKind::Conflict, "a gap").with("stored", stored)));
+        check(
+            vec![text("Hi"), tick(500), renewed(false), text("there"), tick(1000), gap(0), renewed(false), tick(1500)],
+            &["ask", "show 2", "keep 0..2", "show 5", "keep 2..7", "keep 0..7", "keep 7..7"],
+        );
+        // A store that says so and has them is not believed for ever.
+        check(
+            vec![text("Hi"), tick(500), gap(0), tick(1000), gap(0), tick(5500), gap(0), sealed()],
+            &[
+                "ask",
+                "show 2",
+                "keep 0..2",
+                "keep 0..2",
+                "keep 0..2",
+                "hush",
+                "seal interrupted 2",
+                "end interrupted 2",
+            ],
+        );
+    }
+
+    #[test]
     fn a_store_that_stays_unwritable_ends_the_turn_with_what_it_has() {
         let lost = || Input::Kept(Err(unwritable()));
         check(
@@ -657,6 +688,7 @@ mod tests {
             any::<bool>().prop_map(renewed),
             Just(()).prop_map(|()| Input::Kept(Ok(Kept::Refused))),
             Just(()).prop_map(|()| Input::Kept(Err(unwritable()))),
+            (0u64..40).prop_map(|end| Input::Kept(Err(Error::new(ErrorKind::Conflict, "a gap").with("stored", end)))),
             Just(()).prop_map(|()| Input::Stop(Stop::Cancel)),
             Just(()).prop_map(|()| sealed()),
             Just(()).prop_map(|()| Input::Sealed(Err(unwritable()))),

@@ -121,3 +121,20 @@ async fn a_reply_outlives_every_connection() {
     assert_eq!(sent.text().await.unwrap(), "Half more");
     assert_eq!(status(&all(watched).await), Status::Complete);
 }
+
+#[tokio::test]
+async fn a_database_that_crashed_is_given_again_what_it_lost() {
+    let (database, gate) = (Database::new(), Gate::new());
+    let model = Scripted::script([Step::text("Half"), Step::gate(&gate), Step::text(" more"), Step::Hang]);
+    let a = replica(&database, false, model).await;
+    let mut sent = session(&a).send("Hi").await.unwrap();
+    let stores = async |text: &str| session(&a).history(9).await.unwrap()[1].text() == text;
+    eventually("a checkpoint", async || stores("Half").await).await;
+    // Checkpoints do not wait for the disk, so this is how a crash may leave it.
+    database.sql("DELETE FROM catgpt.chunk");
+    gate.open();
+    until_text(&mut sent, " more").await;
+    eventually("both pieces", async || stores("Half more").await).await;
+    sent.cancel().await.unwrap();
+    assert_eq!(status(&all(sent).await), Status::Cancelled);
+}

@@ -10,7 +10,7 @@ mod server;
 
 pub use database::Database;
 pub use pgbouncer::PgBouncer;
-pub use postgres::{AUTHORITY, Durability, Postgres};
+pub use postgres::{AUTHORITY, Durability, Postgres, Restart};
 pub use redis::Redis;
 
 /// The Debian packages that must still be installed.

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use crate::server::{self, Server};
 
@@ -28,7 +29,19 @@ const WHO: &str = "hostssl all dog 127.0.0.1/32 scram-sha-256\nhostnossl all dog
 
 /// A PostgreSQL server. Its superuser is `cat`, without a password.
 #[derive(Debug)]
-pub struct Postgres(Server);
+pub struct Postgres {
+    server: Server,
+    state: PathBuf,
+}
+
+/// How a server ends before it starts again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// In order: it ends its clients and writes all it has.
+    Fast,
+    /// As in a crash: it recovers from its log, and loses commits that did not wait for it.
+    Crash,
+}
 
 impl Postgres {
     /// Makes a cluster and starts its server.
@@ -71,22 +84,36 @@ impl Postgres {
             args.extend(["-c", "fsync=off", "-c", "full_page_writes=off"]);
         }
         let state = data.join("postmaster.pid");
-        // The last line of this file is the server's state.
-        let ready = || {
-            fs::read_to_string(&state).is_ok_and(|text| text.lines().last().is_some_and(|line| line.trim() == "ready"))
+        let server = Server::start(&folder, port, &postgres, &args, || serving(&state).is_some())?;
+        Ok(Self { server, state })
+    }
+
+    /// Ends it and starts it again after a while, with its data and at its old address.
+    pub fn restart(&mut self, how: Restart, away: Duration) -> Result<(), String> {
+        let signal = match how {
+            Restart::Fast => "INT",
+            Restart::Crash => "QUIT",
         };
-        Server::start(&folder, port, &postgres, &args, ready).map(Self)
+        let (before, state) = (serving(&self.state), &self.state);
+        self.server.restart(signal, away, || serving(state).is_some_and(|now| Some(now) != before))
     }
 
     /// Where it listens.
     pub fn port(&self) -> u16 {
-        self.0.port
+        self.server.port
     }
 
     /// The URL of its superuser, without a database.
     pub fn url(&self) -> String {
-        format!("postgres://cat@127.0.0.1:{}", self.0.port)
+        format!("postgres://cat@127.0.0.1:{}", self.server.port)
     }
+}
+
+/// The process id of a server that takes clients, from the file that it keeps: the first line; its state is the last.
+fn serving(state: &Path) -> Option<u32> {
+    let text = fs::read_to_string(state).ok()?;
+    text.lines().last().filter(|line| line.trim() == "ready")?;
+    text.lines().next()?.trim().parse().ok()
 }
 
 /// A file that only the server's user may read.

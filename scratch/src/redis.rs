@@ -40,6 +40,11 @@ impl Redis {
         format!("redis://{password}127.0.0.1:{}", self.port)
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Kills it, as a power cut does.
     pub fn kill(&mut self) {
         if self.server.is_some() {

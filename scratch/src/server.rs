@@ -1,6 +1,7 @@
 //! One server: its folder, its port, its user, and its end.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
@@ -14,11 +15,16 @@ use std::time::{Duration, Instant};
 const START: Duration = Duration::from_secs(30);
 
 /// Runs the server until this shell's standard input ends, which it does when whoever started it is gone: also after a
-/// `kill -9`. Then it removes the folder.
+/// `kill -9`. Then it removes the folder. A line there is a signal that ends the server, and how long it stays away.
 const KEEPER: &str = r#"
 folder=$1; shift
 "$@" <&- & server=$!
-cat >/dev/null
+while read -r signal seconds; do
+  kill -s "$signal" $server 2>/dev/null
+  wait $server
+  sleep "$seconds"
+  "$@" <&- & server=$!
+done
 kill -INT $server 2>/dev/null
 wait $server
 rm -rf "$folder"
@@ -111,16 +117,29 @@ impl Server {
         shell.process_group(0).current_dir(folder).stdin(Stdio::piped()).stdout(file).stderr(also);
         let keeper = shell.spawn().map_err(|e| format!("cannot start {}: {e}", program.display()))?;
         let server = Self { keeper, port };
-        let begun = Instant::now();
-        while !ready() {
-            if begun.elapsed() > START {
-                let said = fs::read_to_string(log).unwrap_or_default();
-                return Err(format!("{} did not start in {START:?}; it says:\n{said}", program.display()));
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+        let said = || fs::read_to_string(&log).unwrap_or_default();
+        within(START, ready).map_err(|late| format!("{} {late}; it says:\n{}", program.display(), said()))?;
         Ok(server)
     }
+
+    /// Ends the server with a signal and starts it again after a while, in its folder and on its port; waits until
+    /// `ready` says yes.
+    pub(crate) fn restart(&mut self, signal: &str, away: Duration, ready: impl Fn() -> bool) -> Result<(), String> {
+        let keeper = self.keeper.stdin.as_mut().ok_or("the server has ended")?;
+        writeln!(keeper, "{signal} {}", away.as_secs_f64()).map_err(|e| format!("the server's keeper is gone: {e}"))?;
+        within(START + away, ready)
+    }
+}
+
+fn within(time: Duration, ready: impl Fn() -> bool) -> Result<(), String> {
+    let begun = Instant::now();
+    while !ready() {
+        if begun.elapsed() > time {
+            return Err(format!("did not start in {time:?}"));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 impl Drop for Server {

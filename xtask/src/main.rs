@@ -1,6 +1,7 @@
 //! The workspace's habits as one program: `cargo xtask test` is all that CI does, `cargo xtask tidy` checks the house.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line program speaks on its terminal")]
 
+mod chaos;
 mod metadata;
 mod node;
 mod policy;
@@ -17,6 +18,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask test [STEP]...    everything that CI does, or only these steps
        cargo xtask tidy [--verbose]  the house rules, from the text of the tree
+       cargo xtask chaos [--seconds N] [--seed N]
+                                     replicas, clients and a nemesis: ten minutes, unless told otherwise
        cargo xtask servers [--disk] COMMAND...
                                      a command beside scratch servers (DATABASE_URL, REDIS_URL, and CATGPT_TEST_POSTGRES,
                                      CATGPT_TEST_PGBOUNCER, CATGPT_TEST_REDIS); with --disk their commits wait for it, as
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let ok = match args.as_slice() {
         ["test", only @ ..] => steps::run(root, only),
+        ["chaos", options @ ..] => chaos::run(root, options),
         ["servers", command @ ..] => servers::beside(command),
         ["tidy"] => tidy::run(root, false),
         ["tidy", "--verbose"] => tidy::run(root, true),

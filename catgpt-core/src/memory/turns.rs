@@ -130,8 +130,8 @@ pub struct Opened {
 pub struct Checkpoint {
     /// The turn.
     pub turn: TurnId,
-    /// The offset where the piece begins, which must be where the last one ended (`Conflict` for a gap). A piece that
-    /// is there already is not written again.
+    /// The offset where the piece begins, which must be where the last one ended (`Conflict` for a gap, with the fact
+    /// `stored`: where that was). A piece that is there already is not written again.
     pub from: Offset,
     /// The offset where it ends; equal to `from` only for an empty one.
     pub to: Offset,
@@ -141,7 +141,8 @@ pub struct Checkpoint {
     /// The new lease, from now.
     #[serde(rename = "lease_ms", with = "milliseconds")]
     pub lease: Duration,
-    /// Whether it must be on disk before the answer. Otherwise it may be lost with the machine, not with the process.
+    /// Whether it must be on disk before the answer. Otherwise it may be lost with the machine, not with the process; a
+    /// writer who hears of the gap sends it again.
     pub sync: bool,
 }
 

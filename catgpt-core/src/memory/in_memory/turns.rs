@@ -93,7 +93,7 @@ impl State {
         if new && piece.from != running.end() {
             return Err(conflict("this piece does not begin where the last one ended")
                 .with("from", piece.from)
-                .with("end", running.end()));
+                .with("stored", running.end()));
         }
         if new {
             self.make_room(owner, &[&id], piece.body.len() as u64, 0)?;
