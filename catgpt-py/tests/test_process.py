@@ -96,6 +96,7 @@ INTERRUPTED = """
 import signal, threading, time
 from catgpt.sync import Engine
 from catgpt.testing import Scripted
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 engine = Engine(model=Scripted(["Hello", {"hang": True}]))
 reply = engine.local().session("chat").send("Hi")
 try:
