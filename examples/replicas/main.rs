@@ -22,15 +22,16 @@ async fn main() -> Outcome {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["replica", name] => replica::run(name).await,
         ["--demo"] => demo::run().await,
-        [] => serve().await,
-        _ => Err("say --demo, or nothing".into()),
+        [] => serve("127.0.0.1:8080").await,
+        [place] if place.contains(':') => serve(place).await,
+        _ => Err("say --demo, or where to listen (127.0.0.1:8080)".into()),
     }
 }
 
 /// Until Ctrl-C.
-async fn serve() -> Outcome {
+async fn serve(place: &str) -> Outcome {
     let (mut a, mut b) = (Replica::start("A").await?, Replica::start("B").await?);
-    let at = proxy::start("127.0.0.1:8080", vec![a.address, b.address]).await?;
+    let at = proxy::start(place, vec![a.address, b.address]).await?;
     println!(
         "\
 Replicas A (process {}) and B (process {}) behind http://{at}. Try, and kill -9 one of them midway:

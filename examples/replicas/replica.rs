@@ -1,5 +1,6 @@
 //! One replica: an engine, and four paths to it. It holds nothing that another replica would need.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use catgpt_core::{Engine, Error, ErrorKind, Offline, Persona, Reply, Result, Use
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::Outcome;
 use crate::http::{self, Request};
@@ -21,17 +24,22 @@ pub async fn run(name: &str) -> Outcome {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     let name: Arc<str> = name.into();
-    let serve = async {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, alice.clone(), Arc::clone(&name)));
+    let mut clients = JoinSet::new();
+    let mut end = pin!(told_to_end());
+    loop {
+        tokio::select! {
+            client = listener.accept() => {
+                clients.spawn(answer(client?.0, alice.clone(), Arc::clone(&name)));
+            }
+            Some(_) = clients.join_next() => {}
+            () = &mut end => break,
         }
-    };
-    tokio::select! {
-        () = serve => {}
-        () = told_to_end() => {}
     }
     // Turns that run have two seconds to end. The others are stored as far as they came, and their sessions are free.
-    Ok(engine.close(Duration::from_secs(2)).await?)
+    engine.close(Duration::from_secs(2)).await?;
+    // So every reply has ended, and whoever watches one is told how, if he reads on.
+    let _ = timeout(Duration::from_secs(1), clients.join_all()).await;
+    Ok(())
 }
 
 async fn open() -> Outcome<Engine> {
