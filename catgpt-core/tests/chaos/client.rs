@@ -44,8 +44,11 @@ impl Client {
         sleep(Duration::from_millis(self.rng.u64(..most))).await;
     }
 
+    /// One that listens, if there is one, as behind any proxy; whether it answers is another matter.
     fn some_replica(&mut self) -> usize {
-        self.rng.usize(..REPLICAS)
+        let first = self.rng.usize(..REPLICAS);
+        let mut others = (first..first + REPLICAS).map(|number| number % REPLICAS);
+        others.find(|number| self.world.slots[*number].port().is_some()).unwrap_or(first)
     }
 
     async fn send(&mut self) {
