@@ -44,6 +44,7 @@ impl Engine {
             counter: Arc::new(Estimate::default()),
             retry: RetryPolicy::default(),
             lease: None,
+            session_ttl: None,
         }
     }
 
@@ -90,6 +91,7 @@ pub struct EngineBuilder<M> {
     counter: Arc<dyn TokenCounter>,
     retry: RetryPolicy,
     lease: Option<Duration>,
+    session_ttl: Option<Duration>,
 }
 
 impl<M> EngineBuilder<M> {
@@ -104,6 +106,7 @@ impl<M> EngineBuilder<M> {
             counter: self.counter,
             retry: self.retry,
             lease: self.lease,
+            session_ttl: self.session_ttl,
         }
     }
 
@@ -150,6 +153,14 @@ impl<M> EngineBuilder<M> {
         self
     }
 
+    /// How long after their last change new sessions are deleted; by default they stay. A session may have its own time:
+    /// [`Session::set_ttl`](crate::Session::set_ttl).
+    #[must_use]
+    pub fn session_ttl(mut self, ttl: Duration) -> Self {
+        self.session_ttl = Some(ttl);
+        self
+    }
+
     /// How long a turn is believed alive after its last checkpoint, which comes every half second; the memory's own
     /// default if not set. At least 2 s, so that one slow checkpoint is not a death.
     ///
@@ -173,16 +184,19 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
             patience: lease,
             grace: Duration::from_secs(2),
         };
+        let feeds = Arc::default();
         Engine {
             runner: Arc::new(Runner {
                 model: self.model,
-                memory: Arc::new(GuardedMemory::new(self.memory, lease)),
+                memory: Arc::new(GuardedMemory::new(self.memory, lease, Arc::clone(&feeds))),
                 live: self.live.map(|live| Arc::new(GuardedLive(live)) as Arc<dyn Live>),
                 persona: self.persona,
                 window: self.window,
                 counter: Arc::new(GuardedCounter(self.counter)),
                 rules,
                 lease,
+                session_ttl: self.session_ttl,
+                feeds,
                 turns: Default::default(),
                 changed: Notify::new(),
                 queues: Default::default(),

@@ -47,8 +47,8 @@ pub use persona::Persona;
 pub use prompt::{Estimate, TokenCounter, Window};
 pub use reply::{OnDrop, Reply};
 pub use runner::begin::Busy;
-pub use session::{Send, Session, SessionInfo};
-pub use user::{SessionPage, User};
+pub use session::{Branch, MAX_METADATA, Metadata, NewSession, Node, Send, Session, SessionInfo};
+pub use user::{News, SessionPage, User};
 
 /// Everything that front ends hold across threads and awaits.
 const _: () = {

@@ -3,6 +3,7 @@
 pub(crate) mod begin;
 mod drive;
 mod feed;
+pub(crate) mod feeds;
 mod follow;
 pub(crate) mod guard;
 mod publish;
@@ -45,9 +46,11 @@ pub(crate) struct Runner {
     pub(crate) counter: Arc<dyn TokenCounter>,
     pub(crate) rules: Rules,
     pub(crate) lease: Duration,
+    pub(crate) session_ttl: Option<Duration>,
     pub(crate) turns: Mutex<Turns>,
     pub(crate) changed: Notify,
     pub(crate) queues: begin::Queues,
+    pub(crate) feeds: Arc<feeds::Feeds>,
     pub(crate) sweeper: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -188,6 +191,7 @@ impl Runner {
     /// Refuses new sends, waits for the turns that run here, then ends the rest with the text that they have.
     pub(crate) async fn close(&self, deadline: Duration) -> Result<()> {
         self.turns().closed = true;
+        self.feeds.close();
         if timeout(deadline, self.idle()).await.is_err() {
             let rest: Vec<_> = {
                 let mut turns = self.turns();
@@ -234,6 +238,10 @@ impl Drop for Held {
         self.0.turns().held -= 1;
         self.0.changed.notify_waiters();
     }
+}
+
+pub(crate) fn wrong_answer() -> Error {
+    Error::new(ErrorKind::Unexpected, "the memory answered another question than it was asked")
 }
 
 /// Tries a repeatable store call up to three times while the store says that it may be tried again.

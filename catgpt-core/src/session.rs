@@ -1,5 +1,8 @@
 //! One conversation of an owner: say something, watch it, read it, change it.
 
+mod organize;
+mod tree;
+
 use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
@@ -7,7 +10,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::body::{TitleSource, decode_title, encode_title, messages};
+use crate::body::{TitleSource, decode_meta, decode_title, encode_title, messages};
 use crate::error::{Error, Result};
 use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::memory::{Answer, Limit, Memory, Op, Parent, Query, Read, SessionRow};
@@ -15,11 +18,16 @@ use crate::message::{Message, Offset};
 use crate::model::{Params, Secret};
 use crate::persona::Persona;
 use crate::reply::{OnDrop, Reply};
-use crate::runner::Runner;
 use crate::runner::begin::{Ask, Busy, Options};
+use crate::runner::{Runner, wrong_answer};
+
+pub use organize::{MAX_METADATA, Metadata, NewSession};
+pub use tree::{Branch, Node};
 
 /// The most bytes of bodies that one look at a history returns.
 const HISTORY_BYTES: u64 = 256 << 20;
+/// The longest title, in bytes.
+const MAX_TITLE: usize = 1024;
 
 /// A conversation. Making the handle costs nothing and touches nothing; the first send makes the session.
 #[derive(Clone, Debug)]
@@ -100,21 +108,18 @@ impl Session {
         }
     }
 
-    /// Gives it a title.
+    /// Gives it a title, which no later job of the engine takes away. White space becomes single spaces.
     ///
     /// # Errors
-    /// `NotFound` if it is not there.
+    /// `NotFound` if it is not there, `InvalidInput` for an empty or very long one.
     pub async fn rename(&self, title: &str) -> Result<()> {
-        let title = Some(encode_title(title, TitleSource::User));
+        // What is stored reaches terminals and lists, which have one line for it.
+        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        if title.is_empty() || title.len() > MAX_TITLE {
+            return Err(Error::invalid(format!("a title must be 1 to {MAX_TITLE} bytes long")));
+        }
+        let title = Some(encode_title(&title, TitleSource::User));
         self.apply(Op::SetTitle { session: self.id.clone(), title, over: None }).await
-    }
-
-    /// Gives it another persona, from the next turn on.
-    ///
-    /// # Errors
-    /// `NotFound` if it is not there.
-    pub async fn pin(&self, persona: &Persona) -> Result<()> {
-        self.apply(Op::SetPin { session: self.id.clone(), pin: persona.encode() }).await
     }
 
     /// Shows the branch that ends at `head`; with `if_version` only if nothing has changed since.
@@ -148,12 +153,25 @@ pub struct SessionInfo {
     pub title: Option<String>,
     /// Who answers.
     pub persona: Option<String>,
+    /// Whether it stands before the others in lists.
+    pub pinned: bool,
+    /// Whether it is put away.
+    pub archived: bool,
+    /// What the application keeps with it.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
+    /// How long after its last change it is deleted, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_ms: Option<u64>,
     /// The newest message of the active branch.
     pub head: Option<Seq>,
     /// Grows with every change.
     pub version: u64,
-    /// How many messages it has, all branches counted.
+    /// The number of its last message: how many it has, all branches and summaries counted.
     pub messages: u64,
+    /// The summary that stands for the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Seq>,
     /// The running turn, as long as its lease holds.
     pub running: Option<TurnId>,
     /// When it was made, in milliseconds since 1970.
@@ -170,7 +188,12 @@ impl TryFrom<SessionRow> for SessionInfo {
             id: row.id,
             title: row.title.as_deref().map(decode_title).transpose()?.map(|(title, _)| title),
             persona: row.pin.as_deref().map(Persona::decode).transpose()?.map(|persona| persona.name),
+            pinned: row.pinned,
+            archived: row.archived,
+            metadata: row.meta.as_deref().map(decode_meta).transpose()?.unwrap_or_default(),
+            ttl_ms: row.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
             head: row.head,
+            summary: row.summary,
             version: row.version,
             messages: row.messages,
             running: row.running.filter(|_| !row.expired),
@@ -178,10 +201,6 @@ impl TryFrom<SessionRow> for SessionInfo {
             updated_ms: row.updated_ms,
         })
     }
-}
-
-pub(crate) fn wrong_answer() -> Error {
-    Error::new(crate::error::ErrorKind::Unexpected, "the memory answered another question than it was asked")
 }
 
 /// A message on its way. Await it, with or without more words about how to send.

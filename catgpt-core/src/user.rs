@@ -1,5 +1,8 @@
 //! The owner's handle: all that belongs to one owner, and nothing else.
 
+mod bulk;
+mod feed;
+
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,8 +13,10 @@ use crate::id::{Owner, SessionId, TurnId};
 use crate::memory::{Answer, Cursor, Memory, Query};
 use crate::message::Offset;
 use crate::reply::Reply;
-use crate::runner::Runner;
-use crate::session::{Session, SessionInfo, wrong_answer};
+use crate::runner::{Runner, wrong_answer};
+use crate::session::{Session, SessionInfo};
+
+pub use feed::News;
 
 /// An owner. What others own is not found through it.
 #[derive(Clone, Debug)]
@@ -23,7 +28,7 @@ pub struct User {
 /// One page of an owner's sessions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SessionPage {
-    /// The sessions, the latest changed first.
+    /// The sessions.
     pub sessions: Vec<SessionInfo>,
     /// Where to go on, if there are more.
     pub next: Option<Cursor>,
@@ -52,16 +57,29 @@ impl User {
         Session { runner: Arc::clone(&self.runner), owner: self.owner.clone(), id }
     }
 
-    /// A page of at most `limit` sessions, the latest changed first, after a page before.
+    /// A page of at most `limit` sessions that are not put away, the pinned ones first, then the latest changed, after a
+    /// page before.
     ///
     /// # Errors
     /// The store cannot be reached.
     pub async fn sessions(&self, after: Option<Cursor>, limit: u32) -> Result<SessionPage> {
-        match self.query(Query::Sessions { after, limit, archived: false }).await? {
+        self.page(after, limit, false).await
+    }
+
+    /// The same of those that are put away.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn archived_sessions(&self, after: Option<Cursor>, limit: u32) -> Result<SessionPage> {
+        self.page(after, limit, true).await
+    }
+
+    async fn page(&self, after: Option<Cursor>, limit: u32, archived: bool) -> Result<SessionPage> {
+        match self.query(Query::Sessions { after, limit, archived }).await? {
             Answer::Sessions { rows, more } => {
                 let sessions: Vec<_> = rows.into_iter().map(SessionInfo::try_from).collect::<Result<_>>()?;
                 let cursor = |last: &SessionInfo| Cursor {
-                    pinned: false,
+                    pinned: last.pinned,
                     updated_ms: last.updated_ms,
                     session: last.id.clone(),
                 };

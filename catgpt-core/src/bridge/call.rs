@@ -200,7 +200,9 @@ impl Call {
             Self::Tree { owner, session: id, after, limit } => json(&session(owner, id)?.tree(after, limit).await?),
             Self::Info { owner, session: id } => json(&session(owner, id)?.info().await?),
             Self::Rename { owner, session: id, title } => json(&session(owner, id)?.rename(&title).await?),
-            Self::Pin { owner, session: id, persona } => json(&session(owner, id)?.pin(&persona.read()?).await?),
+            Self::Pin { owner, session: id, persona } => {
+                json(&session(owner, id)?.set_persona(&persona.read()?).await?)
+            }
             Self::Select { owner, session: id, head, if_version } => {
                 json(&session(owner, id)?.select(head, if_version).await?)
             }

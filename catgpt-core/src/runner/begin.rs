@@ -207,6 +207,12 @@ impl Runner {
         self.once(order).await
     }
 
+    /// Waits until a turn has ended, up to a time; one that died is ended.
+    pub(crate) async fn ended(&self, owner: &Owner, turn: TurnId, within: Duration) -> Result<()> {
+        self.bury_if_dead(owner, turn).await?;
+        timeout_at(later(within), self.stopped(owner, turn)).await.unwrap_or(Ok(()))
+    }
+
     /// Waits until the store says that the turn has ended.
     async fn stopped(&self, owner: &Owner, turn: TurnId) -> Result<()> {
         while self.is_running(owner, turn).await? {
@@ -276,7 +282,7 @@ impl Runner {
             pin: Pin { body: pin.unwrap_or(&self.persona).encode(), replace: pin.is_some() },
             lease: self.lease,
             window: Limit { messages: u32::try_from(self.window.messages).unwrap_or(u32::MAX), bytes: MAX_BODY as u64 },
-            ttl: None,
+            ttl: self.session_ttl,
             reserve: Vec::new(),
             max_running: None,
         }

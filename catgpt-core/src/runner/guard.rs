@@ -11,6 +11,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use futures_util::{FutureExt, future};
 use tokio::time::timeout;
 
+use super::feeds::Feeds;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{OpId, Owner, TurnId};
 use crate::live::{Frame, Live};
@@ -32,11 +33,19 @@ pub(crate) struct GuardedMemory {
     memory: Arc<dyn Memory>,
     /// For what a turn writes.
     turn: Duration,
+    /// Who is told that something was written.
+    feeds: Arc<Feeds>,
 }
 
 impl GuardedMemory {
-    pub(crate) fn new(memory: Arc<dyn Memory>, lease: Duration) -> Self {
-        Self { memory, turn: write_within(lease) }
+    pub(crate) fn new(memory: Arc<dyn Memory>, lease: Duration, feeds: Arc<Feeds>) -> Self {
+        Self { memory, turn: write_within(lease), feeds }
+    }
+
+    /// Says that something was written, even if it is unknown whether.
+    fn told<T>(&self, owner: &Owner, answer: Result<T>) -> Result<T> {
+        self.feeds.touched(owner);
+        answer
     }
 }
 
@@ -63,16 +72,19 @@ async fn answered<T>(within: Duration, call: impl Future<Output = Result<T>>) ->
 #[async_trait]
 impl Memory for GuardedMemory {
     async fn begin_turn(&self, owner: &Owner, begin: Begin) -> Result<Begun> {
-        answered(self.turn, async { self.memory.begin_turn(owner, begin).await }).await
+        self.told(owner, answered(self.turn, async { self.memory.begin_turn(owner, begin).await }).await)
     }
     async fn checkpoint(&self, owner: &Owner, checkpoint: Checkpoint) -> Result<Kept> {
         answered(self.turn, async { self.memory.checkpoint(owner, checkpoint).await }).await
     }
     async fn finish_turn(&self, owner: &Owner, finish: Finish) -> Result<Sealed> {
-        answered(self.turn, async { self.memory.finish_turn(owner, finish).await }).await
+        self.told(owner, answered(self.turn, async { self.memory.finish_turn(owner, finish).await }).await)
     }
     async fn apply(&self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>> {
-        answered(LONGEST, async { self.memory.apply(owner, op_id, ops).await }).await
+        let other = ops.iter().find_map(|op| if let Op::Claim { from } = op { Some(from.clone()) } else { None });
+        let done = answered(LONGEST, async { self.memory.apply(owner, op_id, ops).await }).await;
+        other.iter().for_each(|other| self.feeds.touched(other));
+        self.told(owner, done)
     }
     async fn read(&self, owner: &Owner, read: Read) -> Result<View> {
         answered(LONGEST, async { self.memory.read(owner, read).await }).await
