@@ -57,11 +57,14 @@ struct Title<'a> {
 }
 
 /// Who gave a session its title; a person's is never overwritten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TitleSource {
     /// The beginning of the first prompt.
+    #[default]
     Prompt,
+    /// A model.
+    Model,
     /// A person.
     User,
 }

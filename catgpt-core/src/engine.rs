@@ -45,6 +45,7 @@ impl Engine {
             retry: RetryPolicy::default(),
             lease: None,
             session_ttl: None,
+            search: true,
         }
     }
 
@@ -92,6 +93,7 @@ pub struct EngineBuilder<M> {
     retry: RetryPolicy,
     lease: Option<Duration>,
     session_ttl: Option<Duration>,
+    search: bool,
 }
 
 impl<M> EngineBuilder<M> {
@@ -107,6 +109,7 @@ impl<M> EngineBuilder<M> {
             retry: self.retry,
             lease: self.lease,
             session_ttl: self.session_ttl,
+            search: self.search,
         }
     }
 
@@ -161,6 +164,14 @@ impl<M> EngineBuilder<M> {
         self
     }
 
+    /// Whether messages are made findable (they are by default). It is done while nobody waits, and takes about as much
+    /// room as the words themselves.
+    #[must_use]
+    pub fn search(mut self, search: bool) -> Self {
+        self.search = search;
+        self
+    }
+
     /// How long a turn is believed alive after its last checkpoint, which comes every half second; the memory's own
     /// default if not set. At least 2 s, so that one slow checkpoint is not a death.
     ///
@@ -196,6 +207,7 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
                 rules,
                 lease,
                 session_ttl: self.session_ttl,
+                search: self.search,
                 feeds,
                 turns: Default::default(),
                 changed: Notify::new(),

@@ -14,6 +14,7 @@ pub mod model;
 pub mod testkit;
 
 pub mod prompt;
+mod search;
 mod turn;
 pub mod wire;
 
@@ -47,8 +48,9 @@ pub use persona::Persona;
 pub use prompt::{Estimate, TokenCounter, Window};
 pub use reply::{OnDrop, Reply};
 pub use runner::begin::Busy;
+pub use search::Piece;
 pub use session::{Branch, MAX_METADATA, Metadata, NewSession, Node, Send, Session, SessionInfo};
-pub use user::{News, SessionPage, User};
+pub use user::{News, SearchHit, SearchPage, SessionPage, User};
 
 /// Everything that front ends hold across threads and awaits.
 const _: () = {

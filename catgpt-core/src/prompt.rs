@@ -11,6 +11,9 @@ use crate::persona::Persona;
 pub use tokens::{Estimate, TokenCounter};
 pub(crate) use tokens::{Measured, content_tokens};
 
+/// What a model is told that is to go on with its own reply.
+const GO_ON: &str = "Go on exactly where your last message ends, in the same form. Do not repeat any of it.";
+
 /// How much of the active branch is sent: a view, never a deletion. System prompt, examples and greeting come on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -45,6 +48,9 @@ impl Window {
 /// In this order: the system prompt; the persona's examples; its greeting, if the window begins where the branch does;
 /// the branch's newest summary; and its newest turns. A turn is a user's message and what follows it up to the next
 /// one. Turns go whole or not at all, and the newest one goes even if it alone is more than the window holds.
+///
+/// Replies that follow each other are one message of the model's. A branch that ends with a reply is one to be gone on
+/// with: the model is asked to, in words that are sent and not stored.
 ///
 /// What the model never sees: reasoning, replies that run or have nothing in them, tool calls without a result, what a
 /// summary stands for, and what stands before the first user's message.
@@ -103,6 +109,9 @@ impl Prompt<'_> {
         let greeting = self.persona.greeting.iter().filter(|_| at_root);
         messages.extend(greeting.map(|greeting| PromptMessage::new(Role::Assistant, greeting)));
         messages.extend(blocks.into_iter().flat_map(|block| block.messages));
+        if self.branch.last().is_some_and(|last| last.role == Role::Assistant && sendable(last).is_some()) {
+            messages.push(PromptMessage::new(Role::User, GO_ON));
+        }
         ModelRequest { messages, params: self.persona.params.clone(), ..ModelRequest::default() }
     }
 }
@@ -121,8 +130,14 @@ impl Block {
     }
 
     fn push(&mut self, role: Role, content: Content, counter: &dyn TokenCounter) {
-        self.tokens = self.tokens.saturating_add(content_tokens(&content, counter));
-        self.messages.push(PromptMessage { role, content });
+        // A merged message costs what it costs as one.
+        let last = self.messages.pop_if(|last| last.role == role && role == Role::Assistant);
+        let less = last.as_ref().map_or(0, |last| content_tokens(&last.content, counter));
+        self.tokens = self.tokens.saturating_sub(less);
+        let mut message = last.unwrap_or_else(|| PromptMessage { role, content: Content::default() });
+        message.content.append(content);
+        self.tokens = self.tokens.saturating_add(content_tokens(&message.content, counter));
+        self.messages.push(message);
     }
 }
 
@@ -235,7 +250,7 @@ mod tests {
 
     fn lines(request: &ModelRequest) -> Vec<String> {
         let line = |message: &PromptMessage| format!("{} {}", message.role, message.content.text());
-        let lines: Vec<_> = request.messages.iter().map(line).collect();
+        let lines: Vec<_> = request.messages.iter().map(line).filter(|line| !line.contains(GO_ON)).collect();
         assert_eq!(lines[..3], [format!("system {SYSTEM}"), "user Q".into(), "assistant A".into()]);
         lines[3..].to_vec()
     }
@@ -254,6 +269,22 @@ mod tests {
         assert_eq!(sent(&talk, window(2)), ["user c"]);
         assert_eq!(sent(&talk[1..], window(9)), ["user c"]);
         assert_eq!(sent(&[], window(9)), [""; 0]);
+    }
+
+    #[test]
+    fn a_reply_is_gone_on_with_where_it_ends() {
+        let talk = branch(&[(User, Complete, "a"), (Assistant, Interrupted, "one, "), (Assistant, Cancelled, "two, ")]);
+        assert_eq!(sent(&talk, window(9)), ["assistant Meow!", "user a", "assistant one, two, "]);
+        let (persona, counter) = (persona(), Estimate::new());
+        let prompt = Prompt { persona: &persona, system: SYSTEM, branch: &talk, window: window(9), counter: &counter };
+        assert_eq!(prompt.build().messages.last(), Some(&PromptMessage::new(User, GO_ON)));
+        let talk = branch(&[
+            (User, Complete, "a"),
+            (Assistant, Interrupted, "one, "),
+            (Assistant, Complete, "two."),
+            (User, Complete, "b"),
+        ]);
+        assert_eq!(sent(&talk, window(9)), ["assistant Meow!", "user a", "assistant one, two.", "user b"]);
     }
 
     #[test]
@@ -359,8 +390,9 @@ mod tests {
 
     /// The numbers of the messages of the branch that were sent, in order.
     fn seqs(request: &ModelRequest) -> Vec<u64> {
-        let number = |text: String| text.split('#').nth(1).and_then(|n| n.parse().ok());
-        request.messages.iter().filter_map(|message| number(message.content.text())).collect()
+        let numbers =
+            |text: String| -> Vec<u64> { text.split('#').skip(1).step_by(2).filter_map(|n| n.parse().ok()).collect() };
+        request.messages.iter().flat_map(|message| numbers(message.content.text())).collect()
     }
 
     /// The numbers that each turn would send, said again in other words than in the code above.

@@ -6,9 +6,10 @@ mod feed;
 pub(crate) mod feeds;
 mod follow;
 pub(crate) mod guard;
+mod index;
 mod publish;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -47,6 +48,7 @@ pub(crate) struct Runner {
     pub(crate) rules: Rules,
     pub(crate) lease: Duration,
     pub(crate) session_ttl: Option<Duration>,
+    pub(crate) search: bool,
     pub(crate) turns: Mutex<Turns>,
     pub(crate) changed: Notify,
     pub(crate) queues: begin::Queues,
@@ -62,6 +64,8 @@ pub(crate) struct Turns {
     held: usize,
     closed: bool,
     stopping: bool,
+    /// Whose turns ended here since the last sweep.
+    talked: HashSet<Owner>,
 }
 
 impl Turns {
@@ -135,7 +139,11 @@ impl Runner {
     }
 
     fn forget(&self, turn: TurnId) {
-        self.turns().running.remove(&turn);
+        let mut turns = self.turns();
+        if let Some(running) = turns.running.remove(&turn) {
+            turns.talked.insert(running.owner.clone());
+        }
+        drop(turns);
         self.changed.notify_waiters();
     }
 
@@ -184,6 +192,7 @@ impl Runner {
                 if let Err(error) = runner.sweep().await {
                     tracing::warn!(%error, "sweeping failed; it will be tried again");
                 }
+                runner.index_news().await;
             }
         }));
     }

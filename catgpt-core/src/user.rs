@@ -2,6 +2,7 @@
 
 mod bulk;
 mod feed;
+mod search;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::runner::{Runner, wrong_answer};
 use crate::session::{Session, SessionInfo};
 
 pub use feed::News;
+pub use search::{SearchHit, SearchPage};
 
 /// An owner. What others own is not found through it.
 #[derive(Clone, Debug)]

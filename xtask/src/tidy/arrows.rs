@@ -36,7 +36,7 @@ enum Layer {
 use Layer::{Data, Form, Front, Handle, Kit, Pure, Run, Seam};
 
 /// The core's modules in the order of the picture.
-const MODULES: [(&str, Layer); 19] = [
+const MODULES: [(&str, Layer); 20] = [
     ("id", Data),
     ("error", Data),
     ("message", Data),
@@ -47,6 +47,7 @@ const MODULES: [(&str, Layer); 19] = [
     ("body", Form),
     ("persona", Form),
     ("prompt", Pure),
+    ("search", Pure),
     ("turn", Pure),
     ("wire", Pure),
     ("reply", Run),
