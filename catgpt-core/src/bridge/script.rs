@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::parse;
 use crate::error::{ErrorKind, Result};
+use crate::message::{Content, Part};
 use crate::model::{ChatModel, Gate, ModelEvent, Scripted, Step};
 
 /// A [`Scripted`] model and the gates in its scripts.
@@ -37,7 +38,7 @@ enum Wait {
 
 impl Play {
     /// Reads scripts: a list of lists of steps, one a call; the last one repeats. A step is `{"text": "…"}`,
-    /// `{"reasoning": "…"}`, `{"tool_call": {…}}`, `{"usage": {…}}`, `{"finish": "stop"}`, `{"error": "unavailable"}`,
+    /// `{"reasoning": "…"}`, `{"tool_call": {…}}`, `{"part": {…}}`, `{"usage": {…}}`, `{"finish": "stop"}`, `{"error": "unavailable"}`,
     /// `{"gate": "name"}`, `{"delay_ms": 20}` or `{"hang": true}`.
     ///
     /// # Errors
@@ -64,10 +65,14 @@ impl Play {
         self.gates.get(gate).map(Gate::open).is_some()
     }
 
-    /// What it was asked, in order, as JSON: a list of `{"messages": [{"role", "text"}], "params", "model"}`.
+    /// What it was asked, in order, as JSON: a list of `{"messages": [{"role", "text", "images"}], "params", "model"}`; images are
+    /// URLs.
     pub fn requests(&self) -> String {
         let requests = self.model.requests().into_iter().map(|request| {
-            let messages = request.messages.iter().map(|m| json!({ "role": m.role, "text": m.content.text() }));
+            let messages = request
+                .messages
+                .iter()
+                .map(|m| json!({ "role": m.role, "text": m.content.text(), "images": images(&m.content) }));
             json!({ "messages": messages.collect::<Vec<_>>(), "params": request.params, "model": request.model })
         });
         Value::Array(requests.collect()).to_string()
@@ -77,6 +82,11 @@ impl Play {
     pub fn dropped(&self) -> usize {
         self.model.dropped()
     }
+}
+
+fn images(content: &Content) -> Vec<&str> {
+    let parts = content.parts().iter();
+    parts.filter_map(|part| if let Part::Image(image) = part { Some(image.url.as_str()) } else { None }).collect()
 }
 
 impl Line {
