@@ -158,17 +158,16 @@ fn blocks(branch: &[Message], counter: &dyn TokenCounter) -> (Option<Block>, Vec
             turn.push(message.role, content, counter);
         }
         // Sent again, they would fail every turn from here on.
-        if refused_images(message) {
+        if refused(message) {
             turn.hide_images(counter);
         }
     }
     (summary, turns)
 }
 
-/// Whether this is the reply of a model that takes no pictures to one.
-fn refused_images(reply: &Message) -> bool {
-    let unsupported = reply.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Unsupported);
-    unsupported && reply.status == Status::Failed
+/// Whether this reply is the refusal to answer what was said, perhaps because of its pictures.
+fn refused(reply: &Message) -> bool {
+    reply.status == Status::Failed && reply.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Refused)
 }
 
 /// What of a message may be sent, if anything.
@@ -371,11 +370,11 @@ mod tests {
         assert_eq!(prompt(&talk), seen);
         // One that a model refused would fail every turn from here on; asked anew it is sent anew.
         let mut refusal = message(2, Assistant, Failed, Content::default());
-        refusal.error = Some(Error::new(ErrorKind::Unsupported, "no pictures").info());
-        let refused = [talk[0].clone(), refusal.clone(), message(3, User, Complete, "and now?")];
+        refusal.error = Some(Error::new(ErrorKind::Refused, "no pictures").info());
+        let after = [talk[0].clone(), refusal.clone(), message(3, User, Complete, "and now?")];
         let words =
             [PromptMessage::new(User, format!("look\n[image: a cat]\n{dog}")), PromptMessage::new(User, "and now?")];
-        assert_eq!(prompt(&refused), words);
+        assert_eq!(prompt(&after), words);
         assert_eq!(prompt(&talk[..1]), seen[..1]);
         refusal.error = Some(Error::new(ErrorKind::Unavailable, "later").info());
         assert_eq!(prompt(&[talk[0].clone(), refusal, message(3, User, Complete, "again")])[0], seen[0]);

@@ -1,5 +1,9 @@
 //! A picture by reference: what may stand there, and what of it a model is sent.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -76,6 +80,20 @@ impl Image {
         }
         let url = format!("data:{media_type};base64,{}", STANDARD.encode(bytes));
         Ok(Self { media_type: Some(media_type.to_owned()), ..Self::new(url) })
+    }
+
+    /// The same from a file.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a file that cannot be read, too.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let at = |error: Error| error.with("path", path.display());
+        let mut bytes = Vec::new();
+        // One byte more than may be: that tells that it is too large, however large it is.
+        let read = File::open(path).and_then(|file| file.take(Self::MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
+        read.map_err(|error| at(Error::invalid("the picture cannot be read").caused_by(error)))?;
+        Self::from_bytes(&bytes).map_err(at)
     }
 
     /// Says what it shows.

@@ -107,7 +107,7 @@ fn judge(status: Option<u16>, code: &str, kind: &str, sentence: &str) -> Verdict
         return verdict(ErrorKind::ContextTooLong, "the conversation does not fit into the model's context");
     }
     if !matches!(status, Some(401 | 403 | 429)) && says(&NO_IMAGES) {
-        return verdict(ErrorKind::Unsupported, "this model takes no pictures: choose one that does, or send text");
+        return verdict(ErrorKind::Refused, "this model takes no pictures: choose one that does, or send text");
     }
     if is(&["content_filter", "content_policy_violation", "moderation_blocked"]) {
         return verdict(ErrorKind::Refused, "the provider's filter refused this conversation");
@@ -187,7 +187,7 @@ mod tests {
             (400, "Unsupported content part type for text-only server: image_url"),
         ] {
             let error = refused(status, json!({ "message": sentence }));
-            assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unsupported, false), "{sentence}");
+            assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Refused, false), "{sentence}");
             assert!(!format!("{error:?}").contains(sentence));
         }
         let error = refused(429, json!({ "message": "too many requests that support image input" }));

@@ -126,10 +126,7 @@ impl Runner {
     pub(crate) async fn send(self: &Arc<Self>, ask: Ask) -> Result<Reply> {
         ask.check(&self.persona)?;
         if !self.model.takes_images() && ask.content.as_ref().is_some_and(Content::has_visible_images) {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "this model takes no pictures: send text, or choose another",
-            ));
+            return Err(Error::new(ErrorKind::Refused, "this model takes no pictures: send text, or choose another"));
         }
         let body = ask.content.as_ref().map(|content| Body::new(content).encode());
         if let Some(body) = &body
