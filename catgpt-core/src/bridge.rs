@@ -33,9 +33,9 @@ use crate::memory::Memory;
 use crate::model::ChatModel;
 
 pub use call::{Call, SendOptions};
-pub use config::Config;
+pub use config::{Cache, Config};
 pub use desk::{Desk, Heard, Said};
-pub use given::{Hidden, Who};
+pub use given::{Hidden, Piece, Who, Words};
 pub use hub::{Hub, Notice, Parked};
 pub use memory::{DeskCaps, DeskMemory};
 pub use model::{DeskModel, DeskTimeouts};
@@ -99,7 +99,7 @@ impl Bridge {
     pub fn new(config: &str, model: Option<Arc<dyn ChatModel>>, memory: Option<Arc<dyn Memory>>) -> Result<Self> {
         let config: Config = parse("config", config)?;
         config.check()?;
-        let model = model.map_or_else(|| config.model(), Ok)?;
+        let model = config.cached(model.map_or_else(|| config.model(), Ok)?);
         Ok(Self { config, model, memory, engine: Mutex::new((runtime::generation(), Arc::default())) })
     }
 

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::id::Owner;
 use crate::live::Live;
 use crate::memory::{InMemory, MAX_BODY, Memory};
-use crate::model::{ChatModel, RetryPolicy};
+use crate::model::{ChatModel, ModelInfo, RetryPolicy};
 use crate::persona::Persona;
 use crate::prompt::{Estimate, TokenCounter, Window};
 use crate::runner::Runner;
@@ -69,6 +69,14 @@ impl Engine {
     /// The store cannot be reached.
     pub async fn sweep(&self) -> Result<()> {
         self.runner.sweep().await
+    }
+
+    /// Which models there are to choose from, by id: for a picker, whose choice goes into [`Send::model`](crate::Send::model).
+    ///
+    /// # Errors
+    /// `Unsupported` if the model cannot tell, and whatever keeps it from answering.
+    pub async fn models(&self) -> Result<Vec<ModelInfo>> {
+        self.runner.model.models().await
     }
 
     /// Takes no new sends, waits up to `deadline` for the turns that run here, ends the rest `interrupted` with the text

@@ -40,10 +40,15 @@ pub use memory::Postgres;
 #[cfg(feature = "sqlite")]
 pub use memory::Sqlite;
 pub use memory::{InMemory, Memory};
-pub use message::{Content, FinishReason, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage};
+pub use message::{
+    Content, Detail, FinishReason, Image, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage,
+};
 #[cfg(feature = "openai")]
 pub use model::OpenAi;
-pub use model::{ChatModel, ModelEvent, ModelRequest, Offline, Params, PromptMessage, RetryPolicy, Scripted, Secret};
+pub use model::{
+    Cached, ChatModel, ModelEvent, ModelInfo, ModelRequest, Offline, Params, PromptMessage, RetryPolicy, Scripted,
+    Secret,
+};
 pub use persona::Persona;
 pub use prompt::{Estimate, TokenCounter, Window};
 pub use reply::{OnDrop, Reply};

@@ -4,6 +4,7 @@ mod tokens;
 
 use std::collections::HashMap;
 
+use crate::error::ErrorKind;
 use crate::message::{Content, Message, Part, Role, Status};
 use crate::model::{ModelRequest, PromptMessage};
 use crate::persona::Persona;
@@ -53,7 +54,8 @@ impl Window {
 /// with: the model is asked to, in words that are sent and not stored.
 ///
 /// What the model never sees: reasoning, replies that run or have nothing in them, tool calls without a result, what a
-/// summary stands for, and what stands before the first user's message.
+/// summary stands for, and what stands before the first user's message. Pictures are sent where a person said them and a
+/// model [can see](crate::Image::is_visible) them; in replies, and where the model has refused them, it reads their words.
 #[derive(Clone, Copy, Debug)]
 pub struct Prompt<'a> {
     /// Who answers.
@@ -139,6 +141,16 @@ impl Block {
         self.tokens = self.tokens.saturating_add(content_tokens(&message.content, counter));
         self.messages.push(message);
     }
+
+    /// Puts words in the place of its pictures.
+    fn hide_images(&mut self, counter: &dyn TokenCounter) {
+        let messages = std::mem::take(&mut self.messages);
+        self.tokens = 0;
+        for mut message in messages {
+            message.hide_images();
+            self.push(message.role, message.content, counter);
+        }
+    }
 }
 
 /// The newest summary and the turns after it, oldest first.
@@ -156,16 +168,27 @@ fn blocks(branch: &[Message], counter: &dyn TokenCounter) -> (Option<Block>, Vec
             turns.push(Block::new(message.parent.is_none()));
         }
         // What comes before the first user's message is half a turn.
-        if let (Some(turn), Some(content)) = (turns.last_mut(), sendable(message)) {
+        let Some(turn) = turns.last_mut() else { continue };
+        if let Some(content) = sendable(message) {
             turn.push(message.role, content, counter);
+        }
+        // Sent again, they would fail every turn from here on.
+        if refused(message) {
+            turn.hide_images(counter);
         }
     }
     (summary, turns)
 }
 
+/// Whether this reply is the refusal to answer what was said, perhaps because of its pictures.
+fn refused(reply: &Message) -> bool {
+    reply.status == Status::Failed && reply.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Refused)
+}
+
 /// What of a message may be sent, if anything.
 fn sendable(message: &Message) -> Option<Content> {
-    let content = without_loose_ends(&message.content);
+    let sees = message.role == Role::User;
+    let content = without_loose_ends(&message.content).in_words(|image| sees && image.is_visible());
     if message.role != Role::Assistant {
         return Some(content);
     }
@@ -207,7 +230,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::message::{ToolCall, ToolResult};
+    use crate::error::Error;
+    use crate::message::{Image, ToolCall, ToolResult};
     use crate::persona::Example;
 
     const SYSTEM: &str = "You are a cat.";
@@ -349,6 +373,54 @@ mod tests {
         let tools_only: Content = [call("1"), result("1")].into_iter().collect();
         assert_eq!(sendable(&message(2, Assistant, Complete, tools_only.clone())), Some(tools_only.clone()));
         assert_eq!(sendable(&message(2, Assistant, Failed, tools_only)), None);
+    }
+
+    #[test]
+    fn pictures_are_sent_where_a_person_said_them_and_a_model_can_see_them() {
+        let picture = || Image::new("https://a.example/cat.png").alt("a cat");
+        let own = || Image::new("ref:1").alt("a dog");
+        let said = Content::from("look").image(picture()).image(own());
+        let drawn = Content::from("there").image(picture()).image(Image::new("ref:2"));
+        let talk = [message(1, User, Complete, said), message(2, Assistant, Complete, drawn)];
+        let (persona, counter) = (persona(), Estimate::new());
+        let prompt = |branch| {
+            let window = window(50);
+            Prompt { persona: &persona, system: SYSTEM, branch, window, counter: &counter }
+                .build()
+                .messages
+                .split_off(4)
+        };
+        let dog = "\n[image: a dog]\n";
+        let seen = [
+            PromptMessage {
+                role: User,
+                content: [Part::text("look"), Part::Image(picture()), Part::text(dog)].into_iter().collect(),
+            },
+            PromptMessage::new(Assistant, "there\n[image: a cat]\n\n[image]\n"),
+        ];
+        assert_eq!(prompt(&talk), seen);
+        // One that a model refused would fail every turn from here on; asked anew it is sent anew.
+        let mut refusal = message(2, Assistant, Failed, Content::default());
+        refusal.error = Some(Error::new(ErrorKind::Refused, "no pictures").info());
+        let after = [talk[0].clone(), refusal.clone(), message(3, User, Complete, "and now?")];
+        let words =
+            [PromptMessage::new(User, format!("look\n[image: a cat]\n{dog}")), PromptMessage::new(User, "and now?")];
+        assert_eq!(prompt(&after), words);
+        assert_eq!(prompt(&talk[..1]), seen[..1]);
+        refusal.error = Some(Error::new(ErrorKind::Unavailable, "later").info());
+        assert_eq!(prompt(&[talk[0].clone(), refusal, message(3, User, Complete, "again")])[0], seen[0]);
+    }
+
+    #[test]
+    fn pictures_of_old_turns_fill_the_window() {
+        let turn = |seq| message(seq, User, Complete, Content::from("look").image("https://a.example/cat.png"));
+        let branch: Vec<_> = (1..=40).map(turn).collect();
+        let (persona, counter) = (persona(), Estimate::new());
+        let window = Window { messages: 50, tokens: 16_000 };
+        let prompt = Prompt { persona: &persona, system: SYSTEM, branch: &branch, window, counter: &counter };
+        let request = prompt.build();
+        let sent = request.messages.iter().filter(|message| message.content.has_visible_images()).count();
+        assert_eq!(sent, 15);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::body::{TitleSource, decode_meta, decode_title, encode_title, messages
 use crate::error::{Error, Result};
 use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::memory::{Answer, Limit, Memory, Op, Parent, Query, Read, SessionRow};
-use crate::message::{Message, Offset};
+use crate::message::{Content, Message, Offset};
 use crate::model::{Params, Secret};
 use crate::persona::Persona;
 use crate::reply::{OnDrop, Reply};
@@ -43,14 +43,15 @@ impl Session {
         &self.id
     }
 
-    /// Says something. Await it for the [`Reply`]; it completes once the message is committed.
-    pub fn send(&self, text: impl Into<String>) -> Send {
-        self.ask(Parent::Head, Some(text.into()))
+    /// Says something: text, or [`Content`] with pictures. Await it for the [`Reply`]; it completes once the message is
+    /// committed.
+    pub fn send(&self, content: impl Into<Content>) -> Send {
+        self.ask(Parent::Head, Some(content.into()))
     }
 
     /// Says something else instead of an earlier message of the user, as a new branch beside it.
-    pub fn edit(&self, seq: Seq, text: impl Into<String>) -> Send {
-        self.ask(Parent::Beside(Some(seq)), Some(text.into()))
+    pub fn edit(&self, seq: Seq, content: impl Into<Content>) -> Send {
+        self.ask(Parent::Beside(Some(seq)), Some(content.into()))
     }
 
     /// Asks for another answer beside an earlier one; `None` for the newest.
@@ -58,10 +59,10 @@ impl Session {
         self.ask(Parent::Beside(reply.into()), None)
     }
 
-    fn ask(&self, parent: Parent, text: Option<String>) -> Send {
+    fn ask(&self, parent: Parent, content: Option<Content>) -> Send {
         let (owner, session) = (self.owner.clone(), self.id.clone());
         let options = Options::default();
-        Send { runner: Arc::clone(&self.runner), ask: Ask { owner, session, parent, text, options } }
+        Send { runner: Arc::clone(&self.runner), ask: Ask { owner, session, parent, content, options } }
     }
 
     /// Watches a turn of this session from an offset on: one that runs, here or elsewhere, or one that has ended.

@@ -50,7 +50,7 @@ impl Host {
     }
 
     fn send(&mut self, bridge: &Arc<Bridge>, text: &str) -> Box<Subscription> {
-        let call = json!({ "do": "send", "owner": "alice", "session": "chat", "text": text });
+        let call = json!({ "do": "send", "owner": "alice", "session": "chat", "content": text });
         match self.call(bridge, &call).unwrap() {
             Answer::Reply(reply) => reply,
             Answer::Json(json) => panic!("{json}"),
@@ -149,11 +149,25 @@ fn a_send_is_a_call_and_its_events_come_in_batches() {
 }
 
 #[test]
+fn what_is_said_may_hold_pictures_and_models_can_be_listed() {
+    let (play, bridge) = scripted(&json!([[{ "text": "A cat." }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    let image = json!({ "type": "image", "url": "https://example.org/cat.png" });
+    let call = json!({ "do": "send", "owner": "alice", "session": "chat", "content": ["What ", "is this?", image] });
+    let Answer::Reply(reply) = host.call(&bridge, &call).unwrap() else { panic!("no reply") };
+    assert_eq!(status_of(&host.rest(&reply)), Status::Complete);
+    let asked: Value = serde_json::from_str(&play.requests()).unwrap();
+    let message = json!({ "role": "user", "text": "What is this?", "images": [image["url"]] });
+    assert_eq!(asked[0]["messages"][1], message);
+    assert_eq!(host.json(&bridge, &json!({ "do": "models" })), json!([{ "id": "scripted" }]));
+}
+
+#[test]
 fn a_busy_session_is_an_error_that_names_the_turn() {
     let (_, bridge) = scripted(&json!([[{ "text": "One" }, { "hang": true }]]));
     let mut host = Host::new();
     let reply = host.send(&bridge, "Hi");
-    let again = json!({ "do": "send", "owner": "alice", "session": "chat", "text": "Hi again" });
+    let again = json!({ "do": "send", "owner": "alice", "session": "chat", "content": "Hi again" });
     let failure = host.call(&bridge, &again).unwrap_err();
     assert_eq!((failure.info.kind, failure.info.turn), (ErrorKind::Busy, Some(reply.turn())));
     host.json(&bridge, &json!({ "do": "cancel", "owner": "alice", "turn": reply.turn() }));
@@ -167,8 +181,8 @@ fn what_is_not_a_call_is_refused_and_quotes_no_value() {
     for call in [
         json!({ "do": "fly" }),
         json!({ "do": "send", "owner": "alice", "session": "chat" }),
-        json!({ "do": "send", "owner": "alice", "session": "chat", "text": "hunter2", "colour": 1 }),
-        json!({ "do": "send", "owner": "alice", "session": "chat", "text": { "hunter2": 1 } }),
+        json!({ "do": "send", "owner": "alice", "session": "chat", "content": "hunter2", "colour": 1 }),
+        json!({ "do": "send", "owner": "alice", "session": "chat", "content": { "hunter2": 1 } }),
         json!({ "do": "history", "owner": "alice", "session": "chat", "last": "hunter2" }),
     ] {
         let error = bridge.call(&host.hub, &call.to_string()).unwrap_err();
@@ -228,9 +242,13 @@ fn a_hosts_model_streams_and_returning_is_finishing() {
     assert_eq!((method, &body["messages"][1]["content"][0]["text"]), ("stream", &json!("Hi")));
     assert_eq!(body["turn"], json!(reply.turn()));
     assert_eq!(desk.say(id, Said::Json(r#"{"text":"Meow"}"#.into())), Heard::Taken);
+    let picture = json!({ "type": "image", "url": "ref:1", "alt": "a cat" });
+    assert_eq!(desk.say(id, Said::Json(json!({ "part": picture }).to_string())), Heard::Taken);
     assert_eq!(desk.say(id, Said::End), Heard::Taken);
     let events = host.rest(&reply);
     assert_eq!((text_of(&events).as_str(), status_of(&events)), ("Meow", Status::Complete));
+    let shown = events.iter().map(|event| serde_json::to_value(event).unwrap()).find(|event| event["type"] == "part");
+    assert_eq!(shown, Some(json!({ "type": "part", "part": picture, "offset": 5 })));
     assert_eq!(desk.say(id, Said::End), Heard::Gone);
 }
 
@@ -300,7 +318,7 @@ fn a_hosts_store_is_asked_and_its_failure_is_told_apart() {
     let play = Play::new(r#"[[{"text":"x"},{"finish":"stop"}]]"#).unwrap();
     let bridge = Arc::new(Bridge::new("{}", Some(play.model()), Some(Arc::new(memory))).unwrap());
     desk.serve(&host.hub);
-    let call = json!({ "do": "send", "owner": "alice", "session": "chat", "text": "Hi" });
+    let call = json!({ "do": "send", "owner": "alice", "session": "chat", "content": "Hi" });
     let ticket = bridge.call(&host.hub, &call.to_string()).unwrap();
     let (question, method, body) = host.asked();
     assert_eq!((method, &body["owner"], &body["session"]), ("begin_turn", &json!("alice"), &json!("chat")));

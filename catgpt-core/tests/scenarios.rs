@@ -7,7 +7,7 @@ mod kit;
 use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::Duration};
 
 use catgpt_core::{Busy, Error, Reply, Result, Send, Session, User, memory};
-use kit::{Fields, Names, asked, check, expect, named, open, scripted, take, take_or};
+use kit::{Fields, Names, asked, cached, check, content, expect, named, open, scripted, take, take_or};
 use serde_json::{Value, from_slice, json};
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -35,11 +35,12 @@ fn play_on_all(path: &Path) {
 fn play(mut scenario: Fields, url: &str) {
     let [_, about] = ["name", "about"].map(|name| take::<String>(&mut scenario, name));
     let (model, gates) = scripted(take(&mut scenario, "models"));
+    let asks = cached(&model, take(&mut scenario, "cache"));
     let (steps, persona): (Vec<Fields>, _) = (take(&mut scenario, "steps"), take(&mut scenario, "persona"));
     assert!(scenario.is_empty() && steps.iter().any(|step| step["do"] == "expect"), "unknown or idle: {scenario:?}");
     let mut runtime = Runtime::new().unwrap();
     let mut memory = runtime.block_on(memory::open(url)).unwrap();
-    let mut engine = open(&model, &memory, persona);
+    let mut engine = open(&asks, &memory, persona);
     let (mut names, mut replies) = (Names::new(), HashMap::<String, Reply>::new());
     for mut step in steps {
         eprintln!("{about} {url} {}", json!(step));
@@ -60,6 +61,7 @@ fn play(mut scenario: Fields, url: &str) {
                 }
                 "history" => check(&mut names, &take(&mut step, "messages"), &json!(session.history(100).await?)),
                 "tree" => check(&mut names, &take(&mut step, "messages"), &json!(session.tree(0, 100).await?)),
+                "models" => check(&mut names, &take(&mut step, "models"), &json!(engine.models().await?)),
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
                 "crash" | "reopen" => {
                     replies.clear();
@@ -69,7 +71,7 @@ fn play(mut scenario: Fields, url: &str) {
                     if memory.caps().durable {
                         memory = memory::open(url).await?;
                     }
-                    engine = open(&model, &memory, take(&mut step, "persona"));
+                    engine = open(&asks, &memory, take(&mut step, "persona"));
                 }
                 verb => {
                     let name = take_or(&mut step, "reply", "reply");
@@ -87,8 +89,8 @@ fn play(mut scenario: Fields, url: &str) {
 
 async fn ask(verb: &str, user: &User, session: &Session, names: &Names, step: &mut Fields) -> Result<Reply> {
     let send = match verb {
-        "send" => session.send(take::<String>(step, "text")),
-        "edit" => session.edit(take(step, "seq"), take::<String>(step, "text")),
+        "send" => session.send(content(step)),
+        "edit" => session.edit(take(step, "seq"), content(step)),
         "regenerate" => session.regenerate(take::<Option<u64>>(step, "seq")),
         "attach" => return user.attach(named(names, step), take(step, "from")).await,
         _ => panic!("unknown: {verb}"),

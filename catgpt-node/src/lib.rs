@@ -6,6 +6,7 @@
 mod desk;
 mod engine;
 mod hub;
+pub mod image;
 pub mod persona;
 mod play;
 mod stream;

@@ -37,13 +37,39 @@ export interface ToolResult {
   is_error?: boolean;
 }
 
+/**
+ * A picture, by reference. A model sees what is on the web (`https:`) and what travels in the message (`data:`, see
+ * `Image`); a reference of your own (`ref:42`) is kept for you, and the model reads `[image: alt]`.
+ */
+export interface ImagePart {
+  type: "image";
+  url: string;
+  media_type?: string;
+  /** What it shows, for those who do not see it. */
+  alt?: string;
+  /** How closely the model looks; the provider decides if nothing is said. */
+  detail?: "auto" | "low" | "high";
+}
+
+/** What is said: a text, or texts and pictures. */
+export type Content = string | readonly (string | { type: "text"; text: string } | ImagePart)[];
+
+/** One model of those that there are to choose from. */
+export interface ModelInfo {
+  /** Its name, as a send takes it. */
+  id: string;
+  /** When it was made, in seconds since 1970. */
+  created?: number;
+  owned_by?: string;
+}
+
 /** One piece of a message's content. */
 export type Part =
   | { type: "text"; text: string }
   | { type: "reasoning"; text: string }
   | ({ type: "tool_call" } & ToolCall)
   | ({ type: "tool_result" } & ToolResult)
-  | { type: "image"; url: string; media_type?: string }
+  | ImagePart
   | { type: "citation"; url: string; title?: string };
 
 /** The turn is committed and runs. */

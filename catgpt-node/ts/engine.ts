@@ -1,4 +1,5 @@
 /** Model, memory and persona put together; hands out users. */
+import type { ModelInfo } from "./data.js";
 import { Desk } from "./desk.js";
 import { InvalidInputError, crossing } from "./errors.js";
 import { hub } from "./hub.js";
@@ -35,6 +36,19 @@ export interface EngineOptions {
   retryBaseMs?: number | undefined;
   /** How long a turn is believed alive after its last checkpoint, in milliseconds. */
   leaseMs?: number | undefined;
+  /**
+   * Keeps answers, and gives them to the same request again for nothing; left out: it does not. For demos and tests:
+   * owners share it, and a conversation seldom asks the same thing twice.
+   */
+  cache?: CacheOptions | undefined;
+}
+
+/** How much is kept; what is left out is as the engine has it. */
+export interface CacheOptions {
+  /** The most bytes. */
+  bytes?: number | undefined;
+  /** How long an answer may be given again, in milliseconds. */
+  ttlMs?: number | undefined;
 }
 
 /** Making one does no I/O; the first call opens the store. */
@@ -42,10 +56,10 @@ export class Engine implements AsyncDisposable {
   readonly #native: NativeEngine;
   readonly #desk: Desk;
 
-  constructor({ model, memory, ...rest }: EngineOptions = {}) {
+  constructor({ model, memory, cache, ...rest }: EngineOptions = {}) {
     const own = typeof model === "string" || model instanceof Scripted ? undefined : model;
     const url = typeof memory === "string" ? memory : undefined;
-    const config = { ...rest, model: typeof model === "string" ? model : undefined, memory: url };
+    const config = { ...rest, model: typeof model === "string" ? model : undefined, memory: url, cache: cache && spelled(cache) };
     const desk = new Desk(asModel(own), url === undefined ? (memory as Memory | undefined) : undefined);
     const play = model instanceof Scripted ? model.play : undefined;
     this.#native = crossing(() => new native.Engine(JSON.stringify(spelled(config)), desk.native, desk.describe(), play));
@@ -66,6 +80,12 @@ export class Engine implements AsyncDisposable {
   /** Opens the store now, to hear at once if it cannot be used. */
   async open({ signal }: CallOptions = {}): Promise<void> {
     await hub().call(this.#native, { do: "open" }, signal);
+  }
+
+  /** Which models there are to choose from, by id: for a picker, whose choice goes into `send(…, { model })`. */
+  async models({ signal }: CallOptions = {}): Promise<ModelInfo[]> {
+    const answer = (await hub().call(this.#native, { do: "models" }, signal)) as { data: ModelInfo[] };
+    return answer.data;
   }
 
   /** Ends turns that nobody drives any more; a long-lived engine does it by itself. */

@@ -1,9 +1,10 @@
 /** catgpt for Node: a turn is a durable record, not a request. */
-export { Engine, type EngineOptions } from "./engine.js";
+export { Engine, type CacheOptions, type EngineOptions } from "./engine.js";
 export { User } from "./user.js";
 export { Session, type OnDrop, type SendOptions } from "./session.js";
 export { Reply } from "./reply.js";
 export { Persona } from "./persona.js";
+export { Image } from "./image.js";
 export type * from "./data.js";
 export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest } from "./model.js";
 export type * from "./memory.js";

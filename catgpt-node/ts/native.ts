@@ -44,6 +44,8 @@ export interface Native {
   builtinPersona(name: string): string;
   readPersona(markdown: string): string;
   loadPersona(path: string): string;
+  readImage(bytes: Uint8Array): string;
+  loadImage(path: string): string;
 }
 
 const require = createRequire(import.meta.url);

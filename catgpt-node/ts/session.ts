@@ -1,5 +1,5 @@
 /** One conversation of an owner: say something, watch it, read it, change it. */
-import type { Message, Params, SessionInfo, TurnId } from "./data.js";
+import type { Content, Message, Params, SessionInfo, TurnId } from "./data.js";
 import type { CallOptions } from "./options.js";
 import { spelled } from "./options.js";
 import type { Persona } from "./persona.js";
@@ -43,14 +43,17 @@ export class Session {
     this.#scope = scope;
   }
 
-  /** Says something; resolves once the message is committed. A busy session rejects with `BusyError`. */
-  send(text: string, options: SendOptions = {}): Promise<Reply> {
-    return this.#ask({ do: "send", text }, options);
+  /**
+   * Says something: a text, or texts and pictures (`["What is this?", { type: "image", url }]`). Resolves once the message
+   * is committed. A busy session rejects with `BusyError`.
+   */
+  send(content: Content, options: SendOptions = {}): Promise<Reply> {
+    return this.#ask({ do: "send", content }, options);
   }
 
   /** Says something else instead of an earlier message of the user, as a new branch beside it. */
-  edit(seq: number, text: string, options: SendOptions = {}): Promise<Reply> {
-    return this.#ask({ do: "edit", seq, text }, options);
+  edit(seq: number, content: Content, options: SendOptions = {}): Promise<Reply> {
+    return this.#ask({ do: "edit", seq, content }, options);
   }
 
   /** Asks for another answer beside an earlier one; `undefined` for the newest. */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,13 @@ def same(names: dict[str, Any], want: Any, got: Any) -> bool:
 class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
         self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
+        self.cache = scenario.get("cache")
         self.replies, self.names = dict[str, Reply](), dict[str, Any]()
         self.open(self.persona)
 
     def open(self, persona: dict[str, Any] | None) -> None:
         who = Persona(**persona) if persona else None
-        self.engine = Engine(model=self.model, memory=self.store, persona=who, retry_base=0, lease=2)
+        self.engine = Engine(model=self.model, memory=self.store, persona=who, retry_base=0, lease=2, cache=self.cache)
 
     def check(self, want: Any, got: Any) -> None:
         assert same(self.names, want, got), f"want {want}\n got {got}"
@@ -47,7 +49,8 @@ class World:
         chat = user.session(session)
         match do:
             case "send" | "edit" | "regenerate":
-                self.replies[reply] = await getattr(chat, do)(**it)
+                words = [it.pop(name) for name in ("seq", "text", "content") if name in it]
+                self.replies[reply] = await getattr(chat, do)(*words, **it)
             case "attach":
                 self.replies[reply] = await user.attach(turn, it["from"])
             case "expect":
@@ -62,6 +65,8 @@ class World:
             case "history" | "tree":
                 found = await (chat.history(100) if do == "history" else chat.tree(0, 100))
                 self.check(it["messages"], [message.to_dict() for message in found])
+            case "models":
+                self.check(it["models"], [asdict(model) for model in await self.engine.models()])
             case "asked":
                 asked = self.model.requests
                 self.check(it, {"times": len(asked), "messages": asked[-1]["messages"]})

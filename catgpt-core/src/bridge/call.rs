@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::given::{Hidden, Who};
+use super::given::{Hidden, Who, Words};
 use super::hub::Hub;
 use super::subscription::Subscription;
 use super::{Answer, json};
@@ -32,7 +32,7 @@ pub enum Call {
     Send {
         owner: Option<String>,
         session: SessionId,
-        text: String,
+        content: Words,
         #[serde(default)]
         options: SendOptions,
     },
@@ -40,7 +40,7 @@ pub enum Call {
         owner: Option<String>,
         session: SessionId,
         seq: Seq,
-        text: String,
+        content: Words,
         #[serde(default)]
         options: SendOptions,
     },
@@ -119,6 +119,8 @@ pub enum Call {
         #[serde(default = "page")]
         limit: u32,
     },
+    /// Which models there are to choose from.
+    Models,
     Sweep,
     Close {
         #[serde(default = "close_deadline_ms")]
@@ -171,11 +173,11 @@ impl Call {
         let user = |owner| user(engine, owner);
         let session = |owner, id| session(engine, owner, id);
         match self {
-            Self::Send { owner, session: id, text, options } => {
-                reply(options.apply(session(owner, id)?.send(text))?.await?)
+            Self::Send { owner, session: id, content, options } => {
+                reply(options.apply(session(owner, id)?.send(content))?.await?)
             }
-            Self::Edit { owner, session: id, seq, text, options } => {
-                reply(options.apply(session(owner, id)?.edit(seq, text))?.await?)
+            Self::Edit { owner, session: id, seq, content, options } => {
+                reply(options.apply(session(owner, id)?.edit(seq, content))?.await?)
             }
             Self::Regenerate { owner, session: id, seq, options } => {
                 reply(options.apply(session(owner, id)?.regenerate(seq))?.await?)
@@ -210,6 +212,7 @@ impl Call {
             Self::Sessions { owner, after, limit } => json(&user(owner)?.sessions(after, limit).await?),
             Self::Turns { owner } => json(&user(owner)?.turns().await?),
             Self::Changes { owner, after, limit } => json(&user(owner)?.changes(after, limit).await?),
+            Self::Models => json(&engine.models().await?),
             Self::Sweep => json(&engine.sweep().await?),
             Self::Close { deadline_ms } => json(&engine.close(Duration::from_millis(deadline_ms)).await?),
             // What is left is `Open`: the engine is open.

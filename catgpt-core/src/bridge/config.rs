@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::live;
 use crate::memory::{self, Memory};
-use crate::model::{ChatModel, Offline, RetryPolicy};
+use crate::model::{Cached, ChatModel, Offline, RetryPolicy};
 use crate::prompt::Window;
 
 /// An engine's parts.
@@ -41,6 +41,18 @@ pub struct Config {
     pub retry_base_ms: Option<u64>,
     /// How long a turn is believed alive after its last checkpoint, in milliseconds.
     pub lease_ms: Option<u64>,
+    /// Keeps answers and gives them to the same request again, see [`Cached`]; left out: it does not.
+    pub cache: Option<Cache>,
+}
+
+/// How much a [`Cached`] model keeps; what is left out is as it has it.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cache {
+    /// The most bytes.
+    pub bytes: Option<usize>,
+    /// How long an answer may be given again, in milliseconds.
+    pub ttl_ms: Option<u64>,
 }
 
 impl Config {
@@ -57,6 +69,13 @@ impl Config {
             Some("offline") => Ok(Arc::new(Offline::default())),
             name => self.endpoint(name),
         }
+    }
+
+    /// The model with its cache, if one is wanted.
+    pub(super) fn cached(&self, model: Arc<dyn ChatModel>) -> Arc<dyn ChatModel> {
+        let Some(Cache { bytes, ttl_ms }) = self.cache else { return model };
+        let cached = bytes.into_iter().fold(Cached::new(model), Cached::bytes);
+        Arc::new(ttl_ms.map(Duration::from_millis).into_iter().fold(cached, Cached::ttl))
     }
 
     #[cfg(feature = "openai")]

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Finished;
 use crate::memory::{Checkpoint, Finish, Memory, Row, Sealed};
 use crate::message::{Content, Message, Offset, Part, Status, Usage};
-use crate::model::{ChatModel, ModelEvent, ModelRequest, Params, Secret};
+use crate::model::{ChatModel, ModelEvent, ModelRequest, Params, PromptMessage, Secret};
 use crate::persona::Persona;
 use crate::prompt::{Measured, Prompt, content_tokens};
 use crate::turn::{Effect, Input, Turn};
@@ -60,6 +60,8 @@ struct Material {
     params: Params,
     model: Option<String>,
     credentials: Option<Secret>,
+    /// It was answered before, and another answer is wanted.
+    fresh: bool,
 }
 
 impl Drive {
@@ -80,6 +82,7 @@ impl Drive {
                 params: options.params.clone(),
                 model: options.model.clone(),
                 credentials: options.credentials.clone(),
+                fresh: order.ask.content.is_none(),
             })
         });
         let begun = Instant::now();
@@ -325,6 +328,10 @@ impl Material {
         request.params = self.params.clone().over(&self.persona.params);
         request.model.clone_from(&self.model);
         request.credentials.clone_from(&self.credentials);
+        request.fresh = self.fresh;
+        if !runner.model.takes_images() {
+            request.messages.iter_mut().for_each(PromptMessage::hide_images);
+        }
         Ok(request)
     }
 }

@@ -10,7 +10,8 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import OnDrop, SendOptions
+from ._calls import Cache, OnDrop, SendOptions
+from ._content import Content, Image
 from ._data import (
     Call,
     Change,
@@ -18,6 +19,7 @@ from ._data import (
     Cursor,
     ImagePart,
     Message,
+    ModelInfo,
     Part,
     ReasoningPart,
     Role,
@@ -73,6 +75,7 @@ __version__ = _version()
 
 __all__ = [
     "BusyError",
+    "Cache",
     "Call",
     "CatgptError",
     "Change",
@@ -80,6 +83,7 @@ __all__ = [
     "CitationPart",
     "ClosedError",
     "ConflictError",
+    "Content",
     "ContextTooLongError",
     "Cursor",
     "Delta",
@@ -87,10 +91,12 @@ __all__ = [
     "Event",
     "Example",
     "Finished",
+    "Image",
     "ImagePart",
     "InvalidInputError",
     "Memory",
     "Message",
+    "ModelInfo",
     "NotFoundError",
     "OnDrop",
     "Params",

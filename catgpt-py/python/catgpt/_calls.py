@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
-from ._data import Change, Cursor, Message, SessionInfo, SessionPage
+from ._data import Change, Cursor, Message, ModelInfo, SessionInfo, SessionPage
 from ._persona import Params, Persona, who
 
 T = TypeVar("T")
@@ -39,6 +39,16 @@ class SendOptions(TypedDict, total=False):
     """What letting go of the reply does to the turn: nothing (`detach`), or end it (`cancel`)."""
 
 
+class Cache(TypedDict, total=False):
+    """How much of its answers an engine keeps, to give them to the same request again. What is left out is as the core
+    has it."""
+
+    bytes: int
+    """The most bytes that are kept."""
+    ttl: float
+    """For how many seconds an answer may be given again."""
+
+
 class Ask(NamedTuple, Generic[T]):
     """A call whose answer is data."""
 
@@ -65,6 +75,14 @@ def milliseconds(seconds: float | None) -> int | None:
 def text(request: Mapping[str, Any]) -> str:
     """The JSON of a call or a config. What is `None` is left out, so that the core's default holds."""
     return json.dumps({name: value for name, value in request.items() if value is not None})
+
+
+def cache(given: Cache | None) -> dict[str, Any] | None:
+    """A cache, as a config wants it."""
+    if given is None:
+        return None
+    named = {"bytes": given.get("bytes"), "ttl_ms": milliseconds(given.get("ttl"))}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def options(given: SendOptions) -> dict[str, Any]:
@@ -124,6 +142,15 @@ def turns(at: At) -> Ask[list[tuple[str, str]]]:
 def changes(at: At, after: int | None, limit: int | None) -> Ask[list[Change]]:
     """What happened."""
     return Ask(at.call("changes", after=after, limit=limit), journal)
+
+
+def models(rows: list[dict[str, Any]]) -> list[ModelInfo]:
+    """A list of models."""
+    return [ModelInfo(**row) for row in rows]
+
+
+MODELS: Ask[list[ModelInfo]] = Ask({"do": "models"}, models)
+"""Which models there are to choose from."""
 
 
 def do(at: At, name: str, **fields: Any) -> Ask[None]:

@@ -54,6 +54,8 @@ class ImagePart(TypedDict):
     type: Literal["image"]
     url: str
     media_type: NotRequired[str]
+    alt: NotRequired[str]
+    detail: NotRequired[Literal["auto", "low", "high"]]
 
 
 class CitationPart(TypedDict):
@@ -145,6 +147,18 @@ class SessionInfo:
     def from_dict(cls, data: dict[str, Any]) -> SessionInfo:
         """From its JSON form."""
         return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One model of those that there are to choose from."""
+
+    id: str
+    """Its name, as `model=` takes it."""
+    created: int | None = None
+    """When it was made, in seconds since 1970, if that is known."""
+    owned_by: str | None = None
+    """Whose it is, if that is known."""
 
 
 class Cursor(TypedDict):

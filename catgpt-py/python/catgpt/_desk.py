@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias, TypedDict
 
 from . import _errors, _native
+from ._content import Image
 from ._data import Call, Part, Role, Usage
 from ._hub import Hub
 from ._persona import Params
@@ -40,11 +41,13 @@ class Delta(TypedDict, total=False):
     text: str
     reasoning: str
     tool_call: Call
+    part: Part
+    """A picture, a citation, or a part of your own: `{"type": "chart", …}`."""
     usage: Mapping[str, int]
     finish: str
 
 
-Said: TypeAlias = str | Delta | Usage
+Said: TypeAlias = str | Image | Delta | Usage
 
 
 class ChatModel(ABC):
@@ -59,7 +62,7 @@ class ChatModel(ABC):
 
     @abstractmethod
     def stream(self, request: Request) -> AsyncIterator[Said] | Iterator[Said]:
-        """Yields what it says: text as `str`, other things as a `Delta`. Async, or a plain generator, which is run in a
+        """Yields what it says: text as `str`, a picture as an `Image`, other things as a `Delta`. Async, or a plain generator, which is run in a
         thread. A turn that is stopped cancels it."""
 
 
@@ -233,4 +236,6 @@ class _More:
 def _piece(said: Said) -> str:
     if isinstance(said, str):
         return json.dumps({"text": said})
+    if isinstance(said, Image):
+        return json.dumps({"part": said.to_dict()})
     return json.dumps({"usage": said.to_dict()} if isinstance(said, Usage) else said)

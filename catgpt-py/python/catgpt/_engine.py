@@ -6,8 +6,9 @@ from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from . import _calls, _hub, _native, _process
-from ._calls import Ask, At, OnDrop, SendOptions
-from ._data import Change, Cursor, Message, SessionInfo, SessionPage
+from ._calls import Ask, At, Cache, OnDrop, SendOptions
+from ._content import Content, content
+from ._data import Change, Cursor, Message, ModelInfo, SessionInfo, SessionPage
 from ._desk import ChatModel, Memory
 from ._persona import Persona
 from ._process import Parts
@@ -20,7 +21,8 @@ T = TypeVar("T")
 class Engine:
     """Model, store and persona put together. Making one does no I/O; the first call opens the store. What is left out is
     as the core has it. `memory` is a URL (`memory:`, `sqlite:chat.db`, `postgres://…`) or a store of your own; `live` the
-    URL of a Redis (`redis://…`), where other processes see replies grow."""
+    URL of a Redis (`redis://…`), where other processes see replies grow. With a `cache` (`{}` is one) the same request is answered again for nothing; it
+    is for demos and tests, since owners share it and a conversation seldom asks the same thing twice."""
 
     def __init__(
         self,
@@ -36,10 +38,11 @@ class Engine:
         attempts: int | None = None,
         retry_base: float | None = None,
         lease: float | None = None,
+        cache: Cache | None = None,
     ) -> None:
         named = {"base_url": base_url, "api_key": api_key, "live": live, "attempts": attempts, "retry_base": retry_base}
         window = {"window_messages": window_messages, "window_tokens": window_tokens, "lease": lease}
-        self._parts = Parts(model, memory, persona, **named, **window)
+        self._parts = Parts(model, memory, persona, cache=cache, **named, **window)
 
     def user(self, owner: str) -> User:
         """The owner of this name. Every call belongs to one."""
@@ -52,6 +55,10 @@ class Engine:
     async def open(self) -> None:
         """Opens the store now, to hear at once if it cannot be used."""
         await self._call({"do": "open"})
+
+    async def models(self) -> list[ModelInfo]:
+        """Which models there are to choose from, by id: for a picker, whose choice goes into `send(…, model=…)`."""
+        return await self._ask(_calls.MODELS)
 
     async def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
@@ -140,13 +147,14 @@ class Session:
         """Its id."""
         return self._at.session or ""
 
-    def send(self, text: str, **options: Unpack[SendOptions]) -> Sending:
-        """Says something: `reply = await session.send(…)`, or `async with session.send(…) as reply`."""
-        return self._engine._sending(self._at, "send", text=text, options=_calls.options(options))
+    def send(self, words: Content, **options: Unpack[SendOptions]) -> Sending:
+        """Says something, a text or texts and pictures: `reply = await session.send(…)`, or `async with session.send(…) as
+        reply`."""
+        return self._engine._sending(self._at, "send", content=content(words), options=_calls.options(options))
 
-    def edit(self, seq: int, text: str, **options: Unpack[SendOptions]) -> Sending:
+    def edit(self, seq: int, words: Content, **options: Unpack[SendOptions]) -> Sending:
         """Says something else instead of an earlier message of the user, as a new branch beside it."""
-        return self._engine._sending(self._at, "edit", seq=seq, text=text, options=_calls.options(options))
+        return self._engine._sending(self._at, "edit", seq=seq, content=content(words), options=_calls.options(options))
 
     def regenerate(self, seq: int | None = None, **options: Unpack[SendOptions]) -> Sending:
         """Asks for another answer beside an earlier one; `None` for the newest."""

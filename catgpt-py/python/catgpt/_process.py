@@ -31,6 +31,7 @@ class Parts:
         *,
         retry_base: Any,
         lease: Any,
+        cache: Any,
         **named: Any,
     ) -> None:
         times = {"retry_base_ms": _calls.milliseconds(retry_base), "lease_ms": _calls.milliseconds(lease)}
@@ -47,7 +48,7 @@ class Parts:
             own["memory"] = (self._desk(memory), _caps(memory))
         else:
             named["memory"] = memory
-        self.native = _native.Engine(_calls.text({**named, **times, "persona": who(persona)}), **own)
+        self.native = _native.Engine(_calls.text({**named, **times, "persona": who(persona), "cache": _calls.cache(cache)}), **own)
 
     def _desk(self, code: ChatModel | Memory) -> _native.Desk:
         self.servers.append(Server(code))

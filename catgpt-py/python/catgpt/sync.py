@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from . import _background, _calls, _hub, _native, _process
-from ._calls import Ask, At, OnDrop, SendOptions
-from ._data import Change, Cursor, Message, SessionInfo, SessionPage
+from ._calls import Ask, At, Cache, OnDrop, SendOptions
+from ._content import Content, content
+from ._data import Change, Cursor, Message, ModelInfo, SessionInfo, SessionPage
 from ._desk import ChatModel, Memory
 from ._events import Event, Finished, Text
 from ._persona import Persona
@@ -126,10 +127,11 @@ class Engine:
         attempts: int | None = None,
         retry_base: float | None = None,
         lease: float | None = None,
+        cache: Cache | None = None,
     ) -> None:
         named = {"base_url": base_url, "api_key": api_key, "live": live, "attempts": attempts, "retry_base": retry_base}
         window = {"window_messages": window_messages, "window_tokens": window_tokens, "lease": lease}
-        self._parts = Parts(model, memory, persona, **named, **window)
+        self._parts = Parts(model, memory, persona, cache=cache, **named, **window)
 
     def user(self, owner: str) -> User:
         """The owner of this name. Every call belongs to one."""
@@ -142,6 +144,10 @@ class Engine:
     def open(self) -> None:
         """Opens the store now, to hear at once if it cannot be used."""
         self._call({"do": "open"})
+
+    def models(self) -> list[ModelInfo]:
+        """Which models there are to choose from, by id."""
+        return self._ask(_calls.MODELS)
 
     def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
@@ -233,13 +239,13 @@ class Session:
         """Its id."""
         return self._at.session or ""
 
-    def send(self, text: str, **options: Unpack[SendOptions]) -> Reply:
-        """Says something; returns once the message is committed."""
-        return self._engine._begin(self._at, "send", text=text, options=_calls.options(options))
+    def send(self, words: Content, **options: Unpack[SendOptions]) -> Reply:
+        """Says something, a text or texts and pictures; returns once the message is committed."""
+        return self._engine._begin(self._at, "send", content=content(words), options=_calls.options(options))
 
-    def edit(self, seq: int, text: str, **options: Unpack[SendOptions]) -> Reply:
+    def edit(self, seq: int, words: Content, **options: Unpack[SendOptions]) -> Reply:
         """Says something else instead of an earlier message of the user, as a new branch beside it."""
-        return self._engine._begin(self._at, "edit", seq=seq, text=text, options=_calls.options(options))
+        return self._engine._begin(self._at, "edit", seq=seq, content=content(words), options=_calls.options(options))
 
     def regenerate(self, seq: int | None = None, **options: Unpack[SendOptions]) -> Reply:
         """Asks for another answer beside an earlier one; `None` for the newest."""

@@ -62,7 +62,8 @@ const MODULES: [(&str, Layer); 20] = [
 /// What stands under a seam: a leaf, with the types that it gives to users, or (`None`) a part of the seam itself.
 type Under = (&'static str, &'static str, Option<&'static [&'static str]>);
 
-const UNDER_SEAMS: [Under; 24] = [
+const UNDER_SEAMS: [Under; 25] = [
+    ("model", "cached", Some(&["Cached"])),
     ("model", "retry", None),
     ("model", "decode", Some(&[])),
     ("model", "failure", Some(&[])),
