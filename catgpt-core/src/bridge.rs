@@ -41,7 +41,7 @@ pub use memory::{DeskCaps, DeskMemory};
 pub use model::{DeskModel, DeskTimeouts};
 pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
-pub use subscription::{BATCH, Polled, SseOptions, Subscription};
+pub use subscription::{BATCH, Polled, Subscription};
 
 /// What a call gives.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::body::{TitleSource, decode_title, encode_title, messages};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::memory::{Answer, Limit, Memory, Op, Parent, Query, Read, SessionRow};
 use crate::message::{Message, Offset};
@@ -50,6 +50,11 @@ impl Session {
         self.ask(Parent::Beside(reply.into()), None)
     }
 
+    /// The same after a message of the tree, whatever came after it before.
+    pub(crate) fn send_after(&self, seq: Seq, text: String) -> Send {
+        self.ask(Parent::Under(seq), Some(text))
+    }
+
     fn ask(&self, parent: Parent, text: Option<String>) -> Send {
         let (owner, session) = (self.owner.clone(), self.id.clone());
         let options = Options::default();
@@ -63,6 +68,22 @@ impl Session {
     pub async fn attach(&self, turn: TurnId, from: Offset) -> Result<Reply> {
         let reply = self.runner.attach(&self.owner, turn, from).await?;
         if reply.session() == &self.id { Ok(reply) } else { Err(Error::not_found("turn")) }
+    }
+
+    /// Watches the turn that runs here, from its beginning; `None` if there is none. For clients that know a session and
+    /// no turn. A turn whose process died is shown too: its end says so.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn resume(&self) -> Result<Option<Reply>> {
+        let row = match self.row().await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            row => row?,
+        };
+        match row.running {
+            Some(turn) => self.attach(turn, 0).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The newest `last` messages of the active branch, oldest first; a running reply with the text that is stored.
@@ -92,10 +113,12 @@ impl Session {
     /// # Errors
     /// `NotFound` if it is not there.
     pub async fn info(&self) -> Result<SessionInfo> {
+        self.row().await.and_then(SessionInfo::try_from)
+    }
+
+    async fn row(&self) -> Result<SessionRow> {
         match self.runner.memory.query(&self.owner, Query::Session { session: self.id.clone() }).await? {
-            Answer::Sessions { rows, .. } => {
-                rows.into_iter().next().ok_or_else(|| Error::not_found("session")).and_then(SessionInfo::try_from)
-            }
+            Answer::Sessions { rows, .. } => rows.into_iter().next().ok_or_else(|| Error::not_found("session")),
             _ => Err(wrong_answer()),
         }
     }
@@ -181,7 +204,7 @@ impl TryFrom<SessionRow> for SessionInfo {
 }
 
 pub(crate) fn wrong_answer() -> Error {
-    Error::new(crate::error::ErrorKind::Unexpected, "the memory answered another question than it was asked")
+    Error::new(ErrorKind::Unexpected, "the memory answered another question than it was asked")
 }
 
 /// A message on its way. Await it, with or without more words about how to send.

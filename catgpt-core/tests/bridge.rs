@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use catgpt_core::bridge::{
     Answer, Bridge, Desk, DeskCaps, DeskMemory, DeskModel, DeskTimeouts, Failure, Heard, Hub, Notice, Parked, Play,
-    Polled, Said, SseOptions, Subscription,
+    Polled, Said, Subscription,
 };
+use catgpt_core::wire::Encoding;
 use catgpt_core::{ErrorKind, Event, Status};
 use serde_json::{Value, json};
 
@@ -186,11 +187,11 @@ fn server_sent_events_come_as_bytes() {
     let (_, bridge) = scripted(&json!([[{ "text": "a" }, { "finish": "stop" }]]));
     let mut host = Host::new();
     let reply = host.send(&bridge, "Hi");
-    reply.into_sse(SseOptions::default()).unwrap();
-    assert!(reply.poll().is_err() && reply.into_sse(SseOptions::default()).is_err());
+    reply.into_bytes(Encoding::default()).unwrap();
+    assert!(reply.poll().is_err() && reply.into_bytes(Encoding::default()).is_err());
     let mut bytes = Vec::new();
     loop {
-        match reply.poll_sse().unwrap() {
+        match reply.poll_bytes().unwrap() {
             Polled::Ready(more) => bytes.extend(more),
             Polled::Waiting => host.wait_for(reply.id()),
             Polled::Over => break,
@@ -207,10 +208,10 @@ fn silence_is_kept_alive_with_comments() {
     let (_, bridge) = scripted(&json!([[{ "hang": true }]]));
     let mut host = Host::new();
     let reply = host.send(&bridge, "Hi");
-    reply.into_sse(SseOptions { keep_alive_ms: 1, min_interval_ms: 0 }).unwrap();
+    reply.into_bytes(Encoding { keep_alive_ms: 1, min_interval_ms: 0, ..Encoding::default() }).unwrap();
     let mut seen = String::new();
     while !seen.contains(": keep-alive\n\n") {
-        match reply.poll_sse().unwrap() {
+        match reply.poll_bytes().unwrap() {
             Polled::Ready(more) => seen.push_str(std::str::from_utf8(&more).unwrap()),
             Polled::Waiting => host.wait_for(reply.id()),
             Polled::Over => panic!("it ended: {seen}"),
