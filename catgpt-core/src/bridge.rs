@@ -10,6 +10,7 @@
 //! Everything here is used by `catgpt-py` and `catgpt-node`; other front ends are welcome to it.
 
 mod call;
+mod client;
 mod config;
 mod desk;
 mod given;

@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 
 use super::hub::{Hub, Notice, fresh};
+use super::parse;
 use super::runtime::{enter, generation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
@@ -124,6 +125,14 @@ impl Subscription {
                 Err(Error::invalid("this reply is over, or is being read as bytes"))
             }
         }
+    }
+
+    /// The same, told by the JSON of an [`Encoding`], in which what is left out is as it is there.
+    ///
+    /// # Errors
+    /// The same, and for options that are none.
+    pub fn begin_bytes(&self, encoding: &str) -> Result<()> {
+        self.into_bytes(parse("encoding", encoding)?)
     }
 
     /// What has come, at most [`BATCH`] events.

@@ -29,6 +29,8 @@ use crate::id::{SessionId, TurnId};
 pub const MAX_FRAME: usize = 16 << 20;
 /// The most bytes of a client's name for a request.
 pub const MAX_REQUEST: usize = 128;
+/// How many turns one socket may watch at the same time.
+pub const MAX_OPEN: usize = 256;
 /// What is sent after a silence. The protocol's own pings are the server's, and not all servers send them.
 pub const KEEP_ALIVE: &[u8] = br#"{"type":"keep_alive"}"#;
 
@@ -92,6 +94,18 @@ fn command(fields: Map<String, Value>) -> Result<Command> {
     // serde's text may quote a value, and so what was said; the name of the command is enough to find the mistake.
     let bad = |_| Error::invalid("a field of this command is missing, unknown, or of a wrong type");
     serde_json::from_value(Value::Object(fields)).map_err(bad)
+}
+
+/// Whether a socket that watches `open` turns may be given one more by this command.
+///
+/// # Errors
+/// `RateLimited` if there are [`MAX_OPEN`] of them. What stops a turn is never refused.
+pub fn room(command: &Command, open: usize) -> Result<()> {
+    match command {
+        Command::Cancel { .. } | Command::Ping {} => Ok(()),
+        _ if open < MAX_OPEN => Ok(()),
+        _ => Err(Error::new(ErrorKind::RateLimited, "this socket watches too many turns; wait for one to end")),
+    }
 }
 
 /// That a command without an answer of its own was done.
@@ -175,6 +189,15 @@ mod tests {
         let long = "r".repeat(MAX_REQUEST + 1);
         assert_eq!(refusal(&format!(r#"{{"type":"ping","request":"{long}"}}"#)).1, ErrorKind::InvalidInput);
         assert_eq!(refusal(&" ".repeat(MAX_FRAME + 1)).1, ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn a_full_socket_takes_what_empties_it() {
+        let read = |frame: &str| parse(frame).1.unwrap();
+        let attach = read(r#"{"type":"attach","turn":"07070707-0707-0707-0707-070707070707"}"#);
+        let cancel = read(r#"{"type":"cancel","turn":"07070707-0707-0707-0707-070707070707"}"#);
+        assert!(room(&attach, MAX_OPEN - 1).is_ok() && room(&cancel, MAX_OPEN).is_ok());
+        assert_eq!(room(&attach, MAX_OPEN).unwrap_err().kind(), ErrorKind::RateLimited);
     }
 
     #[test]

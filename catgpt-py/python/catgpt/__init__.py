@@ -10,7 +10,7 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import OnDrop, SendOptions
+from ._calls import Format, OnDrop, SendOptions
 from ._data import (
     Call,
     Change,
@@ -66,7 +66,7 @@ from ._events import (
 )
 from ._native import version as _version
 from ._persona import Example, Params, Persona
-from ._reply import Reply, Sending, Sse
+from ._reply import Encoded, Reply, Sending
 
 __version__ = _version()
 
@@ -82,10 +82,12 @@ __all__ = [
     "ContextTooLongError",
     "Cursor",
     "Delta",
+    "Encoded",
     "Engine",
     "Event",
     "Example",
     "Finished",
+    "Format",
     "ImagePart",
     "InvalidInputError",
     "Memory",
@@ -111,7 +113,6 @@ __all__ = [
     "Session",
     "SessionInfo",
     "SessionPage",
-    "Sse",
     "Started",
     "Status",
     "StoreError",
