@@ -87,8 +87,12 @@ fn an_answer_that_was_thought_about() {
     "#);
 }
 
+/// The AI SDK's client reads this file too: see `catgpt-node/test/ai-sdk.test.js`.
 #[test]
-fn tools_and_the_step_after_them() {
+fn parts_of_every_kind_are_as_the_spec_has_them() {
+    let part = |part| Event::Part { part, offset: 1 };
+    let image = |url: &str| part(Part::Image { url: url.into(), media_type: None });
+    let source = |url: &str, title| part(Part::Citation { url: url.into(), title });
     let call = |id: &str| Event::ToolCall {
         call: ToolCall { id: id.into(), name: "weather".into(), arguments: json!({ "city": "Kyoto" }) },
         offset: 1,
@@ -99,76 +103,28 @@ fn tools_and_the_step_after_them() {
     };
     let events = [
         started(),
+        Event::Retrying { attempt: 2, after_ms: 500, error: Error::new(ErrorKind::Timeout, "late").info(), offset: 0 },
+        Event::Title { title: "Cats".into(), offset: 0 },
+        reasoning("Hm."),
         text("Let me see."),
         call("a"),
         call("b"),
         result("a", json!(null), false),
         result("b", json!({ "code": 7 }), true),
         result("nobody asked", json!(1), false),
-        text("Rain."),
-        finished(Status::Complete, None),
-    ];
-    insta::assert_snapshot!(lines(&events), @r#"
-    {"type":"start","messageId":"07070707-0707-0707-0707-070707070707-2","messageMetadata":{"turn":"07070707-0707-0707-0707-070707070707","session":"chat","user_seq":1,"reply_seq":2,"persona":"cat","model":"m"}}
-    {"type":"start-step"}
-    {"type":"text-start","id":"1"}
-    {"type":"text-delta","id":"1","delta":"Let me see."}
-    {"type":"text-end","id":"1"}
-    {"type":"tool-input-available","toolCallId":"a","toolName":"weather","input":{"city":"Kyoto"}}
-    {"type":"tool-input-available","toolCallId":"b","toolName":"weather","input":{"city":"Kyoto"}}
-    {"type":"tool-output-available","toolCallId":"a","output":null}
-    {"type":"tool-output-error","toolCallId":"b","errorText":"{\"code\":7}"}
-    {"type":"finish-step"}
-    {"type":"start-step"}
-    {"type":"text-start","id":"2"}
-    {"type":"text-delta","id":"2","delta":"Rain."}
-    {"type":"text-end","id":"2"}
-    {"type":"finish-step"}
-    {"type":"finish","finishReason":"stop","messageMetadata":{"status":"complete","finish_reason":"stop","usage":{"input_tokens":3,"output_tokens":5}}}
-    [DONE]
-    "#);
-}
-
-#[test]
-fn other_parts_and_what_is_shown_in_passing() {
-    let part = |part| Event::Part { part, offset: 1 };
-    let image = |url: &str| Part::Image { url: url.into(), media_type: None };
-    let unknown = |value| Part::Unknown(value);
-    let events = [
-        started(),
-        Event::Retrying { attempt: 2, after_ms: 500, error: Error::new(ErrorKind::Timeout, "late").info(), offset: 0 },
-        Event::Title { title: "Cats".into(), offset: 0 },
         text("See"),
-        part(Part::Citation { url: "https://a.b".into(), title: Some("A".into()) }),
-        part(Part::Citation { url: "notes.md".into(), title: None }),
-        part(image("data:image/png;base64,AA==")),
-        part(image("https://a.b/c")),
-        part(unknown(json!({ "type": "hologram", "size": 3 }))),
-        part(unknown(json!({ "type": "not a name" }))),
+        source("https://a.b", Some("A".into())),
+        source("notes.md", None),
+        image("data:image/png;base64,AA=="),
+        image("https://a.b/c"),
+        part(Part::Unknown(json!({ "size": 3, "type": "hologram" }))),
+        part(Part::Unknown(json!({ "type": "not a name" }))),
         text("."),
         finished(Status::Complete, None),
     ];
-    insta::assert_snapshot!(lines(&events), @r#"
-    {"type":"start","messageId":"07070707-0707-0707-0707-070707070707-2","messageMetadata":{"turn":"07070707-0707-0707-0707-070707070707","session":"chat","user_seq":1,"reply_seq":2,"persona":"cat","model":"m"}}
-    {"type":"start-step"}
-    {"type":"data-retrying","data":{"attempt":2,"after_ms":500,"error":{"kind":"timeout","message":"late","retryable":true}},"transient":true}
-    {"type":"data-title","data":{"title":"Cats"},"transient":true}
-    {"type":"text-start","id":"1"}
-    {"type":"text-delta","id":"1","delta":"See"}
-    {"type":"text-end","id":"1"}
-    {"type":"source-url","sourceId":"2","url":"https://a.b","title":"A"}
-    {"type":"source-url","sourceId":"3","url":"notes.md"}
-    {"type":"file","url":"data:image/png;base64,AA==","mediaType":"image/png"}
-    {"type":"file","url":"https://a.b/c","mediaType":"image/*"}
-    {"type":"data-hologram","data":{"size":3,"type":"hologram"}}
-    {"type":"data-part","data":{"type":"not a name"}}
-    {"type":"text-start","id":"8"}
-    {"type":"text-delta","id":"8","delta":"."}
-    {"type":"text-end","id":"8"}
-    {"type":"finish-step"}
-    {"type":"finish","finishReason":"stop","messageMetadata":{"status":"complete","finish_reason":"stop","usage":{"input_tokens":3,"output_tokens":5}}}
-    [DONE]
-    "#);
+    let spec = include_str!("../../../../spec/wire/parts.ui_message_stream.txt");
+    let all = encode(&events);
+    assert!(all == spec, "{all}");
 }
 
 #[test]
