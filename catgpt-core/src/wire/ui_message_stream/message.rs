@@ -34,7 +34,10 @@ fn parts(message: &Message) -> Vec<Value> {
     let state = if message.status == Status::Running { "streaming" } else { "done" };
     let mut parts: Vec<Value> = Vec::new();
     let mut calls = Map::new();
-    for (number, part) in (1..).zip(message.content.parts()) {
+    // As the stream counts them, which gives parts their ids.
+    let mut number = 0;
+    for part in message.content.parts() {
+        number += u32::from(!matches!(part, Part::ToolCall(_) | Part::ToolResult(_)));
         match part {
             Part::Text { text } => parts.push(json!({ "type": "text", "text": text, "state": state })),
             Part::Reasoning { text } => parts.push(json!({ "type": "reasoning", "text": text, "state": state })),
