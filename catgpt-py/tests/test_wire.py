@@ -21,7 +21,7 @@ from .helpers import run, serving, settled
 
 SPEC = Path(__file__).parents[2] / "spec" / "wire"
 TURNS = sorted(path.parent for path in SPEC.glob("*/turn.json"))
-GATED = ["Hello ", {"gate": "g"}, "world", {"finish": "stop"}]
+GATED: list[str | dict[str, Any]] = ["Hello ", {"gate": "g"}, "world", {"finish": "stop"}]
 UI = "ui_message_stream"
 
 
