@@ -10,6 +10,7 @@
 //! Everything here is used by `catgpt-py` and `catgpt-node`; other front ends are welcome to it.
 
 mod call;
+mod client;
 mod config;
 mod desk;
 mod given;
@@ -41,7 +42,7 @@ pub use memory::{DeskCaps, DeskMemory};
 pub use model::{DeskModel, DeskTimeouts};
 pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
-pub use subscription::{BATCH, Polled, SseOptions, Subscription};
+pub use subscription::{BATCH, Polled, Subscription};
 
 /// What a call gives.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::body::{TitleSource, decode_meta, decode_title, encode_title, messages};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::memory::{Answer, Limit, Memory, Op, Parent, Query, Read, SessionRow};
 use crate::message::{Content, Message, Offset};
@@ -59,6 +59,11 @@ impl Session {
         self.ask(Parent::Beside(reply.into()), None)
     }
 
+    /// Says something after a message of the tree, as a new branch if that has been answered before.
+    pub fn send_after(&self, seq: Seq, content: impl Into<Content>) -> Send {
+        self.ask(Parent::Under(seq), Some(content.into()))
+    }
+
     fn ask(&self, parent: Parent, content: Option<Content>) -> Send {
         let (owner, session) = (self.owner.clone(), self.id.clone());
         let options = Options::default();
@@ -72,6 +77,22 @@ impl Session {
     pub async fn attach(&self, turn: TurnId, from: Offset) -> Result<Reply> {
         let reply = self.runner.attach(&self.owner, turn, from).await?;
         if reply.session() == &self.id { Ok(reply) } else { Err(Error::not_found("turn")) }
+    }
+
+    /// Watches the turn that runs here, from its beginning; `None` if there is none. For clients that know a session and
+    /// no turn. A turn whose process died is shown too: its end says so.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn resume(&self) -> Result<Option<Reply>> {
+        let row = match self.row().await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            row => row?,
+        };
+        match row.running {
+            Some(turn) => self.attach(turn, 0).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The newest `last` messages of the active branch, oldest first; a running reply with the text that is stored.
@@ -101,10 +122,12 @@ impl Session {
     /// # Errors
     /// `NotFound` if it is not there.
     pub async fn info(&self) -> Result<SessionInfo> {
+        self.row().await.and_then(SessionInfo::try_from)
+    }
+
+    async fn row(&self) -> Result<SessionRow> {
         match self.runner.memory.query(&self.owner, Query::Session { session: self.id.clone() }).await? {
-            Answer::Sessions { rows, .. } => {
-                rows.into_iter().next().ok_or_else(|| Error::not_found("session")).and_then(SessionInfo::try_from)
-            }
+            Answer::Sessions { rows, .. } => rows.into_iter().next().ok_or_else(|| Error::not_found("session")),
             _ => Err(wrong_answer()),
         }
     }

@@ -15,7 +15,8 @@ use crate::memory::{Answer, Cursor, Memory, Query};
 use crate::message::Offset;
 use crate::reply::Reply;
 use crate::runner::{Runner, wrong_answer};
-use crate::session::{Session, SessionInfo};
+use crate::session::{Send, Session, SessionInfo};
+use crate::wire::Command;
 
 pub use feed::News;
 pub use search::{SearchHit, SearchPage};
@@ -106,6 +107,26 @@ impl User {
     /// `NotFound` if this owner has no such turn.
     pub async fn cancel(&self, turn: TurnId) -> Result<()> {
         self.runner.cancel(&self.owner, turn).await
+    }
+
+    /// Does what a client asks for, as [`wire::ws`](crate::wire::ws) or
+    /// [`wire::ui_message_stream`](crate::wire::ui_message_stream) reads it. `with` adds what the application decides:
+    /// the model, the persona, what happens when the session is busy. A command that has no events gives `None`.
+    ///
+    /// # Errors
+    /// Those of the method of the command's name.
+    pub async fn perform(&self, command: Command, with: impl FnOnce(Send) -> Send) -> Result<Option<Reply>> {
+        let at = |session| self.handle(session);
+        let (send, key) = match command {
+            Command::Send { session, text, after: None, key } => (at(session).send(text), key),
+            Command::Send { session, text, after: Some(seq), key } => (at(session).send_after(seq, text), key),
+            Command::Edit { session, seq, text, key } => (at(session).edit(seq, text), key),
+            Command::Regenerate { session, seq, key } => (at(session).regenerate(seq), key),
+            Command::Attach { turn, offset } => return self.attach(turn, offset).await.map(Some),
+            Command::Cancel { turn } => return self.cancel(turn).await.map(|()| None),
+            Command::Ping {} => return Ok(None),
+        };
+        with(key.into_iter().fold(send, Send::key)).await.map(Some)
     }
 
     /// The turns that run, in any process, with their sessions. One whose lease has run out does not.

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use catgpt_core::bridge::{
     Answer, Bridge, Desk, DeskCaps, DeskMemory, DeskModel, DeskTimeouts, Failure, Heard, Hub, Notice, Parked, Play,
-    Polled, Said, SseOptions, Subscription,
+    Polled, Said, Subscription,
 };
+use catgpt_core::wire::Encoding;
 use catgpt_core::{ErrorKind, Event, Status};
 use serde_json::{Value, json};
 
@@ -200,11 +201,11 @@ fn server_sent_events_come_as_bytes() {
     let (_, bridge) = scripted(&json!([[{ "text": "a" }, { "finish": "stop" }]]));
     let mut host = Host::new();
     let reply = host.send(&bridge, "Hi");
-    reply.into_sse(SseOptions::default()).unwrap();
-    assert!(reply.poll().is_err() && reply.into_sse(SseOptions::default()).is_err());
+    reply.into_bytes(Encoding::default()).unwrap();
+    assert!(reply.poll().is_err() && reply.into_bytes(Encoding::default()).is_err());
     let mut bytes = Vec::new();
     loop {
-        match reply.poll_sse().unwrap() {
+        match reply.poll_bytes().unwrap() {
             Polled::Ready(more) => bytes.extend(more),
             Polled::Waiting => host.wait_for(reply.id()),
             Polled::Over => break,
@@ -221,15 +222,65 @@ fn silence_is_kept_alive_with_comments() {
     let (_, bridge) = scripted(&json!([[{ "hang": true }]]));
     let mut host = Host::new();
     let reply = host.send(&bridge, "Hi");
-    reply.into_sse(SseOptions { keep_alive_ms: 1, min_interval_ms: 0 }).unwrap();
+    reply.into_bytes(Encoding { keep_alive_ms: 1, min_interval_ms: 0, ..Encoding::default() }).unwrap();
     let mut seen = String::new();
     while !seen.contains(": keep-alive\n\n") {
-        match reply.poll_sse().unwrap() {
+        match reply.poll_bytes().unwrap() {
             Polled::Ready(more) => seen.push_str(std::str::from_utf8(&more).unwrap()),
             Polled::Waiting => host.wait_for(reply.id()),
             Polled::Over => panic!("it ended: {seen}"),
         }
     }
+}
+
+/// The frames that a call gave.
+fn frames(host: &mut Host, reply: &Subscription) -> Vec<Value> {
+    let mut frames = Vec::new();
+    loop {
+        match reply.poll_bytes().unwrap() {
+            Polled::Ready(frame) => frames.push(serde_json::from_slice(&frame).unwrap()),
+            Polled::Waiting => host.wait_for(reply.id()),
+            Polled::Over => return frames,
+        }
+    }
+}
+
+#[test]
+fn a_clients_frame_is_answered_with_frames_even_if_it_is_refused() {
+    let (_, bridge) = scripted(&json!([[{ "text": "Hello" }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    let frame = |frame: Value| json!({ "do": "frame", "owner": "alice", "frame": frame.to_string() });
+    let send = frame(json!({ "type": "send", "request": "r1", "session": "chat", "text": "Hi" }));
+    let Answer::Reply(reply) = host.call(&bridge, &send).unwrap() else { panic!("a send gives frames") };
+    let got = frames(&mut host, &reply);
+    assert!(got.iter().all(|frame| frame["request"] == "r1") && got.last().unwrap()["status"] == "complete");
+    for (said, answered) in [
+        (json!({ "type": "ping", "request": "r2" }), json!({ "type": "pong", "request": "r2" })),
+        (json!({ "type": "cancel", "turn": got[0]["turn"] }), json!({ "type": "done" })),
+    ] {
+        let answer = host.json(&bridge, &frame(said));
+        assert_eq!(serde_json::from_str::<Value>(answer.as_str().unwrap()).unwrap(), answered);
+    }
+    let refused = host.json(&bridge, &frame(json!({ "type": "dance", "request": "r3" })));
+    let refused: Value = serde_json::from_str(refused.as_str().unwrap()).unwrap();
+    assert_eq!((&refused["request"], &refused["error"]["kind"]), (&json!("r3"), &json!("unsupported")));
+}
+
+#[test]
+fn a_chat_of_the_ai_sdk_is_sent_resumed_and_read() {
+    let (_, bridge) = scripted(&json!([[{ "text": "Hello" }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    let message = json!({ "id": "m1", "role": "user", "parts": [{ "type": "text", "text": "Hi" }] });
+    let body = json!({ "id": "chat", "messages": [message] }).to_string();
+    let chat = json!({ "do": "chat", "owner": "alice", "body": body, "options": { "model": "mine" } });
+    let Answer::Reply(reply) = host.call(&bridge, &chat).unwrap() else { panic!("a chat gives a reply") };
+    assert_eq!(status_of(&host.rest(&reply)), Status::Complete);
+    assert_eq!(host.json(&bridge, &json!({ "do": "resume", "owner": "alice", "session": "chat" })), Value::Null);
+    let messages = host.json(&bridge, &json!({ "do": "ui_messages", "owner": "alice", "session": "chat" }));
+    assert_eq!(messages[1]["metadata"]["model"], "mine");
+    assert_eq!(messages[1]["parts"], json!([{ "type": "text", "text": "Hello", "state": "done" }]));
+    let bad = json!({ "do": "chat", "owner": "alice", "body": "{}" });
+    assert_eq!(host.call(&bridge, &bad).unwrap_err().info.kind, ErrorKind::InvalidInput);
 }
 
 #[test]

@@ -47,6 +47,23 @@ test("the Express handlers stream, answer 409, and resume what an EventSource ha
   assert.match(await resumed.text(), /"text":"world"/);
 });
 
+test("the AI SDK's routes stream, resume and stop", async () => {
+  const { engine, model } = scripted(GATED);
+  const { errorResponse } = await import("catgpt-node");
+  const scope = { user: engine.user("alice"), errorResponse };
+  const { chat, resume, stop } = evaluate(block("resumeUIMessageStream"), scope, "{ chat, resume, stop }");
+  const message = (id) => ({ id, role: "user", parts: [{ type: "text", text: "Hi" }] });
+  const post = (id) => chat(new Request("http://localhost/", { method: "POST", body: JSON.stringify({ id: "chat", messages: [message(id)] }) }));
+  const response = await post("m1");
+  assert.equal((await post("m2")).status, 409);
+  const resumed = await resume("chat");
+  await stop("chat");
+  assert.match(await response.text(), /"type":"abort"[^]*\[DONE\]/);
+  assert.match(await resumed.text(), /"type":"abort"[^]*\[DONE\]/);
+  assert.equal((await resume("chat")).status, 204);
+  assert.equal(model.requests.length, 1);
+});
+
 /** As much of Express as the README uses. */
 async function express(build) {
   const routes = {};

@@ -112,6 +112,24 @@ export type Event =
   | { type: "title"; title: string; offset: number }
   | Finished;
 
+/** A message as the AI SDK's `UIMessage`: it can be given to `useChat({ messages })`. */
+export interface UiMessage {
+  id: string;
+  role: "system" | "user" | "assistant";
+  metadata: {
+    seq: number;
+    status: Status;
+    created_ms: number;
+    turn?: TurnId;
+    model?: string;
+    finish_reason?: FinishReason;
+    usage?: Usage;
+    error?: ErrorInfo;
+  };
+  /** The AI SDK's types differ from version to version, so they are left to it. */
+  parts: any[];
+}
+
 /** One node of a session's tree. */
 export interface Message {
   seq: number;

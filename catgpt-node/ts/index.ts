@@ -9,7 +9,8 @@ export type * from "./data.js";
 export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest } from "./model.js";
 export type * from "./memory.js";
 export type { CallOptions } from "./options.js";
-export type { ServerResponseLike, SseOptions } from "./sse.js";
+export type { ByteOptions, Format, PaceOptions, ServerResponseLike } from "./encoded.js";
+export { serveWebSocket, type ServeOptions, type WebSocketLike } from "./websocket.js";
 export {
   BusyError,
   CatgptError,

@@ -8,8 +8,8 @@ export interface NativeHub {
 }
 export interface NativeStream {
   poll(): string | null;
-  beginSse(options: string): void;
-  pollSse(): Uint8Array | null;
+  beginBytes(encoding: string): void;
+  pollBytes(): Uint8Array | null;
   close(): void;
 }
 export interface NativeCall {
@@ -40,6 +40,7 @@ export interface Native {
   Play: new (scripts: string) => NativePlay;
   kinds(): string;
   failure(finished: string): string | null;
+  headers(): string;
   freshSession(): string;
   builtinPersona(name: string): string;
   readPersona(markdown: string): string;

@@ -1,5 +1,6 @@
 /** One conversation of an owner: say something, watch it, read it, change it. */
-import type { Content, Message, Params, SessionInfo, TurnId } from "./data.js";
+import type { Content, Message, Params, SessionInfo, TurnId, UiMessage } from "./data.js";
+import type { PaceOptions } from "./encoded.js";
 import type { CallOptions } from "./options.js";
 import { spelled } from "./options.js";
 import type { Persona } from "./persona.js";
@@ -64,6 +65,22 @@ export class Session {
   /** Watches a turn of this session from an offset on: one that runs, here or elsewhere, or one that has ended. */
   attach(turn: TurnId, offset?: number, options: CallOptions & { onDrop?: OnDrop } = {}): Promise<Reply> {
     return this.#scope.reply({ do: "attach", session: this.id, turn, offset, on_drop: options.onDrop }, options.signal);
+  }
+
+  /** Watches the turn that runs here, from its beginning; `null` if there is none. */
+  resume(options: CallOptions & { onDrop?: OnDrop } = {}): Promise<Reply | null> {
+    return this.#scope.resumed({ do: "resume", session: this.id, on_drop: options.onDrop }, options.signal);
+  }
+
+  /** What the AI SDK asks for to go on with a chat: all of the reply that is being written, or 204 if there is none. */
+  async resumeUIMessageStream({ signal, ...init }: ResponseInit & PaceOptions & CallOptions = {}): Promise<Response> {
+    const reply = await this.resume({ signal });
+    return reply ? reply.toUIMessageStreamResponse(init) : new Response(null, { status: 204 });
+  }
+
+  /** The newest messages of the active branch as the AI SDK's `UIMessage`s, to begin a chat with. */
+  uiMessages({ last, signal }: CallOptions & { last?: number } = {}): Promise<UiMessage[]> {
+    return this.#look({ do: "ui_messages", last }, signal);
   }
 
   /** The newest messages of the active branch, oldest first. */

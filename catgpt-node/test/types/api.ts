@@ -88,7 +88,7 @@ new Engine({ model: async ({ turn }) => turn ?? "none" });
 new Engine({ model: Scripted.reply("Hi"), memory: {} as Memory, windowMessages: 10 });
 new Scripted([{ text: "a" }, { gate: "g" }, { error: "unavailable" }, { delay_ms: 1 }, { hang: true }]);
 
-export const bytes = (reply: Reply): ReadableStream<Uint8Array> => reply.toSSEStream({ minIntervalMs: 10 });
+export const bytes = (reply: Reply): ReadableStream<Uint8Array> => reply.toByteStream({ minIntervalMs: 10 });
 
 // @ts-expect-error an owner is a string
 engine.user(undefined);

@@ -10,7 +10,7 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import Cache, OnDrop, SendOptions
+from ._calls import Cache, Format, OnDrop, SendOptions
 from ._content import Content, Image
 from ._data import (
     Call,
@@ -69,7 +69,7 @@ from ._events import (
 )
 from ._native import version as _version
 from ._persona import Example, Params, Persona
-from ._reply import Reply, Sending, Sse
+from ._reply import Encoded, Reply, Sending
 
 __version__ = _version()
 
@@ -87,10 +87,12 @@ __all__ = [
     "ContextTooLongError",
     "Cursor",
     "Delta",
+    "Encoded",
     "Engine",
     "Event",
     "Example",
     "Finished",
+    "Format",
     "Image",
     "ImagePart",
     "InvalidInputError",
@@ -119,7 +121,6 @@ __all__ = [
     "Session",
     "SessionInfo",
     "SessionPage",
-    "Sse",
     "Started",
     "Status",
     "StoreError",

@@ -14,6 +14,10 @@ T = TypeVar("T")
 OnDrop: TypeAlias = Literal["detach", "cancel"]
 
 
+Format: TypeAlias = Literal["sse", "ui_message_stream", "ndjson", "ws"]
+"""What a reply can be sent as: server-sent events, the AI SDK's stream, JSON lines, frames of a web socket."""
+
+
 class SendOptions(TypedDict, total=False):
     """How to send, beside what. What is left out is as the core has it."""
 
@@ -95,6 +99,17 @@ def options(given: SendOptions) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if value is not None}
 
 
+def encoding(format: Format | None, min_interval: float | None, keep_alive: float | None) -> dict[str, Any]:
+    """How a reply becomes bytes."""
+    pace = {"min_interval_ms": milliseconds(min_interval), "keep_alive_ms": milliseconds(keep_alive)}
+    return {name: value for name, value in {"format": format, **pace}.items() if value is not None}
+
+
+def body(given: str | bytes) -> str:
+    """What a client sent, as text."""
+    return given if isinstance(given, str) else given.decode(errors="replace")
+
+
 def nothing(_: Any) -> None:
     """The answer of a call that only does something."""
 
@@ -122,6 +137,11 @@ def history(at: At, last: int | None) -> Ask[list[Message]]:
 def tree(at: At, after: int | None, limit: int | None) -> Ask[list[Message]]:
     """Messages of all branches."""
     return Ask(at.call("tree", after=after, limit=limit), messages)
+
+
+def ui_messages(at: At, last: int | None) -> Ask[list[dict[str, Any]]]:
+    """The newest messages, for the AI SDK."""
+    return Ask(at.call("ui_messages", last=last), list)
 
 
 def info(at: At) -> Ask[SessionInfo]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
@@ -86,9 +87,11 @@ class Engine:
         return ask.read(await self._call(ask.request))
 
     async def _begin(self, at: At, request: dict[str, Any]) -> Reply:
-        hub = _hub.current()
-        stream = await hub.call(self._parts.on(lambda: hub), request)
-        return Reply(stream, hub, lambda: self._ask(_calls.do(At(at.owner), "cancel", turn=stream.turn)))
+        return self._reply(at, await self._call(request))
+
+    def _reply(self, at: At, stream: _native.Stream) -> Reply:
+        cancel = _calls.do(At(at.owner), "cancel", turn=stream.turn)
+        return Reply(stream, _hub.current(), lambda: self._ask(cancel))
 
     def _sending(self, at: At, do: str, **fields: Any) -> Sending:
         return Sending(lambda: self._begin(at, at.call(do, **fields)))
@@ -117,6 +120,24 @@ class User:
     def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Sending:
         """Watches a turn from an offset on: one that runs, here or elsewhere, or one that has ended."""
         return self._engine._sending(self._at, "attach", turn=turn, offset=offset, on_drop=on_drop)
+
+    def chat(self, body: str | bytes, **options: Unpack[SendOptions]) -> Sending:
+        """Does what a request of the AI SDK (`useChat`) asks for; `body` is its body. The chat's id is the session's."""
+        return self._engine._sending(self._at, "chat", body=_calls.body(body), options=_calls.options(options))
+
+    async def frames(
+        self, frame: str, *, open: int | None = None, keep_alive: float | None = None, **options: Unpack[SendOptions]
+    ) -> AsyncGenerator[str, None]:
+        """Does what a frame of a web socket asks for, and gives the frames of the answer. A frame that is refused is
+        answered too. `open` is how many answers the socket is given already, of which there is a limit."""
+        given = {"encoding": _calls.encoding(None, None, keep_alive), "options": _calls.options(options)}
+        answer = await self._engine._call(self._at.call("frame", frame=frame, open=open, **given))
+        if isinstance(answer, str):
+            yield answer
+            return
+        async with self._engine._reply(self._at, answer) as reply:
+            async for data in reply._frames():
+                yield data.decode()
 
     async def cancel(self, turn: str) -> None:
         """Stops a turn, wherever it runs. The text so far is kept."""
@@ -163,6 +184,15 @@ class Session:
     def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Sending:
         """Watches a turn of this session from an offset on."""
         return self._engine._sending(self._at, "attach", turn=turn, offset=offset, on_drop=on_drop)
+
+    async def resume(self, *, on_drop: OnDrop | None = None) -> Reply | None:
+        """Watches the turn that runs here, from its beginning; `None` if there is none."""
+        stream = await self._engine._call(self._at.call("resume", on_drop=on_drop))
+        return None if stream is None else self._engine._reply(self._at, stream)
+
+    async def ui_messages(self, last: int | None = None) -> list[dict[str, Any]]:
+        """The newest messages of the active branch as the AI SDK's `UIMessage`s, to begin a chat with."""
+        return await self._engine._ask(_calls.ui_messages(self._at, last))
 
     async def history(self, last: int | None = None) -> list[Message]:
         """The newest messages of the active branch, oldest first."""

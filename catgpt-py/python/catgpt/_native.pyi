@@ -2,7 +2,7 @@
 from os import PathLike
 from typing import Any, Final, Literal, SupportsIndex, final
 
-__all__ = ["Desk", "Engine", "FakeServer", "Hub", "Play", "Reasoning", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "kinds", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "session", "shutdown", "version"]
+__all__ = ["Desk", "Engine", "FakeServer", "Hub", "Play", "Reasoning", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "formats", "kinds", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "session", "shutdown", "version"]
 
 @final
 class Desk:
@@ -163,9 +163,9 @@ class Stream:
     """
     How many events one poll gives at most. Who got so many lets others have their turn.
     """
-    def begin_sse(self, /, keep_alive_ms: SupportsIndex | None = None, min_interval_ms: SupportsIndex | None = None) -> None:
+    def begin_bytes(self, /, encoding: str) -> None:
         """
-        From here on it is polled with `poll_sse`.
+        From here on it is polled with `poll_bytes`; how is JSON.
         """
     def close(self, /) -> None:
         """
@@ -180,7 +180,7 @@ class Stream:
         """
         What has come; `None` if there is nothing yet, and an empty list if there never will be.
         """
-    def poll_sse(self, /) -> bytes | None:
+    def poll_bytes(self, /) -> bytes | None:
         """
         The next bytes; `None` if there are none yet, and empty if there never will be.
         """
@@ -259,6 +259,11 @@ def failure(finished: str) -> str | None:
 def forked() -> None:
     """
     This process is a forked child.
+    """
+
+def formats() -> list[tuple[str, list[tuple[str, str]]]]:
+    """
+    Every format a reply can be sent in, with the headers of its response.
     """
 
 def kinds() -> list[tuple[str, bool, int]]:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from . import _background, _calls, _hub, _native, _process
-from ._calls import Ask, At, Cache, OnDrop, SendOptions
+from ._calls import Ask, At, Cache, Format, OnDrop, SendOptions
 from ._content import Content, content
 from ._data import Change, Cursor, Message, ModelInfo, SessionInfo, SessionPage
 from ._desk import ChatModel, Memory
@@ -97,11 +97,16 @@ class Reply(Feed):
     ) -> None:
         self.close()
 
-    def sse(self, *, min_interval: float | None = None, keep_alive: float | None = None) -> Iterator[bytes]:
-        """The same as server-sent events, encoded. Two writes are `min_interval` seconds apart at least; after
-        `keep_alive` seconds of silence a comment is sent."""
-        stream = self._begin_sse(min_interval, keep_alive)
-        while (data := stream.poll_sse()) != b"":
+    def encoded(
+        self, format: Format | None = None, *, min_interval: float | None = None, keep_alive: float | None = None
+    ) -> Iterator[bytes]:
+        """The same as bytes of a format (`sse`), each item one write. Two writes are `min_interval` seconds (0.02) apart at
+        least; after `keep_alive` seconds (15) of silence there is a sign of life."""
+        self._begin_bytes(format, min_interval, keep_alive)
+        return self._frames()
+
+    def _frames(self) -> Iterator[bytes]:
+        while (data := self._stream.poll_bytes()) != b"":
             if data is None:
                 self._wait()
             else:
@@ -182,7 +187,9 @@ class Engine:
 
     def _begin(self, at: At, do: str, **fields: Any) -> Reply:
         hub = _native.Hub.of_thread()
-        stream = self._call(at.call(do, **fields), hub)
+        return self._reply(at, self._call(at.call(do, **fields), hub), hub)
+
+    def _reply(self, at: At, stream: _native.Stream, hub: _native.Hub) -> Reply:
         return Reply(stream, hub, lambda: self._ask(_calls.do(At(at.owner), "cancel", turn=stream.turn)))
 
 
@@ -209,6 +216,25 @@ class User:
     def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Reply:
         """Watches a turn from an offset on: one that runs, here or elsewhere, or one that has ended."""
         return self._engine._begin(self._at, "attach", turn=turn, offset=offset, on_drop=on_drop)
+
+    def chat(self, body: str | bytes, **options: Unpack[SendOptions]) -> Reply:
+        """Does what a request of the AI SDK (`useChat`) asks for; `body` is its body. The chat's id is the session's."""
+        return self._engine._begin(self._at, "chat", body=_calls.body(body), options=_calls.options(options))
+
+    def frames(
+        self, frame: str, *, open: int | None = None, keep_alive: float | None = None, **options: Unpack[SendOptions]
+    ) -> Iterator[str]:
+        """Does what a frame of a web socket asks for, and gives the frames of the answer. A frame that is refused is
+        answered too. `open` is how many answers the socket is given already, of which there is a limit."""
+        given = {"encoding": _calls.encoding(None, None, keep_alive), "options": _calls.options(options)}
+        hub = _native.Hub.of_thread()
+        answer = self._engine._call(self._at.call("frame", frame=frame, open=open, **given), hub)
+        if isinstance(answer, str):
+            yield answer
+            return
+        with self._engine._reply(self._at, answer, hub) as reply:
+            for data in reply._frames():
+                yield data.decode()
 
     def cancel(self, turn: str) -> None:
         """Stops a turn, wherever it runs. The text so far is kept."""
@@ -254,6 +280,16 @@ class Session:
     def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Reply:
         """Watches a turn of this session from an offset on."""
         return self._engine._begin(self._at, "attach", turn=turn, offset=offset, on_drop=on_drop)
+
+    def resume(self, *, on_drop: OnDrop | None = None) -> Reply | None:
+        """Watches the turn that runs here, from its beginning; `None` if there is none."""
+        hub = _native.Hub.of_thread()
+        stream = self._engine._call(self._at.call("resume", on_drop=on_drop), hub)
+        return None if stream is None else self._engine._reply(self._at, stream, hub)
+
+    def ui_messages(self, last: int | None = None) -> list[dict[str, Any]]:
+        """The newest messages of the active branch as the AI SDK's `UIMessage`s, to begin a chat with."""
+        return self._engine._ask(_calls.ui_messages(self._at, last))
 
     def history(self, last: int | None = None) -> list[Message]:
         """The newest messages of the active branch, oldest first."""
