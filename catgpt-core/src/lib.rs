@@ -17,6 +17,8 @@ pub mod prompt;
 mod turn;
 pub mod wire;
 
+pub mod observe;
+
 pub mod reply;
 mod runner;
 
@@ -42,7 +44,10 @@ pub use memory::{InMemory, Memory};
 pub use message::{Content, FinishReason, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage};
 #[cfg(feature = "openai")]
 pub use model::OpenAi;
-pub use model::{ChatModel, ModelEvent, ModelRequest, Offline, Params, PromptMessage, RetryPolicy, Scripted, Secret};
+pub use model::{
+    ChatModel, ModelEvent, ModelRequest, Offline, Params, PromptMessage, Provider, RetryPolicy, Scripted, Secret,
+};
+pub use observe::{Health, Metric};
 pub use persona::Persona;
 pub use prompt::{Estimate, TokenCounter, Window};
 pub use reply::{OnDrop, Reply};

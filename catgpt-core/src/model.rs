@@ -12,6 +12,7 @@ pub mod scripted;
 #[cfg(feature = "openai")]
 mod sse;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -41,6 +42,11 @@ pub trait ChatModel: fmt::Debug + Send + Sync + 'static {
     fn name(&self) -> &str {
         "model"
     }
+
+    /// Where its answers come from, for spans and metrics.
+    fn provider(&self) -> Provider {
+        Provider::default()
+    }
 }
 
 impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
@@ -49,6 +55,26 @@ impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
     }
     fn name(&self) -> &str {
         (**self).name()
+    }
+    fn provider(&self) -> Provider {
+        (**self).provider()
+    }
+}
+
+/// Where answers come from, in OpenTelemetry's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// `gen_ai.provider.name`: the protocol that is spoken, such as `openai`; by default `custom`.
+    pub name: Cow<'static, str>,
+    /// `server.address`: the host, without user and password.
+    pub address: Option<String>,
+    /// `server.port`.
+    pub port: Option<u16>,
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self { name: "custom".into(), address: None, port: None }
     }
 }
 

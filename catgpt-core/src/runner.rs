@@ -5,6 +5,8 @@ mod drive;
 mod feed;
 mod follow;
 pub(crate) mod guard;
+mod health;
+mod observed;
 mod publish;
 
 use std::collections::HashMap;
@@ -24,6 +26,7 @@ use crate::live::Live;
 use crate::live::local::Log;
 use crate::memory::{Done, Memory, Op};
 use crate::model::ChatModel;
+use crate::observe::Meter;
 use crate::persona::Persona;
 use crate::prompt::{TokenCounter, Window};
 use crate::turn::{Rules, Stop};
@@ -45,6 +48,8 @@ pub(crate) struct Runner {
     pub(crate) counter: Arc<dyn TokenCounter>,
     pub(crate) rules: Rules,
     pub(crate) lease: Duration,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) record_content: bool,
     pub(crate) turns: Mutex<Turns>,
     pub(crate) changed: Notify,
     pub(crate) queues: begin::Queues,

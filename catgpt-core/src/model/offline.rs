@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 
-use super::{ChatModel, ModelEvent, ModelRequest, Params, PromptMessage};
+use super::{ChatModel, ModelEvent, ModelRequest, Params, PromptMessage, Provider};
 use crate::error::Result;
 use crate::message::{FinishReason, Role};
 
@@ -48,6 +48,10 @@ impl ChatModel for Offline {
 
     fn name(&self) -> &str {
         "offline-cat"
+    }
+
+    fn provider(&self) -> Provider {
+        Provider { name: "offline".into(), ..Provider::default() }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::stream::BoxStream;
 use tokio::sync::watch;
 
-use super::{ChatModel, ModelEvent, ModelRequest};
+use super::{ChatModel, ModelEvent, ModelRequest, Provider};
 use crate::error::{Error, ErrorInfo, ErrorKind, Result};
 use crate::message::{FinishReason, ToolCall, Usage};
 
@@ -292,6 +292,10 @@ impl ChatModel for Scripted {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn provider(&self) -> Provider {
+        Provider { name: "scripted".into(), ..Provider::default() }
     }
 }
 

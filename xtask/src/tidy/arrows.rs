@@ -36,7 +36,7 @@ enum Layer {
 use Layer::{Data, Form, Front, Handle, Kit, Pure, Run, Seam};
 
 /// The core's modules in the order of the picture.
-const MODULES: [(&str, Layer); 19] = [
+const MODULES: [(&str, Layer); 20] = [
     ("id", Data),
     ("error", Data),
     ("message", Data),
@@ -46,6 +46,7 @@ const MODULES: [(&str, Layer); 19] = [
     ("live", Seam),
     ("body", Form),
     ("persona", Form),
+    ("observe", Form),
     ("prompt", Pure),
     ("turn", Pure),
     ("wire", Pure),
