@@ -41,6 +41,8 @@ pub struct Config {
     pub retry_base_ms: Option<u64>,
     /// How long a turn is believed alive after its last checkpoint, in milliseconds.
     pub lease_ms: Option<u64>,
+    /// Whether messages are told to the log, at the level `info`; left out: no.
+    pub record_content: Option<bool>,
 }
 
 impl Config {
@@ -100,6 +102,6 @@ impl Config {
         if let Some(ms) = self.lease_ms {
             builder = builder.lease(Duration::from_millis(ms));
         }
-        Ok(builder.build())
+        Ok(builder.record_content(self.record_content.unwrap_or(false)).build())
     }
 }
