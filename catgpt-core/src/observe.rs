@@ -8,6 +8,7 @@
 //!
 //! `tracing` spans of level `INFO`, for any subscriber; with `tracing-opentelemetry` they are OpenTelemetry's. A turn
 //! outlives the request that began it: its span is a root, which *follows from* the caller's span (a link, not a child).
+//! `gen_ai.response.model` is not told: it would be read from every piece of every answer.
 //!
 //! | span | field | what |
 //! | --- | --- | --- |
@@ -24,7 +25,8 @@
 //! | | `catgpt.attempt` | 1 for the first call of its turn |
 //! | | `gen_ai.response.time_to_first_chunk` | seconds |
 //! | | `gen_ai.response.finish_reasons` | as text: `["stop"]` |
-//! | | `gen_ai.usage.input_tokens`, `gen_ai.usage.output_tokens` | if the provider said it |
+//! | | `gen_ai.request.temperature`, `gen_ai.request.top_p`, `gen_ai.request.max_tokens` | if they are set |
+//! | | `gen_ai.usage.input_tokens`, `gen_ai.usage.output_tokens`, `gen_ai.usage.cache_read.input_tokens`, `gen_ai.usage.reasoning.output_tokens` | if the provider said it |
 //! | | `error.type` | an [`ErrorKind`](crate::ErrorKind), or `cancelled` if we hung up |
 //!
 //! # Logs

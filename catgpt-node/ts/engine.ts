@@ -1,4 +1,5 @@
 /** Model, memory and persona put together; hands out users. */
+import type { Health, Metric } from "./data.js";
 import { Desk } from "./desk.js";
 import { InvalidInputError, crossing } from "./errors.js";
 import { hub } from "./hub.js";
@@ -35,6 +36,8 @@ export interface EngineOptions {
   retryBaseMs?: number | undefined;
   /** How long a turn is believed alive after its last checkpoint, in milliseconds. */
   leaseMs?: number | undefined;
+  /** Whether messages are told to the log, at the level `info`. Left out: no. */
+  recordContent?: boolean | undefined;
 }
 
 /** Making one does no I/O; the first call opens the store. */
@@ -71,6 +74,26 @@ export class Engine implements AsyncDisposable {
   /** Ends turns that nobody drives any more; a long-lived engine does it by itself. */
   async sweep({ signal }: CallOptions = {}): Promise<void> {
     await hub().call(this.#native, { do: "sweep" }, signal);
+  }
+
+  /** How this engine is: looks at the store and the live log, within 3 s. It never rejects for what is wrong there: that is what it tells. */
+  async health({ signal }: CallOptions = {}): Promise<Health> {
+    return (await this.#data({ do: "health" }, signal)) as Health;
+  }
+
+  /** What this engine has counted since it was opened. */
+  async metrics({ signal }: CallOptions = {}): Promise<Metric[]> {
+    return (await this.#data({ do: "metrics" }, signal)) as Metric[];
+  }
+
+  /** The same as the text that Prometheus reads: what a `/metrics` answers with. */
+  async prometheus({ signal }: CallOptions = {}): Promise<string> {
+    return (await this.#data({ do: "prometheus" }, signal)) as string;
+  }
+
+  async #data(call: object, signal?: AbortSignal): Promise<unknown> {
+    const answer = await hub().call(this.#native, call, signal);
+    return "data" in answer ? answer.data : undefined;
   }
 
   /** Takes no new sends, waits for turns that run, ends the rest `interrupted` with their text, and closes the store. */

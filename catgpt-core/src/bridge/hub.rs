@@ -93,6 +93,11 @@ impl Hub {
         }
     }
 
+    /// Wakes the loop, though nothing has come.
+    pub fn ring(&self) {
+        (self.wake)();
+    }
+
     /// Takes what has come. Whatever the wake set (a byte in a pipe, a flag) must be cleared before.
     pub fn drain(&self) -> Vec<Notice> {
         mem::take(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner))

@@ -13,7 +13,7 @@ use crate::error::ErrorKind;
 use crate::event::{Event, Finished};
 use crate::memory::Kept;
 use crate::message::{Content, FinishReason, Status, Usage};
-use crate::model::{ModelEvent, ModelRequest, Provider};
+use crate::model::{ModelEvent, ModelRequest, Params, Provider};
 use crate::observe::{Labels, Meter, Of, input, output};
 use crate::turn::{Effect, Input};
 
@@ -82,7 +82,7 @@ impl Observed {
     /// The model is about to be asked this.
     pub(super) fn asked(&mut self, request: &ModelRequest) {
         self.attempts += 1;
-        let span = self.call_span();
+        let span = self.call_span(&request.params);
         if self.content {
             let messages = input(&request.messages);
             tracing::event!(name: "gen_ai.client.inference.operation.details", parent: &span, Level::INFO, { gen_ai.input.messages = messages }, "what the model is asked");
@@ -211,7 +211,7 @@ impl Observed {
         }
     }
 
-    fn call_span(&self) -> Span {
+    fn call_span(&self, params: &Params) -> Span {
         let Provider { name, address, port } = &self.provider;
         tracing::info_span!(
             parent: &self.span,
@@ -223,6 +223,9 @@ impl Observed {
             gen_ai.provider.name = &**name,
             gen_ai.request.model = self.model,
             gen_ai.request.stream = true,
+            gen_ai.request.temperature = params.temperature.map(f64::from),
+            gen_ai.request.top_p = params.top_p.map(f64::from),
+            gen_ai.request.max_tokens = params.max_tokens,
             gen_ai.conversation.id = %self.running.session,
             server.address = address.as_deref(),
             server.port = port,
@@ -231,6 +234,8 @@ impl Observed {
             gen_ai.response.finish_reasons = Empty,
             gen_ai.usage.input_tokens = Empty,
             gen_ai.usage.output_tokens = Empty,
+            gen_ai.usage.cache_read.input_tokens = Empty,
+            gen_ai.usage.reasoning.output_tokens = Empty,
             "error.type" = Empty,
         )
     }
@@ -250,8 +255,13 @@ impl Call {
             let reason = String::from(reason.clone());
             span.record("gen_ai.response.finish_reasons", debug([reason]));
         }
-        span.record("gen_ai.usage.input_tokens", self.usage.map(|usage| usage.input_tokens));
-        span.record("gen_ai.usage.output_tokens", self.usage.map(|usage| usage.output_tokens));
+        if let Some(usage) = self.usage {
+            let some = |tokens: u64| (tokens > 0).then_some(tokens);
+            span.record("gen_ai.usage.input_tokens", usage.input_tokens);
+            span.record("gen_ai.usage.output_tokens", usage.output_tokens);
+            span.record("gen_ai.usage.cache_read.input_tokens", some(usage.cached_tokens));
+            span.record("gen_ai.usage.reasoning.output_tokens", some(usage.reasoning_tokens));
+        }
         span.record("error.type", error);
         span.record("otel.status_code", error.map(|_| "ERROR"));
     }

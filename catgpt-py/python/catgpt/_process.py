@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
-from . import _background, _calls, _hub, _native
+from . import _background, _calls, _hub, _log, _native
 from ._desk import ChatModel, Memory, Server
 from ._persona import Persona, who
 from .testing import Scripted
@@ -56,6 +56,7 @@ class Parts:
     def on(self, hub: Callable[[], _hub.Hub]) -> _native.Engine:
         """The engine, for a call; this hub's loop runs the application's own code, if there is some."""
         _open.add(self)
+        _log.follow()
         for server in self.servers:
             server.serve(hub())
         return self.native
@@ -103,6 +104,7 @@ def _exit() -> None:
         ticket = parts.native.call(hub, '{"do":"close","deadline_ms":0}')
         block(hub, ticket.id, _EXIT_MS)
     _background.end(_EXIT_MS / 1000)
+    _log.end(_EXIT_MS / 1000)
     _native.shutdown(_EXIT_MS)
 
 
@@ -110,6 +112,7 @@ def _forked() -> None:
     _native.forked()
     _hub.forked()
     _background.forked()
+    _log.forked()
     for parts in list(_open):
         for server in parts.servers:
             server.hub = None

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, Unpack
 
 from . import _background, _calls, _hub, _native, _process
 from ._calls import Ask, At, OnDrop, SendOptions
-from ._data import Change, Cursor, Message, SessionInfo, SessionPage
+from ._data import Change, Cursor, Health, Message, Metric, SessionInfo, SessionPage
 from ._desk import ChatModel, Memory
 from ._events import Event, Finished, Text
 from ._persona import Persona
@@ -126,10 +126,12 @@ class Engine:
         attempts: int | None = None,
         retry_base: float | None = None,
         lease: float | None = None,
+        record_content: bool | None = None,
     ) -> None:
         named = {"base_url": base_url, "api_key": api_key, "live": live, "attempts": attempts, "retry_base": retry_base}
         window = {"window_messages": window_messages, "window_tokens": window_tokens, "lease": lease}
-        self._parts = Parts(model, memory, persona, **named, **window)
+        told = {"record_content": record_content}
+        self._parts = Parts(model, memory, persona, **named, **window, **told)
 
     def user(self, owner: str) -> User:
         """The owner of this name. Every call belongs to one."""
@@ -146,6 +148,22 @@ class Engine:
     def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
         self._call({"do": "sweep"})
+
+    def health(self) -> Health:
+        """How this engine is: looks at the store and the live log, within 3 s. It never raises for what is wrong there: that
+        is what it tells."""
+        health: Health = self._call({"do": "health"})
+        return health
+
+    def metrics(self) -> list[Metric]:
+        """What this engine has counted since it was opened."""
+        metrics: list[Metric] = self._call({"do": "metrics"})
+        return metrics
+
+    def prometheus(self) -> str:
+        """The same as the text that Prometheus reads: what a `/metrics` answers with."""
+        text: str = self._call({"do": "prometheus"})
+        return text
 
     def close(self, deadline: float | None = None) -> None:
         """Refuses new sends, waits so many seconds for turns that run, and ends the rest with their text."""
