@@ -68,7 +68,7 @@ def turns(caplog: pytest.LogCaptureFixture) -> list[tuple[str, Any]]:
 
 @run
 async def _two_turns() -> None:
-    scripts = [[MARK, {"error": "unavailable"}], [MARK, {"finish": "stop"}]]
+    scripts: list[list[str | dict[str, Any]]] = [[MARK, {"error": "unavailable"}], [MARK, {"finish": "stop"}]]
     async with Engine(model=Scripted(*scripts), retry_base=0) as engine:
         session = engine.user(MARK).session("chat")
         with pytest.raises(CatgptError):
