@@ -1,6 +1,6 @@
 /** This event loop's place at the engine: who waits for what, and the one wake that brings it. */
 import { onAbort } from "./abort.js";
-import { crossing, errorFrom, type ErrorInfo } from "./errors.js";
+import { InvalidInputError, crossing, errorFrom, type ErrorInfo } from "./errors.js";
 import { causeOf } from "./causes.js";
 import { native, type NativeEngine, type NativeHub, type NativeStream } from "./native.js";
 
@@ -96,9 +96,10 @@ class Hub {
 
   /** Tells lines of the log from now on; gives what ends it. */
   listen(level: LogLevel, tell: (record: LogRecord) => void): () => void {
+    if (!LEVELS.includes(level)) throw new InvalidInputError(`a level of the log is one of ${LEVELS.join(", ")}`);
     const key = {};
     this.#listeners.set(key, { level, tell });
-    crossing(() => this.#tune());
+    this.#tune();
     return () => void (this.#listeners.delete(key) && this.#tune());
   }
 

@@ -22,7 +22,8 @@ MARK = "xyzzy"
 
 def number(metrics: list[Metric], name: str, **labels: str) -> int:
     points = next(metric["points"] for metric in metrics if metric["name"] == name)
-    return sum(point.get("value", point.get("count", 0)) for point in points if labels.items() <= point["labels"].items())
+    fitting = [point for point in points if labels.items() <= point["labels"].items()]
+    return sum(point.get("value", point.get("count", 0)) for point in fitting)
 
 
 @run
@@ -44,7 +45,8 @@ async def test_an_engine_is_well_or_says_what_is_wrong(tmp_path: Path) -> None:
 
 @run
 async def test_what_happened_is_counted() -> None:
-    async with Engine(model=Scripted(["Meow", {"usage": {"input_tokens": 3, "output_tokens": 2}}, {"finish": "stop"}])) as engine:
+    model = Scripted(["Meow", {"usage": {"input_tokens": 3, "output_tokens": 2}}, {"finish": "stop"}])
+    async with Engine(model=model) as engine:
         await (await engine.local().session("chat").send("Hi")).text()
         metrics = await engine.metrics()
         assert number(metrics, "catgpt.turns", status="complete") == 1
