@@ -38,10 +38,12 @@ fn a_host_hears_what_it_asked_for_and_no_more() {
     speak();
     assert_eq!((heard(&one).len(), heard(&two).len()), (2, 0));
     // A parent goes on hearing after a fork; its child hears nothing.
-    (before_fork(), after_fork());
+    before_fork();
+    after_fork();
     speak();
     assert_eq!(heard(&one).len(), 2);
-    (before_fork(), forked());
+    before_fork();
+    forked();
     speak();
     assert!(one.drain().is_empty());
     // A hub that nobody drains holds so much and no more.
