@@ -5,6 +5,7 @@
 //!   can be polled, a call that has ended, a wish for the host's own code. The runtime's threads never run host code.
 //! - A [`Subscription`] polls the turn's log from the host's thread: no task, no queue and no copy per subscriber. Who
 //!   lags gets what was missed in one piece.
+//! - [`listen`] hands the core's log to a hub, for hosts that have a log of their own.
 //! - [`Desk`] is where models and stores that are written in the host's language are asked, and answer.
 //!
 //! Everything here is used by `catgpt-py` and `catgpt-node`; other front ends are welcome to it.
@@ -15,6 +16,7 @@ mod config;
 mod desk;
 mod given;
 mod hub;
+mod log;
 mod memory;
 mod model;
 mod runtime;
@@ -38,6 +40,7 @@ pub use config::{Cache, Config};
 pub use desk::{Desk, Heard, Said};
 pub use given::{Hidden, Piece, Who, Words};
 pub use hub::{Hub, Notice, Parked};
+pub use log::{LogLevel, LogRecord, listen};
 pub use memory::{DeskCaps, DeskMemory};
 pub use model::{DeskModel, DeskTimeouts};
 pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
@@ -124,7 +127,10 @@ impl Bridge {
         if matches!(call, Call::Close { .. }) && !engine.initialized() {
             return Ok(Answer::Json("null".into()));
         }
-        call.run(engine.get_or_try_init(|| self.open()).await?, hub).await
+        match engine.get_or_try_init(|| self.open()).await {
+            Ok(engine) => call.run(engine, hub).await,
+            Err(error) => call.without_engine(error),
+        }
     }
 
     fn engine(&self) -> Arc<OnceCell<Engine>> {

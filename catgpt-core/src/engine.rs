@@ -11,6 +11,7 @@ use crate::id::Owner;
 use crate::live::Live;
 use crate::memory::{InMemory, MAX_BODY, Memory};
 use crate::model::{ChatModel, ModelInfo, RetryPolicy};
+use crate::observe::{Health, Meter, Metric};
 use crate::persona::Persona;
 use crate::prompt::{Estimate, TokenCounter, Window};
 use crate::runner::Runner;
@@ -46,6 +47,7 @@ impl Engine {
             lease: None,
             session_ttl: None,
             search: true,
+            record_content: false,
         }
     }
 
@@ -79,6 +81,17 @@ impl Engine {
         self.runner.model.models().await
     }
 
+    /// How this engine is: looks at the store and at the live log, within 3 s and without writing. What is wrong is what
+    /// it tells, so it never fails.
+    pub async fn health(&self) -> Health {
+        self.runner.health().await
+    }
+
+    /// What this engine has counted since it was made; [`observe`](crate::observe) lists the names.
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.runner.meter.read()
+    }
+
     /// Takes no new sends, waits up to `deadline` for the turns that run here, ends the rest `interrupted` with the text
     /// that they have, frees their sessions and closes the memory.
     ///
@@ -102,6 +115,7 @@ pub struct EngineBuilder<M> {
     lease: Option<Duration>,
     session_ttl: Option<Duration>,
     search: bool,
+    record_content: bool,
 }
 
 impl<M> EngineBuilder<M> {
@@ -118,6 +132,7 @@ impl<M> EngineBuilder<M> {
             lease: self.lease,
             session_ttl: self.session_ttl,
             search: self.search,
+            record_content: self.record_content,
         }
     }
 
@@ -190,6 +205,14 @@ impl<M> EngineBuilder<M> {
         self.lease = Some(lease.max(Duration::from_secs(2)));
         self
     }
+
+    /// Whether the messages themselves are told, as events of the model's spans (`gen_ai.input.messages`,
+    /// `gen_ai.output.messages`). Off if nothing is said: then no text of a message reaches a span, a log or a metric.
+    #[must_use]
+    pub fn record_content(mut self, record: bool) -> Self {
+        self.record_content = record;
+        self
+    }
 }
 
 impl EngineBuilder<Arc<dyn ChatModel>> {
@@ -203,12 +226,12 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
             patience: lease,
             grace: Duration::from_secs(2),
         };
-        let feeds = Arc::default();
+        let (feeds, meter) = (Arc::default(), Meter::new());
         Engine {
             runner: Arc::new(Runner {
                 model: self.model,
-                memory: Arc::new(GuardedMemory::new(self.memory, lease, Arc::clone(&feeds))),
-                live: self.live.map(|live| Arc::new(GuardedLive(live)) as Arc<dyn Live>),
+                memory: Arc::new(GuardedMemory::new(self.memory, lease, Arc::clone(&feeds), &meter)),
+                live: self.live.map(|live| Arc::new(GuardedLive::new(live, &meter)) as Arc<dyn Live>),
                 persona: self.persona,
                 window: self.window,
                 counter: Arc::new(GuardedCounter(self.counter)),
@@ -217,6 +240,8 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
                 session_ttl: self.session_ttl,
                 search: self.search,
                 feeds,
+                meter,
+                record_content: self.record_content,
                 turns: Default::default(),
                 changed: Notify::new(),
                 queues: Default::default(),

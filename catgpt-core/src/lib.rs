@@ -18,6 +18,8 @@ mod search;
 mod turn;
 pub mod wire;
 
+pub mod observe;
+
 pub mod reply;
 mod runner;
 
@@ -46,9 +48,10 @@ pub use message::{
 #[cfg(feature = "openai")]
 pub use model::OpenAi;
 pub use model::{
-    Cached, ChatModel, ModelEvent, ModelInfo, ModelRequest, Offline, Params, PromptMessage, RetryPolicy, Scripted,
-    Secret,
+    Cached, ChatModel, ModelEvent, ModelInfo, ModelRequest, Offline, Params, PromptMessage, Provider, RetryPolicy,
+    Scripted, Secret,
 };
+pub use observe::{Health, Metric};
 pub use persona::Persona;
 pub use prompt::{Estimate, TokenCounter, Window};
 pub use reply::{OnDrop, Reply};

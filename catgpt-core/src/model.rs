@@ -13,6 +13,7 @@ pub mod scripted;
 #[cfg(feature = "openai")]
 mod sse;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -59,6 +60,11 @@ pub trait ChatModel: fmt::Debug + Send + Sync + 'static {
     async fn models(&self) -> Result<Vec<ModelInfo>> {
         Err(Error::new(ErrorKind::Unsupported, "this model cannot list what there is to choose from"))
     }
+
+    /// Where its answers come from, for spans and metrics.
+    fn provider(&self) -> Provider {
+        Provider::default()
+    }
 }
 
 #[async_trait]
@@ -74,6 +80,9 @@ impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
     }
     async fn models(&self) -> Result<Vec<ModelInfo>> {
         (**self).models().await
+    }
+    fn provider(&self) -> Provider {
+        (**self).provider()
     }
 }
 
@@ -95,6 +104,23 @@ impl ModelInfo {
     /// A model of this name, of which nothing more is known.
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into(), created: None, owned_by: None }
+    }
+}
+
+/// Where answers come from, in OpenTelemetry's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// `gen_ai.provider.name`: the protocol that is spoken, such as `openai`; by default `custom`.
+    pub name: Cow<'static, str>,
+    /// `server.address`: the host, without user and password.
+    pub address: Option<String>,
+    /// `server.port`.
+    pub port: Option<u16>,
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self { name: "custom".into(), address: None, port: None }
     }
 }
 

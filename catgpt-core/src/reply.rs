@@ -18,6 +18,7 @@ use crate::event::{Event, Finished};
 use crate::id::{Owner, SessionId, TurnId};
 use crate::live::local::Reader;
 use crate::message::Offset;
+use crate::observe::Attached;
 use crate::runner::{Runner, Running};
 use crate::turn::Stop;
 use crate::wire::{Encoder, Encoding};
@@ -45,6 +46,7 @@ pub struct Reply {
     turn: TurnId,
     on_drop: OnDrop,
     over: bool,
+    _attached: Attached,
 }
 
 enum Source {
@@ -58,7 +60,8 @@ impl Reply {
     pub(crate) fn local(runner: Arc<Runner>, running: Arc<Running>, from: Offset) -> Self {
         let (owner, session, turn) = (running.owner.clone(), running.session.clone(), running.turn);
         let source = Source::Here(running.log.read(from), running);
-        Self { source, runner, owner, session, turn, on_drop: OnDrop::Detach, over: false }
+        let _attached = Attached::new(&runner.meter);
+        Self { source, runner, owner, session, turn, on_drop: OnDrop::Detach, over: false, _attached }
     }
 
     pub(crate) fn followed(
@@ -70,7 +73,8 @@ impl Reply {
     ) -> Self {
         // It may be dropped outside of the runtime, and then has to cancel from there.
         let source = Source::Stored(events, Handle::try_current().ok());
-        Self { source, runner, owner, session, turn, on_drop: OnDrop::Detach, over: false }
+        let _attached = Attached::new(&runner.meter);
+        Self { source, runner, owner, session, turn, on_drop: OnDrop::Detach, over: false, _attached }
     }
 
     /// Says what dropping it does.

@@ -6,7 +6,9 @@ mod feed;
 pub(crate) mod feeds;
 mod follow;
 pub(crate) mod guard;
+mod health;
 mod index;
+mod observed;
 mod publish;
 
 use std::collections::{HashMap, HashSet};
@@ -26,6 +28,7 @@ use crate::live::Live;
 use crate::live::local::Log;
 use crate::memory::{Done, Memory, Op};
 use crate::model::ChatModel;
+use crate::observe::Meter;
 use crate::persona::Persona;
 use crate::prompt::{TokenCounter, Window};
 use crate::turn::{Rules, Stop};
@@ -49,6 +52,8 @@ pub(crate) struct Runner {
     pub(crate) lease: Duration,
     pub(crate) session_ttl: Option<Duration>,
     pub(crate) search: bool,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) record_content: bool,
     pub(crate) turns: Mutex<Turns>,
     pub(crate) changed: Notify,
     pub(crate) queues: begin::Queues,

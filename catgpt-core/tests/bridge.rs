@@ -381,3 +381,29 @@ fn a_hosts_store_is_asked_and_its_failure_is_told_apart() {
     });
     assert_eq!((failure.info.kind, failure.cause), (ErrorKind::Unexpected, Some(question)));
 }
+
+#[test]
+fn health_and_metrics_are_data_even_where_nothing_works() {
+    let mut host = Host::new();
+    let bridge = Arc::new(Bridge::new(r#"{"model":"offline"}"#, None, None).unwrap());
+    host.send(&bridge, "Hello").close();
+    let health = host.json(&bridge, &json!({ "do": "health" }));
+    assert_eq!(
+        (&health["healthy"], &health["store"]["ok"], &health["live"]),
+        (&json!(true), &json!(true), &json!(null))
+    );
+    let metrics = host.json(&bridge, &json!({ "do": "metrics" }));
+    let names: Vec<_> = metrics.as_array().unwrap().iter().map(|metric| metric["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"catgpt.turns") && names.contains(&"gen_ai.client.operation.duration"), "{names:?}");
+    assert_eq!(metrics[names.iter().position(|name| *name == "catgpt.attaches").unwrap()]["points"][0]["value"], 0);
+    let text = host.json(&bridge, &json!({ "do": "prometheus" }));
+    assert!(text.as_str().unwrap().contains("# TYPE catgpt_turns_running gauge"), "{text}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let config = json!({ "model": "offline", "memory": format!("sqlite:{}", folder.path().display()) });
+    let broken = Arc::new(Bridge::new(&config.to_string(), None, None).unwrap());
+    let health = host.json(&broken, &json!({ "do": "health" }));
+    assert_eq!((&health["healthy"], &health["store"]["error"]["kind"]), (&json!(false), &json!("store")));
+    assert_eq!(host.json(&broken, &json!({ "do": "metrics" })).as_array().unwrap().len(), names.len());
+    assert_eq!(host.call(&broken, &json!({ "do": "open" })).unwrap_err().info.kind, ErrorKind::Store);
+}

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use catgpt_core::model::Gate;
 use catgpt_core::model::Step;
 use catgpt_core::wire::{Command, Encoding, Format, ui_message_stream, ws};
-use catgpt_core::{Engine, ErrorKind, InMemory, Memory, Reply, Scripted, SessionId, Status, User};
+use catgpt_core::{ChatModel, Engine, ErrorKind, InMemory, Memory, Reply, Scripted, SessionId, Status, User};
 use futures_util::StreamExt;
 use kit::{Fields, open, scripted, take};
 
@@ -38,6 +38,7 @@ async fn a_turn_is_the_same_bytes_in_every_language() {
         let mut turn: Fields = serde_json::from_slice(&turn).unwrap();
         let (model, _) = scripted(vec![take(&mut turn, "model")]);
         let memory: Arc<dyn Memory> = Arc::new(InMemory::new());
+        let model: Arc<dyn ChatModel> = Arc::new(model);
         let engine = open(&model, &memory, None);
         let alice = engine.user("alice").unwrap();
         let mut reply = alice.session("chat").unwrap().send(take::<String>(&mut turn, "send")).await.unwrap();

@@ -190,3 +190,43 @@ export interface Params {
   stop?: string[];
   seed?: number;
 }
+
+/** What one look found. */
+export interface Check {
+  ok: boolean;
+  latency_ms: number;
+  error: ErrorInfo | null;
+}
+
+/** How an engine is, as a `/health` tells it. */
+export interface Health {
+  /** Whether to send it requests: the store answers, and the engine is not closing. */
+  healthy: boolean;
+  closing: boolean;
+  /** How many turns run in this engine. */
+  running: number;
+  /** The version of the store's schema, if it has one. */
+  schema: number | null;
+  store: Check;
+  live: Check | null;
+}
+
+/** One number of a metric, or for a histogram many. */
+export type Point = { labels: Record<string, string> } & (
+  | { value: number }
+  | {
+      count: number;
+      sum: number;
+      /** Upper bounds, and how many were not above each. */
+      buckets: [bound: number, count: number][];
+    }
+);
+
+/** A metric with its numbers: it says itself what it is. */
+export interface Metric {
+  name: string;
+  kind: "counter" | "gauge" | "histogram";
+  unit: string;
+  help: string;
+  points: Point[];
+}

@@ -1,5 +1,5 @@
 /** Model, memory and persona put together; hands out users. */
-import type { ModelInfo } from "./data.js";
+import type { Health, Metric, ModelInfo } from "./data.js";
 import { Desk } from "./desk.js";
 import { InvalidInputError, crossing } from "./errors.js";
 import { hub } from "./hub.js";
@@ -41,6 +41,12 @@ export interface EngineOptions {
    * owners share it, and a conversation seldom asks the same thing twice.
    */
   cache?: CacheOptions | undefined;
+  /** After how many milliseconds without a change new sessions are deleted. Left out: never. */
+  sessionTtlMs?: number | undefined;
+  /** Whether messages are made findable. Left out: yes. */
+  search?: boolean | undefined;
+  /** Whether messages are told to the log, at the level `info`. Left out: no. */
+  recordContent?: boolean | undefined;
 }
 
 /** How much is kept; what is left out is as the engine has it. */
@@ -91,6 +97,26 @@ export class Engine implements AsyncDisposable {
   /** Ends turns that nobody drives any more; a long-lived engine does it by itself. */
   async sweep({ signal }: CallOptions = {}): Promise<void> {
     await hub().call(this.#native, { do: "sweep" }, signal);
+  }
+
+  /** How this engine is: looks at the store and the live log, within 3 s. It never rejects for what is wrong there: that is what it tells. */
+  async health({ signal }: CallOptions = {}): Promise<Health> {
+    return (await this.#data({ do: "health" }, signal)) as Health;
+  }
+
+  /** What this engine has counted since it was opened. */
+  async metrics({ signal }: CallOptions = {}): Promise<Metric[]> {
+    return (await this.#data({ do: "metrics" }, signal)) as Metric[];
+  }
+
+  /** The same as the text that Prometheus reads: what a `/metrics` answers with. */
+  async prometheus({ signal }: CallOptions = {}): Promise<string> {
+    return (await this.#data({ do: "prometheus" }, signal)) as string;
+  }
+
+  async #data(call: object, signal?: AbortSignal): Promise<unknown> {
+    const answer = await hub().call(this.#native, call, signal);
+    return "data" in answer ? answer.data : undefined;
   }
 
   /** Takes no new sends, waits for turns that run, ends the rest `interrupted` with their text, and closes the store. */

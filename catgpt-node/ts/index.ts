@@ -5,6 +5,7 @@ export { Session, type OnDrop, type SendOptions } from "./session.js";
 export { Reply } from "./reply.js";
 export { Persona } from "./persona.js";
 export { Image } from "./image.js";
+export { onLog, type LogLevel, type LogRecord } from "./log.js";
 export type * from "./data.js";
 export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest } from "./model.js";
 export type * from "./memory.js";

@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 export interface NativeHub {
   drain(): string;
   take(stream: number): NativeStream | null;
+  listen(level?: string): void;
 }
 export interface NativeStream {
   poll(): string | null;

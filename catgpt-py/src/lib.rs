@@ -10,6 +10,7 @@ mod event;
 mod fake;
 mod functions;
 mod hub;
+mod log;
 mod stream;
 mod wake;
 
@@ -30,6 +31,8 @@ mod _native {
     };
     #[pymodule_export]
     use crate::hub::Hub;
+    #[pymodule_export]
+    use crate::log::Log;
     #[pymodule_export]
     use crate::stream::Stream;
 }

@@ -51,6 +51,21 @@ async def test_the_fastapi_example_serves_and_resumes(tmp_path: Path) -> None:
     await space["engine"].close()
 
 
+@run
+async def test_the_operators_example_tells(tmp_path: Path) -> None:
+    space: dict[str, Any] = {}
+    exec(program("sse_response").replace("sqlite:chat.db", f"sqlite:{tmp_path}/chat.db"), space)
+    exec(program('@app.get("/health")'), space)
+    transport = httpx.ASGITransport(app=space["app"])
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get("/health")
+        assert (answer.status_code, answer.json()["healthy"]) == (200, True)
+        metrics = await client.get("/metrics")
+        assert "catgpt_turns_running 0" in metrics.text.splitlines()
+        await space["engine"].close()
+        assert (await client.get("/health")).status_code == 503
+
+
 def test_the_models_example_answers() -> None:
     space: dict[str, Any] = {}
     exec("from catgpt import *\n" + program("class Echo"), space)

@@ -11,11 +11,12 @@ use super::hub::Hub;
 use super::subscription::Subscription;
 use super::{Answer, client, json};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{Seq, SessionId, TurnId};
 use crate::memory::Cursor;
 use crate::message::Offset;
 use crate::model::Params;
+use crate::observe::{Health, Meter, prometheus};
 use crate::reply::{OnDrop, Reply};
 use crate::runner::begin::Busy;
 use crate::session::{Send, Session};
@@ -155,6 +156,11 @@ pub enum Call {
     /// Which models there are to choose from.
     Models,
     Sweep,
+    /// This and the next two answer also where the store cannot be opened.
+    Health,
+    Metrics,
+    /// [`Metrics`](Self::Metrics) as Prometheus reads them.
+    Prometheus,
     Close {
         #[serde(default = "close_deadline_ms")]
         deadline_ms: u64,
@@ -233,6 +239,16 @@ impl Call {
         }
     }
 
+    /// What there is to say where no engine could be made.
+    pub(super) fn without_engine(self, error: Error) -> Result<Answer> {
+        match self {
+            Self::Health => Ok(Answer::Json(json(&Health::unopened(error)))),
+            Self::Metrics => Ok(Answer::Json(json(&Meter::new().read()))),
+            Self::Prometheus => Ok(Answer::Json(json(&prometheus(&Meter::new().read())))),
+            _ => Err(error),
+        }
+    }
+
     /// The calls whose answer is data.
     async fn look(self, engine: &Engine) -> Result<String> {
         let user = |owner| user(engine, owner);
@@ -259,6 +275,9 @@ impl Call {
             Self::Changes { owner, after, limit } => json(&user(owner)?.changes(after, limit).await?),
             Self::Models => json(&engine.models().await?),
             Self::Sweep => json(&engine.sweep().await?),
+            Self::Health => json(&engine.health().await),
+            Self::Metrics => json(&engine.metrics()),
+            Self::Prometheus => json(&prometheus(&engine.metrics())),
             Self::Close { deadline_ms } => json(&engine.close(Duration::from_millis(deadline_ms)).await?),
             // What is left is `Open`: the engine is open.
             _ => json(&()),

@@ -43,6 +43,12 @@ pub struct Config {
     pub lease_ms: Option<u64>,
     /// Keeps answers and gives them to the same request again, see [`Cached`]; left out: it does not.
     pub cache: Option<Cache>,
+    /// After how many milliseconds without a change new sessions are deleted; left out: never.
+    pub session_ttl_ms: Option<u64>,
+    /// Whether messages are made findable; left out: yes.
+    pub search: Option<bool>,
+    /// Whether messages are told to the log, at the level `info`; left out: no.
+    pub record_content: Option<bool>,
 }
 
 /// How much a [`Cached`] model keeps; what is left out is as it has it.
@@ -116,9 +122,13 @@ impl Config {
         if let Some(who) = self.persona.clone() {
             builder = builder.persona(who.read()?);
         }
+        builder = builder.search(self.search.unwrap_or(true));
+        if let Some(ms) = self.session_ttl_ms {
+            builder = builder.session_ttl(Duration::from_millis(ms));
+        }
         if let Some(ms) = self.lease_ms {
             builder = builder.lease(Duration::from_millis(ms));
         }
-        Ok(builder.build())
+        Ok(builder.record_content(self.record_content.unwrap_or(false)).build())
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
-use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Params, PromptMessage};
+use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Params, PromptMessage, Provider};
 use crate::error::Result;
 use crate::message::{FinishReason, Part, Role};
 
@@ -56,6 +56,10 @@ impl ChatModel for Offline {
 
     async fn models(&self) -> Result<Vec<ModelInfo>> {
         Ok(vec![ModelInfo { owned_by: Some("catgpt".into()), ..ModelInfo::new(NAME) }])
+    }
+
+    fn provider(&self) -> Provider {
+        Provider { name: "offline".into(), ..Provider::default() }
     }
 }
 

@@ -20,7 +20,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use self::answer::Answer;
 use self::http::Call;
 use super::failure::Reveal;
-use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Secret};
+use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Provider, Secret};
 use crate::error::{Error, ErrorKind, Result};
 
 const BASE_URL: &str = "https://api.openai.com/v1";
@@ -221,6 +221,15 @@ impl ChatModel for OpenAi {
 
     async fn models(&self) -> Result<Vec<ModelInfo>> {
         list::models(self).await
+    }
+
+    fn provider(&self) -> Provider {
+        let url = &self.config.base_url;
+        Provider {
+            name: "openai".into(),
+            address: url.host_str().map(str::to_owned),
+            port: url.port_or_known_default(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use tokio::sync::watch;
 
-use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest};
+use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Provider};
 use crate::error::{Error, ErrorInfo, ErrorKind, Result};
 use crate::message::{FinishReason, Part, ToolCall, Usage};
 
@@ -316,6 +316,10 @@ impl ChatModel for Scripted {
 
     async fn models(&self) -> Result<Vec<ModelInfo>> {
         Ok(vec![ModelInfo::new(&*self.name)])
+    }
+
+    fn provider(&self) -> Provider {
+        Provider { name: "scripted".into(), ..Provider::default() }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Span;
 
 use super::drive::Drive;
 use super::{Runner, Running, patiently};
@@ -82,6 +83,9 @@ pub(super) struct Order {
     pub(super) ask: Ask,
     pub(super) turn: TurnId,
     pub(super) model: String,
+    /// When it was asked for, and under which span: held until the turn has begun.
+    pub(super) asked: Instant,
+    pub(super) caller: Span,
     body: Option<Vec<u8>>,
 }
 
@@ -136,7 +140,7 @@ impl Runner {
             return Err(Error::invalid(limit).with("bytes", body.len()));
         }
         let model = ask.options.model.clone().unwrap_or_else(|| self.model.name().to_owned());
-        let order = Order { turn: TurnId::fresh(), model, body, ask };
+        let order = Order { turn: TurnId::fresh(), model, asked: Instant::now(), caller: Span::current(), body, ask };
         match order.ask.options.busy {
             Busy::Reject => self.once(order).await,
             Busy::Queue { deadline } => self.queue(order, later(deadline)).await,

@@ -11,6 +11,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 use tracing::Instrument;
 
 use super::begin::Order;
+use super::observed::Observed;
 use super::{Runner, Running, TICK};
 use crate::body::{Body, message};
 use crate::error::{Error, ErrorKind, Result};
@@ -40,6 +41,7 @@ pub(super) struct Drive {
     burst: u32,
     deaf: bool,
     news: News,
+    observed: Observed,
 }
 
 /// What was shown and not announced yet.
@@ -89,6 +91,7 @@ impl Drive {
         let mut tick = interval_at(begun + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
+            observed: Observed::new(&runner, &running, order),
             turn: Turn::new(runner.rules),
             runner,
             running,
@@ -106,19 +109,21 @@ impl Drive {
 
     /// Runs the turn to its end.
     pub(super) async fn run(self) {
-        let span = tracing::debug_span!("turn", turn = %self.running.turn, session = %self.running.session);
+        let span = self.observed.span();
         self.drive().instrument(span).await;
     }
 
     async fn drive(mut self) {
         loop {
             while let Some(effect) = self.turn.effect() {
+                self.observed.effect(&effect);
                 match effect {
                     Effect::End(finished) => return self.end(*finished),
                     effect => self.carry_out(effect),
                 }
             }
             let input = std::future::poll_fn(|cx| self.poll_input(cx)).await;
+            self.observed.input(&input);
             self.turn.on(input);
         }
     }
@@ -149,6 +154,7 @@ impl Drive {
         };
         let stream = request.and_then(|request| {
             self.asked = Measured::of(&request, self.runner.counter.as_ref());
+            self.observed.asked(&request);
             // A model is foreign code: when it panics, the turn fails and the process goes on.
             catch_unwind(AssertUnwindSafe(|| self.runner.model.stream(request))).map_err(|_| panicked())
         });
@@ -230,7 +236,6 @@ impl Drive {
     }
 
     fn end(self, finished: Finished) {
-        tracing::debug!(status = %finished.status, stored = finished.stored, "turn ended");
         self.runner.forget(self.running.turn);
         self.running.log.finish(finished);
     }
@@ -301,8 +306,7 @@ impl Drop for Drive {
             true => Error::new(ErrorKind::Unexpected, "the turn's code panicked; its lease will run out"),
             false => Error::new(ErrorKind::Closed, "the runtime ended before the turn did; its lease will run out"),
         };
-        self.runner.forget(self.running.turn);
-        self.running.log.finish(Finished {
+        let finished = Finished {
             status: Status::Interrupted,
             finish_reason: None,
             usage: None,
@@ -310,7 +314,10 @@ impl Drop for Drive {
             pending: Vec::new(),
             error: Some(error.info()),
             offset: self.turn.kept(),
-        });
+        };
+        self.observed.ended(&finished);
+        self.runner.forget(self.running.turn);
+        self.running.log.finish(finished);
     }
 }
 

@@ -15,12 +15,16 @@ from ._content import Content, Image
 from ._data import (
     Call,
     Change,
+    Check,
     CitationPart,
     Cursor,
+    Health,
     ImagePart,
     Message,
     ModelInfo,
+    Metric,
     Part,
+    Point,
     ReasoningPart,
     Role,
     SessionInfo,
@@ -69,6 +73,7 @@ from ._events import (
 )
 from ._native import version as _version
 from ._persona import Example, Params, Persona
+from ._process import EngineOptions
 from ._reply import Encoded, Reply, Sending
 
 __version__ = _version()
@@ -80,6 +85,7 @@ __all__ = [
     "CatgptError",
     "Change",
     "ChatModel",
+    "Check",
     "CitationPart",
     "ClosedError",
     "ConflictError",
@@ -89,22 +95,26 @@ __all__ = [
     "Delta",
     "Encoded",
     "Engine",
+    "EngineOptions",
     "Event",
     "Example",
     "Finished",
     "Format",
     "Image",
+    "Health",
     "ImagePart",
     "InvalidInputError",
     "Memory",
     "Message",
     "ModelInfo",
+    "Metric",
     "NotFoundError",
     "OnDrop",
     "Params",
     "Part",
     "PartAdded",
     "Persona",
+    "Point",
     "PromptMessage",
     "RateLimitedError",
     "LimitedError",

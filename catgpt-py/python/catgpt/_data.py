@@ -191,3 +191,48 @@ class Change:
     kind: Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended", "renamed"]
     at_ms: int
     turn: str | None = None
+
+
+class Check(TypedDict):
+    """What one look found."""
+
+    ok: bool
+    latency_ms: int
+    error: dict[str, Any] | None
+    """What went wrong; its `kind` is that of the exception that it would be."""
+
+
+class Health(TypedDict):
+    """How an engine is, as a `/health` tells it."""
+
+    healthy: bool
+    """Whether to send it requests: the store answers, and the engine is not closing."""
+    closing: bool
+    running: int
+    """How many turns run in this engine."""
+    schema: int | None
+    """The version of the store's schema, if it has one."""
+    store: Check
+    live: Check | None
+
+
+class Point(TypedDict):
+    """One number of a metric, or for a histogram many."""
+
+    labels: dict[str, str]
+    value: NotRequired[int]
+    """Of a counter or a gauge."""
+    count: NotRequired[int]
+    """Of a histogram, as `sum` and `buckets`: pairs of an upper bound and how many were not above it."""
+    sum: NotRequired[float]
+    buckets: NotRequired[list[tuple[float, int]]]
+
+
+class Metric(TypedDict):
+    """A metric with its numbers: it says itself what it is."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    unit: str
+    help: str
+    points: list[Point]

@@ -7,43 +7,22 @@ from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from . import _calls, _hub, _native, _process
-from ._calls import Ask, At, Cache, OnDrop, SendOptions
+from ._calls import Ask, At, OnDrop, SendOptions
 from ._content import Content, content
-from ._data import Change, Cursor, Message, ModelInfo, SessionInfo, SessionPage
-from ._desk import ChatModel, Memory
+from ._data import Change, Cursor, Health, Message, Metric, ModelInfo, SessionInfo, SessionPage
 from ._persona import Persona
-from ._process import Parts
+from ._process import EngineOptions, Parts
 from ._reply import Reply, Sending
-from .testing import Scripted
 
 T = TypeVar("T")
 
 
 class Engine:
-    """Model, store and persona put together. Making one does no I/O; the first call opens the store. What is left out is
-    as the core has it. `memory` is a URL (`memory:`, `sqlite:chat.db`, `postgres://…`) or a store of your own; `live` the
-    URL of a Redis (`redis://…`), where other processes see replies grow. With a `cache` (`{}` is one) the same request is answered again for nothing; it
-    is for demos and tests, since owners share it and a conversation seldom asks the same thing twice."""
+    """Model, store and persona put together. Making one does no I/O; the first call opens the store. What it is made of is
+    `EngineOptions`."""
 
-    def __init__(
-        self,
-        *,
-        model: str | ChatModel | Scripted | None = None,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        memory: str | Memory | None = None,
-        live: str | None = None,
-        persona: Persona | str | None = None,
-        window_messages: int | None = None,
-        window_tokens: int | None = None,
-        attempts: int | None = None,
-        retry_base: float | None = None,
-        lease: float | None = None,
-        cache: Cache | None = None,
-    ) -> None:
-        named = {"base_url": base_url, "api_key": api_key, "live": live, "attempts": attempts, "retry_base": retry_base}
-        window = {"window_messages": window_messages, "window_tokens": window_tokens, "lease": lease}
-        self._parts = Parts(model, memory, persona, cache=cache, **named, **window)
+    def __init__(self, **options: Unpack[EngineOptions]) -> None:
+        self._parts = Parts(options)
 
     def user(self, owner: str) -> User:
         """The owner of this name. Every call belongs to one."""
@@ -64,6 +43,22 @@ class Engine:
     async def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
         await self._call({"do": "sweep"})
+
+    async def health(self) -> Health:
+        """How this engine is: looks at the store and the live log, within 3 s. It never raises for what is wrong there: that
+        is what it tells."""
+        health: Health = await self._call({"do": "health"})
+        return health
+
+    async def metrics(self) -> list[Metric]:
+        """What this engine has counted since it was opened."""
+        metrics: list[Metric] = await self._call({"do": "metrics"})
+        return metrics
+
+    async def prometheus(self) -> str:
+        """The same as the text that Prometheus reads: what a `/metrics` answers with."""
+        text: str = await self._call({"do": "prometheus"})
+        return text
 
     async def close(self, deadline: float | None = None) -> None:
         """Refuses new sends, waits so many seconds for turns that run, and ends the rest with their text."""

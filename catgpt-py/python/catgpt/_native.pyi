@@ -2,7 +2,7 @@
 from os import PathLike
 from typing import Any, Final, Literal, SupportsIndex, final
 
-__all__ = ["Desk", "Engine", "FakeServer", "Hub", "Play", "Reasoning", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "formats", "kinds", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "session", "shutdown", "version"]
+__all__ = ["Desk", "Engine", "FakeServer", "Hub", "Log", "Play", "Reasoning", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "formats", "kinds", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "session", "shutdown", "version"]
 
 @final
 class Desk:
@@ -102,6 +102,25 @@ class Hub:
     def wait(self, /, most_ms: SupportsIndex) -> bool:
         """
         Blocks until something has come, for so many milliseconds at most. The interpreter is free meanwhile.
+        """
+
+@final
+class Log:
+    """
+    Where lines of the log come together.
+    """
+    def __new__(cls, /) -> Log: ...
+    def listen(self, /, level: str | None) -> None:
+        """
+        From now on lines of this level and above come here (`error`, `warn`, `info`, `debug`); `None` ends it.
+        """
+    def ring(self, /) -> None:
+        """
+        Wakes whoever waits.
+        """
+    def wait(self, /) -> list[tuple[str, str, str, str]]:
+        """
+        Blocks until lines have come, or `ring()`, with the interpreter free: level, target, sentence, facts as JSON.
         """
 
 @final

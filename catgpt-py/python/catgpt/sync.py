@@ -12,15 +12,13 @@ from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from . import _background, _calls, _hub, _native, _process
-from ._calls import Ask, At, Cache, Format, OnDrop, SendOptions
+from ._calls import Ask, At, Format, OnDrop, SendOptions
 from ._content import Content, content
-from ._data import Change, Cursor, Message, ModelInfo, SessionInfo, SessionPage
-from ._desk import ChatModel, Memory
+from ._data import Change, Cursor, Health, Message, Metric, ModelInfo, SessionInfo, SessionPage
 from ._events import Event, Finished, Text
 from ._persona import Persona
-from ._process import Parts
+from ._process import EngineOptions, Parts
 from ._reply import Feed
-from .testing import Scripted
 
 __all__ = ["Engine", "Reply", "Session", "User"]
 
@@ -118,25 +116,8 @@ class Engine:
     as the core has it; the parts are those of `catgpt.Engine`. A model or a store of your own runs in a thread of its
     own."""
 
-    def __init__(
-        self,
-        *,
-        model: str | ChatModel | Scripted | None = None,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        memory: str | Memory | None = None,
-        live: str | None = None,
-        persona: Persona | str | None = None,
-        window_messages: int | None = None,
-        window_tokens: int | None = None,
-        attempts: int | None = None,
-        retry_base: float | None = None,
-        lease: float | None = None,
-        cache: Cache | None = None,
-    ) -> None:
-        named = {"base_url": base_url, "api_key": api_key, "live": live, "attempts": attempts, "retry_base": retry_base}
-        window = {"window_messages": window_messages, "window_tokens": window_tokens, "lease": lease}
-        self._parts = Parts(model, memory, persona, cache=cache, **named, **window)
+    def __init__(self, **options: Unpack[EngineOptions]) -> None:
+        self._parts = Parts(options)
 
     def user(self, owner: str) -> User:
         """The owner of this name. Every call belongs to one."""
@@ -157,6 +138,22 @@ class Engine:
     def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
         self._call({"do": "sweep"})
+
+    def health(self) -> Health:
+        """How this engine is: looks at the store and the live log, within 3 s. It never raises for what is wrong there: that
+        is what it tells."""
+        health: Health = self._call({"do": "health"})
+        return health
+
+    def metrics(self) -> list[Metric]:
+        """What this engine has counted since it was opened."""
+        metrics: list[Metric] = self._call({"do": "metrics"})
+        return metrics
+
+    def prometheus(self) -> str:
+        """The same as the text that Prometheus reads: what a `/metrics` answers with."""
+        text: str = self._call({"do": "prometheus"})
+        return text
 
     def close(self, deadline: float | None = None) -> None:
         """Refuses new sends, waits so many seconds for turns that run, and ends the rest with their text."""

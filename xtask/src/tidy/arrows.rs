@@ -46,6 +46,7 @@ const MODULES: [(&str, Layer); 20] = [
     ("live", Seam),
     ("body", Form),
     ("persona", Form),
+    ("observe", Form),
     ("prompt", Pure),
     ("search", Pure),
     ("turn", Pure),
