@@ -46,7 +46,7 @@ class World:
         user, turn = self.engine.user(owner), self.names.get(it.get("turn", ""), "")
         chat = user.session(session)
         match do:
-            case "send" | "edit" | "regenerate":
+            case "send" | "edit" | "regenerate" | "resume":
                 self.replies[reply] = await getattr(chat, do)(**it)
             case "attach":
                 self.replies[reply] = await user.attach(turn, it["from"])
