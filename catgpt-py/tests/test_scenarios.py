@@ -48,7 +48,7 @@ class World:
         user, turn = self.engine.user(owner), self.names.get(it.get("turn", ""), "")
         chat = user.session(session)
         match do:
-            case "send" | "edit" | "regenerate":
+            case "send" | "edit" | "regenerate" | "resume":
                 words = [it.pop(name) for name in ("seq", "text", "content") if name in it]
                 self.replies[reply] = await getattr(chat, do)(*words, **it)
             case "attach":
