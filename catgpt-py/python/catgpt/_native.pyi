@@ -261,6 +261,16 @@ def forked() -> None:
     This process is a forked child.
     """
 
+def image(data: bytes) -> str:
+    """
+    A picture of these bytes, as JSON.
+    """
+
+def image_from_file(path: str | PathLike[str]) -> str:
+    """
+    A picture from its file, as JSON.
+    """
+
 def kinds() -> list[tuple[str, bool, int]]:
     """
     Every kind of error: its code, whether trying again may help, and its HTTP status.
