@@ -3,8 +3,8 @@
 use super::kit::{User, end, id, say, user};
 use super::{Checked, Store};
 use crate::event::ChangeKind::{self, Created, Deleted, Titled, TurnBegun, TurnEnded, Updated};
-use crate::id::{OpId, TurnId};
-use crate::memory::Op;
+use crate::id::{OpId, Owner, TurnId};
+use crate::memory::{Answer, Op, Query};
 
 type Entry = (u64, &'static str, ChangeKind, Option<TurnId>);
 
@@ -21,11 +21,13 @@ pub(super) async fn it_holds_every_change_in_order(store: &dyn Store) -> Checked
     let ann = user(store);
     assert_eq!(entries(&ann, 0).await, []);
     let (turn, _) = ann.run(say("s", "hi")).await;
-    ann.apply(vec![Op::Create { session: id("t"), title: None, pin: None }]).await.unwrap();
+    ann.apply(vec![Op::create(id("t"))]).await.unwrap();
     ann.finish(end(turn, "hello")).await.unwrap();
     let (title, pin) = (Some(b"t".to_vec()), b"p".to_vec());
     let head = Op::SetHead { session: id("s"), head: 1, if_version: None };
-    ann.apply(vec![Op::SetTitle { session: id("s"), title }, Op::SetPin { session: id("t"), pin }]).await.unwrap();
+    ann.apply(vec![Op::SetTitle { session: id("s"), title, over: None }, Op::SetPin { session: id("t"), pin }])
+        .await
+        .unwrap();
     ann.apply(vec![head, Op::Delete { session: id("t") }]).await.unwrap();
     let all = [
         (1, "s", Created, None),
@@ -54,6 +56,9 @@ pub(super) async fn it_is_read_from_where_one_was(store: &dyn Store) -> Checked 
     }
     assert_eq!(ann.changes(1, 2).await, all[1..3]);
     assert_eq!(ann.changes(99, 2).await, []);
+    let bob = User { owner: Owner::new("bob").unwrap(), ..ann.clone() };
+    assert_eq!(ann.query(Query::JournalEnd).await.unwrap(), Answer::JournalEnd(5));
+    assert_eq!(bob.query(Query::JournalEnd).await.unwrap(), Answer::JournalEnd(0));
     Ok(())
 }
 
@@ -67,7 +72,7 @@ pub(super) async fn retries_and_refusals_leave_no_entry(store: &dyn Store) -> Ch
     assert_eq!(ann.changes(0, 1000).await, before);
     ann.finish(end(begin.turn, "hello")).await.unwrap();
     let op = OpId::fresh();
-    let ops = vec![Op::SetTitle { session: id("s"), title: None }];
+    let ops = vec![Op::SetTitle { session: id("s"), title: None, over: None }];
     ann.memory.apply(&ann.owner, op, ops.clone()).await.unwrap();
     let before = ann.changes(0, 1000).await;
     assert_eq!(before.len(), 4);
@@ -75,7 +80,7 @@ pub(super) async fn retries_and_refusals_leave_no_entry(store: &dyn Store) -> Ch
     ann.finish(end(begin.turn, "hello")).await.unwrap();
     ann.memory.apply(&ann.owner, op, ops).await.unwrap();
     ann.apply(vec![Op::Cancel { turn: begin.turn }]).await.unwrap();
-    ann.apply(vec![Op::Create { session: id("s"), title: None, pin: None }]).await.unwrap();
+    ann.apply(vec![Op::create(id("s"))]).await.unwrap();
     assert_eq!(ann.changes(0, 1000).await, before);
     Ok(())
 }

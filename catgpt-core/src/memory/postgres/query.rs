@@ -9,6 +9,7 @@ use super::row::{code, count, get, int, list, session, text, turn};
 use crate::error::{Error, Result};
 use crate::event::{Change, ChangeKind};
 use crate::id::Owner;
+use crate::memory::check::unsupported;
 use crate::memory::{Answer, Cursor, Query, Swept};
 
 /// A session as the functions answer it.
@@ -27,11 +28,12 @@ const TURNS: &str = "SELECT id, run FROM catgpt.session WHERE owner = $1 AND run
     AND run_until > catgpt.now_v1() ORDER BY id";
 const CHANGES: &str =
     "SELECT n, session, turn, kind, at FROM catgpt.change WHERE owner = $1 AND n > $2 ORDER BY n LIMIT $3";
+const JOURNAL_END: &str = "SELECT n FROM catgpt.journal WHERE owner = $1";
 const SWEEP: &str = "SELECT * FROM catgpt.sweep_v1($1)";
 
 pub(super) async fn query(link: &Link, owner: &Owner, query: &Query) -> Result<Answer> {
     match query {
-        Query::Sessions { after, limit } => sessions(link, owner, after.as_ref(), *limit).await,
+        Query::Sessions { after, limit, .. } => sessions(link, owner, after.as_ref(), *limit).await,
         Query::Session { session: id } => {
             let given = [(&owner.as_str() as _, Type::TEXT), (&id.as_str() as _, Type::TEXT)];
             let records = link.ask(SESSION, &given).await?;
@@ -40,6 +42,11 @@ pub(super) async fn query(link: &Link, owner: &Owner, query: &Query) -> Result<A
         }
         Query::Turns => turns(link, owner).await,
         Query::Changes { after, limit } => changes(link, owner, *after, *limit).await,
+        Query::JournalEnd => {
+            let records = link.ask(JOURNAL_END, &[(&owner.as_str() as _, Type::TEXT)]).await?;
+            Ok(Answer::JournalEnd(records.first().map(|record| get(record, "n")).transpose()?.map_or(0, count)))
+        }
+        _ => Err(unsupported()),
     }
 }
 
