@@ -35,13 +35,14 @@ async def test_a_message_holds_text_and_pictures(tmp_path: Path) -> None:
 
 @run
 async def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
-    for wrong in (lambda: Image.from_bytes(b"<svg/>"), lambda: Image.load(tmp_path / "nowhere.png")):
-        with pytest.raises(InvalidInputError):
-            wrong()
+    with pytest.raises(InvalidInputError):
+        Image.from_bytes(b"<svg/>")
+    with pytest.raises(InvalidInputError):
+        Image.load(tmp_path / "nowhere.png")
     async with Engine(model="offline") as engine:
         session = engine.local().session("chat")
         wrong: Any
-        for wrong in ([Image(url="cat.png")], [], ["look", {"type": "hologram"}], ["look", 3], 3):
+        for wrong in ([Image(url="cat.png")], [], ["look", {"type": "hologram"}], ["look", 3]):
             with pytest.raises(InvalidInputError):
                 await session.send(wrong)
 
