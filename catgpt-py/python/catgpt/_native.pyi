@@ -2,7 +2,7 @@
 from os import PathLike
 from typing import Any, Final, Literal, SupportsIndex, final
 
-__all__ = ["Desk", "Engine", "FakeServer", "Hub", "Play", "Reasoning", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "kinds", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "session", "shutdown", "version"]
+__all__ = ["Desk", "Engine", "FakeServer", "Hub", "Play", "Reasoning", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "image", "image_from_file", "kinds", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "session", "shutdown", "version"]
 
 @final
 class Desk:
