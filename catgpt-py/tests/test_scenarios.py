@@ -33,8 +33,7 @@ def same(names: dict[str, Any], want: Any, got: Any) -> bool:
 class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
         self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
-        self.cache = scenario.get("cache")
-        self.replies, self.names = dict[str, Reply](), dict[str, Any]()
+        self.replies, self.names, self.cache = dict[str, Reply](), dict[str, Any](), scenario.get("cache")
         self.open(self.persona)
 
     def open(self, persona: dict[str, Any] | None) -> None:
