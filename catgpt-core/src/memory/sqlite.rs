@@ -191,6 +191,7 @@ impl Memory for Sqlite {
     }
 
     async fn query(&self, owner: &Owner, query: Query) -> Result<Answer> {
+        query.check()?;
         let owner = owner.clone();
         self.look(move |conn| query::query(conn, &owner, &query)).await
     }

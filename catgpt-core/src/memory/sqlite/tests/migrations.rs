@@ -40,7 +40,7 @@ async fn a_newer_store_is_refused_with_both_numbers() {
     let before = std::fs::read(&path).unwrap();
     let error = Sqlite::open(&path).await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Store, false));
-    assert_eq!((error.context("store_version"), error.context("known_version")), (Some("99"), Some("1")));
+    assert_eq!((error.context("store_version"), error.context("known_version")), (Some("99"), Some("2")));
     assert!(error.message().contains("upgrade"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), before, "nothing was written");
 }
