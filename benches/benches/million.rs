@@ -17,6 +17,8 @@ use catgpt_core::memory::{
 };
 use catgpt_core::{Memory, Owner, SessionId, Sqlite};
 use fastrand::Rng;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
 use rusqlite::Connection;
 
 const OWNERS: u64 = 4;
@@ -45,6 +47,13 @@ async fn main() {
     bench.erase().await;
     bench.store.close().await.unwrap();
     println!("after the erasure of one owner: {}", size(&path));
+}
+
+/// What the process has used of the processors: what is left of a time when others use the machine, too.
+fn cpu() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let micros = |time: TimeVal| Duration::from_micros(time.num_microseconds().unsigned_abs());
+    micros(usage.user_time()) + micros(usage.system_time())
 }
 
 fn size(path: &Path) -> String {
@@ -111,7 +120,7 @@ fn fill(path: &Path, sessions: u64) {
 
 /// Makes everything findable, a session at a time.
 async fn index(store: &Sqlite, path: &Path) {
-    let (begin, mut longest) = (Instant::now(), Duration::ZERO);
+    let (begin, before, mut longest) = (Instant::now(), cpu(), Duration::ZERO);
     for n in 0..OWNERS {
         let owner = owner(n);
         loop {
@@ -136,7 +145,7 @@ async fn index(store: &Sqlite, path: &Path) {
             }
         }
     }
-    println!("index: {:?}, the longest batch {longest:?}", begin.elapsed());
+    println!("index: {:?} ({:?} of the processor), the longest batch {longest:?}", begin.elapsed(), cpu() - before);
     let conn = Connection::open(path).unwrap();
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
@@ -151,7 +160,7 @@ struct Bench {
 
 impl Bench {
     async fn time<F: Future>(&mut self, name: &str, mut one: impl FnMut(Arc<Sqlite>, &mut Rng) -> F) {
-        let mut times = Vec::new();
+        let (mut times, before) = (Vec::new(), cpu());
         for _ in 0..200 {
             let work = one(self.store.clone(), &mut self.random);
             let begin = Instant::now();
@@ -159,7 +168,9 @@ impl Bench {
             times.push(begin.elapsed().as_secs_f64() * 1e3);
         }
         times.sort_by(f64::total_cmp);
-        println!("{name:>28}: p50 {:>8.3} ms, p90 {:>8.3}, worst {:>8.3}", times[100], times[180], times[199]);
+        let cpu = (cpu() - before).as_secs_f64() * 1e3 / 200.0;
+        let [p50, p90, worst] = [100, 180, 199].map(|at| times[at]);
+        println!("{name:>28}: p50 {p50:>8.3} ms, p90 {p90:>8.3}, worst {worst:>8.3}; processor {cpu:>8.3}");
     }
 
     async fn ask(&mut self, name: &str, query: impl Fn(&mut Rng) -> Query) {
