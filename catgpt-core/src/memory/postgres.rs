@@ -1,12 +1,15 @@
 //! A store in a PostgreSQL database, shared by any number of processes on any number of machines.
 
 mod fault;
+mod journal;
+mod ledger;
 mod link;
 mod ops;
 mod query;
 mod read;
 mod row;
 mod schema;
+mod search;
 mod target;
 #[cfg(test)]
 mod tests;

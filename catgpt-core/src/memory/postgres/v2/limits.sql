@@ -23,7 +23,7 @@ DECLARE
   v_first bigint;
   v_back jsonb := '[]';
 BEGIN
-  INSERT INTO catgpt.journal AS j(owner, n) VALUES (p_owner, 0) ON CONFLICT (owner) DO UPDATE SET n = j.n;
+  PERFORM catgpt.number_v2(p_owner, 0);
   v_now := catgpt.now_v1();
   IF p_running <= (SELECT count(*) FROM catgpt.session x
     WHERE x.owner = p_owner AND x.run IS NOT NULL AND x.run_until > v_now)
@@ -31,7 +31,7 @@ BEGIN
     a.outcome := 'limited';
     RETURN a;
   END IF;
-  FOR c IN SELECT t.nth, r.name, r.key, greatest(r.window_ms, 1) AS length, r.add, r."limit" AS most
+  FOR c IN SELECT t.nth, r.name, r.key, r.window_ms AS length, r.add, r."limit" AS most
     FROM jsonb_array_elements(p_reserve) WITH ORDINALITY t(one, nth),
       jsonb_to_record(t.one) AS r(name text, key text, window_ms bigint, add bigint, "limit" bigint)
     ORDER BY r.name COLLATE "C", r.key COLLATE "C", r.window_ms, t.nth
@@ -54,7 +54,7 @@ BEGIN
     PERFORM catgpt.settle_v2(v_back);
   ELSE
     SELECT jsonb_agg(jsonb_build_object('name', t.one -> 'name', 'key', t.one -> 'key', 'add', t.one -> 'add',
-        'unit', t.one -> 'unit', 'start_ms', v_now - v_now % greatest((t.one ->> 'window_ms')::bigint, 1)) ORDER BY t.nth)
+        'unit', t.one -> 'unit', 'start_ms', v_now - v_now % (t.one ->> 'window_ms')::bigint) ORDER BY t.nth)
       INTO a.s_reserved FROM jsonb_array_elements(p_reserve) WITH ORDINALITY t(one, nth);
   END IF;
   RETURN a;

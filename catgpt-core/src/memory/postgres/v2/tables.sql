@@ -70,12 +70,12 @@ CREATE TABLE catgpt.term(
 CREATE INDEX term_time ON catgpt.term(owner, at, sid, seq);
 CREATE INDEX term_words ON catgpt.term USING gin(words) WITH (fastupdate = off);
 
--- A session as queries answer it.
+-- A session as queries answer it. Its clock stands still for a statement, or a list could not stop at its end.
 CREATE VIEW catgpt.session_v2 AS
   SELECT s.sid, s.owner, s.archived, s.pinned, s.updated_at, s.id AS s_id, s.title AS s_title, s.pin AS s_pin,
     s.meta AS s_meta, s.pinned AS s_pinned, s.archived AS s_archived, s.ttl AS s_ttl, s.head AS s_head,
     s.summary AS s_summary, s.version AS s_version, s.last_seq AS s_messages, s.run AS s_running,
-    s.run IS NOT NULL AND s.run_until <= catgpt.now_v1() AS s_expired,
+    s.run IS NOT NULL AND s.run_until <= (extract(epoch FROM statement_timestamp()) * 1000)::bigint AS s_expired,
     CASE WHEN s.run IS NOT NULL THEN
       (SELECT m.reserved FROM catgpt.message m WHERE m.sid = s.sid AND m.seq = s.run_seq) END AS s_reserved,
     s.created_at AS s_created, s.updated_at AS s_updated
@@ -129,19 +129,35 @@ CREATE FUNCTION catgpt.plus_v2(p_one bigint, p_other bigint) RETURNS bigint LANG
   SELECT least(greatest(p_one::numeric + p_other, 0), 9223372036854775807)::bigint
 $$;
 
--- Adds to the journals of owners, in their order. Called after all other locks but those of counters and of the ledger.
-CREATE FUNCTION catgpt.note_v2(p_owners text[], p_sessions text[], p_kinds smallint[], p_now bigint)
+-- The number of the last of p_more changes of an owner. An erased owner's journal is gone, but not how far it went: those
+-- who come anew go on after the greatest such number, which stands where no owner's can.
+CREATE FUNCTION catgpt.number_v2(p_owner text, p_more bigint) RETURNS bigint LANGUAGE sql AS $f$
+  INSERT INTO catgpt.journal AS j(owner, n)
+    VALUES (p_owner, p_more + coalesce((SELECT x.n FROM catgpt.journal x WHERE x.owner = ''), 0))
+    ON CONFLICT (owner) DO UPDATE SET n = j.n + p_more RETURNING j.n
+$f$;
+
+-- Adds to an owner's journal. Called after all locks but those of counters and of the ledger: from here to their commit
+-- turns of one owner wait for each other.
+CREATE FUNCTION catgpt.note_v2(p_owner text, p_sessions text[], p_turns uuid[], p_kinds smallint[], p_now bigint)
 RETURNS void LANGUAGE plpgsql AS $f$
-DECLARE
-  o record;
-  v_last bigint;
+DECLARE v_before bigint := catgpt.number_v2(p_owner, cardinality(p_kinds)) - cardinality(p_kinds);
 BEGIN
-  FOR o IN SELECT owner, count(*) AS n FROM unnest(p_owners) owner GROUP BY owner ORDER BY owner COLLATE "C" LOOP
-    INSERT INTO catgpt.journal AS j(owner, n) VALUES (o.owner, o.n)
-      ON CONFLICT (owner) DO UPDATE SET n = j.n + excluded.n RETURNING j.n INTO v_last;
-    INSERT INTO catgpt.change(owner, n, session, kind, finer, at)
-      SELECT o.owner, v_last - o.n + row_number() OVER (ORDER BY c.nth), c.session,
-        CASE c.kind WHEN 6 THEN 1 ELSE c.kind END, CASE c.kind WHEN 6 THEN 6 END, p_now
-      FROM unnest(p_owners, p_sessions, p_kinds) WITH ORDINALITY c(owner, session, kind, nth) WHERE c.owner = o.owner;
+  INSERT INTO catgpt.change(owner, n, session, turn, kind, finer, at)
+    SELECT p_owner, v_before + k, p_sessions[k], p_turns[k], CASE p_kinds[k] WHEN 6 THEN 1 ELSE p_kinds[k] END,
+      CASE p_kinds[k] WHEN 6 THEN 6 END, p_now
+    FROM generate_series(1, cardinality(p_kinds)) k;
+END $f$;
+
+-- The same for several owners, in their order.
+CREATE FUNCTION catgpt.notes_v2(p_owners text[], p_sessions text[], p_kinds smallint[], p_now bigint)
+RETURNS void LANGUAGE plpgsql AS $f$
+DECLARE o record;
+BEGIN
+  FOR o IN SELECT c.owner, array_agg(c.session ORDER BY c.nth) AS sessions, array_agg(c.kind ORDER BY c.nth) AS kinds
+    FROM unnest(p_owners, p_sessions, p_kinds) WITH ORDINALITY c(owner, session, kind, nth)
+    GROUP BY c.owner ORDER BY c.owner COLLATE "C"
+  LOOP
+    PERFORM catgpt.note_v2(o.owner, o.sessions, '{}', o.kinds, p_now);
   END LOOP;
 END $f$;

@@ -94,10 +94,9 @@ BEGIN
     a.number := CASE p_place WHEN 1 THEN m.seq ELSE m.parent END;
   END IF;
   IF NOT p_asks THEN
-    -- Beside a reply: the question again. After one: it goes on.
-    PERFORM FROM catgpt.message x
-      WHERE x.sid = s.sid AND x.seq = a.number AND x.role = CASE p_place WHEN 2 THEN 1 ELSE 2 END;
-    IF NOT FOUND THEN a.outcome := CASE p_place WHEN 2 THEN 'not_asked' ELSE 'not_answered' END; END IF;
+    -- A user's message is answered again. A reply is gone on from, but not by who is beside it.
+    PERFORM FROM catgpt.message x WHERE x.sid = s.sid AND x.seq = a.number AND (x.role = 1 OR x.role = 2 AND p_place < 2);
+    IF NOT FOUND THEN a.outcome := 'not_asked'; END IF;
   END IF;
   RETURN a;
 END $f$;
@@ -170,15 +169,15 @@ BEGIN
     a.summed := true;
   END IF;
   IF a.outcome IS NULL AND a.made THEN
-    PERFORM catgpt.note_v1(p_owner, ARRAY[p_id, p_id], ARRAY[NULL, p_turn], '{0,4}', v_now);
+    PERFORM catgpt.note_v2(p_owner, ARRAY[p_id, p_id], ARRAY[NULL, p_turn], '{0,4}', v_now);
   ELSIF a.outcome IS NULL THEN
-    PERFORM catgpt.note_v1(p_owner, ARRAY[p_id], ARRAY[p_turn], '{4}', v_now);
+    PERFORM catgpt.note_v2(p_owner, ARRAY[p_id], ARRAY[p_turn], '{4}', v_now);
   END IF;
   a.outcome := 'started';
   RETURN a;
 END $f$;
 
--- p_spent: as the ledger has it, with what it cost; null for no line.
+-- p_spent: as `bill_v2` has it.
 CREATE FUNCTION catgpt.finish_turn_v2(p_owner text, p_turn uuid, p_status smallint, p_body bytea, p_usage text,
   p_if_expired boolean, p_spent bigint[], p_settle jsonb)
 RETURNS catgpt.answer_v2 LANGUAGE plpgsql AS $f$
@@ -213,11 +212,9 @@ BEGIN
   DELETE FROM catgpt.chunk c WHERE c.sid = s.sid AND c.seq = s.run_seq;
   UPDATE catgpt.session x SET run = NULL, run_seq = NULL, run_until = NULL, run_cancel = false,
     version = x.version + 1, updated_at = v_now WHERE x.sid = s.sid;
-  PERFORM catgpt.note_v1(p_owner, ARRAY[s.id], ARRAY[p_turn], '{5}', v_now);
+  PERFORM catgpt.note_v2(p_owner, ARRAY[s.id], ARRAY[p_turn], '{5}', v_now);
   IF p_settle IS NOT NULL THEN PERFORM catgpt.settle_v2(p_settle); END IF;
-  IF p_spent IS NOT NULL THEN
-    PERFORM catgpt.bill_v2(p_owner, s.id, coalesce(v_model, ''), 0::smallint, p_spent, v_now);
-  END IF;
+  PERFORM catgpt.bill_v2(p_owner, s.id, coalesce(v_model, ''), 0::smallint, p_spent, v_now);
   a.outcome := 'now';
   RETURN a;
 END $f$;
