@@ -55,6 +55,7 @@ impl Op {
                 }
                 [None; 3]
             }
+            Self::Erase { limit: 0 } => return Err(Error::invalid("a step of an erasure takes at least one session")),
             _ => [None; 3],
         };
         bytes.into_iter().flatten().try_for_each(sized)

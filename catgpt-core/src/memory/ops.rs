@@ -110,7 +110,7 @@ pub enum Op {
     /// that bears the owner's name (keys, answers of operations, journal, ledger, counters with this key), and answers 0.
     /// The answer of an operation with this in it is not kept.
     Erase {
-        /// How many sessions at most.
+        /// How many sessions at most; at least one.
         limit: u32,
     },
     /// Takes over all that another owner has: sessions with their keys, and the ledger. Answers how many sessions; from

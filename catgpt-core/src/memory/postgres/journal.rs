@@ -14,6 +14,8 @@ use crate::memory::Answer;
 
 const CHANGES: &str = "SELECT n, session, turn, coalesce(finer, kind) AS kind, at FROM catgpt.change
     WHERE owner = $1 AND n > $2 ORDER BY n LIMIT $3";
+/// Who has no journal begins where those that are gone ended: see `number_v2`.
+const END: &str = "SELECT n FROM catgpt.journal WHERE owner IN ($1, '') ORDER BY owner DESC LIMIT 1";
 const JOURNALS: &str = "SELECT a.owner, c.* FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY a(owner, after, nth),
     LATERAL (SELECT x.n, x.session, x.turn, coalesce(x.finer, x.kind) AS kind, x.at FROM catgpt.change x
         WHERE x.owner = a.owner COLLATE \"C\" AND x.n > a.after ORDER BY x.n LIMIT $3) c
@@ -24,6 +26,11 @@ pub(super) async fn changes(link: &Link, owner: &Owner, after: u64, limit: u32) 
         [(&owner.as_str() as _, Type::TEXT), (&int(after) as _, Type::INT8), (&i64::from(limit) as _, Type::INT8)];
     let records = link.ask(CHANGES, &given).await?;
     Ok(Answer::Changes(records.iter().map(change).collect::<Result<_>>()?))
+}
+
+pub(super) async fn end(link: &Link, owner: &Owner) -> Result<Answer> {
+    let records = link.ask(END, &[(&owner.as_str() as _, Type::TEXT)]).await?;
+    Ok(Answer::JournalEnd(records.first().map(|record| get(record, "n")).transpose()?.map_or(0, count)))
 }
 
 pub(super) async fn journals(link: &Link, after: &[(Owner, u64)], limit: u32) -> Result<Answer> {

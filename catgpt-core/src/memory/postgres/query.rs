@@ -31,6 +31,7 @@ pub(super) async fn query(link: &Link, owner: &Owner, query: &Query) -> Result<A
         }
         Query::Turns => turns(link, owner).await,
         Query::Changes { after, limit } => journal::changes(link, owner, *after, *limit).await,
+        Query::JournalEnd => journal::end(link, owner).await,
         Query::Journals { after, limit } => journal::journals(link, after, *limit).await,
         Query::Search { terms, prefix, after, limit } => {
             search::search(link, owner, (terms, *prefix), after.as_deref(), *limit).await
