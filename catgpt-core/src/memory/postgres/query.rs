@@ -11,10 +11,10 @@ use crate::id::Owner;
 use crate::memory::{Answer, Cursor, Query, Swept};
 
 const SESSIONS: &str = "SELECT * FROM catgpt.session_v2 WHERE owner = $1 AND archived = $2
-    AND (pinned, updated_at, id) < ($3, $4, $5) ORDER BY pinned DESC, updated_at DESC, id DESC LIMIT $6";
+    AND (pinned, updated_at, s_id) < ($3, $4, $5) ORDER BY pinned DESC, updated_at DESC, s_id DESC LIMIT $6";
 /// Whatever stands before the first.
 const FIRST: (bool, i64, &str) = (true, i64::MAX, "");
-const SESSION: &str = "SELECT * FROM catgpt.session_v2 WHERE owner = $1 AND id = $2";
+const SESSION: &str = "SELECT * FROM catgpt.session_v2 WHERE owner = $1 AND s_id = $2";
 const TURNS: &str = "SELECT id, run FROM catgpt.session WHERE owner = $1 AND run IS NOT NULL
     AND run_until > catgpt.now_v1() ORDER BY id";
 const SWEEP: &str = "SELECT * FROM catgpt.sweep_v2($1)";

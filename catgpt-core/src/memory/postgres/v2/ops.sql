@@ -78,6 +78,7 @@ BEGIN
   WHEN 'delete' THEN
     d := catgpt.delete_v2(p_owner, ARRAY[s.id]);
     d.what := 0;
+    d.number := NULL;
     RETURN d;
   WHEN 'head' THEN RETURN catgpt.head_v2(s, o, p_now);
   WHEN 'add_summary' THEN RETURN catgpt.add_summary_v2(s, o, p_bytes, p_now);

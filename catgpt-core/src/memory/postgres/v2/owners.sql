@@ -62,8 +62,8 @@ BEGIN
     SELECT substr(w, 9) FROM unnest(tsvector_to_array(x.words)) w)) WHERE x.sid = ANY (v_sids);
   -- Where both know a key, the one that comes along counts.
   DELETE FROM catgpt.idem x USING catgpt.idem y
-    WHERE x.owner = p_owner AND y.owner = p_from AND x.session = y.session AND x.key = y.key;
-  UPDATE catgpt.idem x SET owner = p_owner WHERE x.owner = p_from;
+    WHERE x.owner = p_owner AND y.owner = p_from AND x.session = y.session AND x.key = y.key AND y.session = ANY (v_ids);
+  UPDATE catgpt.idem x SET owner = p_owner WHERE x.owner = p_from AND x.session = ANY (v_ids);
   IF v_ids IS NOT NULL THEN
     d.number := cardinality(v_ids);
     d.sessions := v_ids || v_ids;

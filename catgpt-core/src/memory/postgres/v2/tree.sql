@@ -46,8 +46,8 @@ BEGIN
   ELSE
     SELECT x.* INTO s FROM catgpt.session x WHERE x.owner = p_owner AND x.id = o ->> 'session' FOR UPDATE;
     IF NOT FOUND THEN PERFORM catgpt.refuse_v1('no_session', o ->> 'session'); END IF;
-    IF v_after = 0 OR s.last_seq <> v_after THEN PERFORM catgpt.refuse_v1('messages', s.last_seq::text); END IF;
     IF s.run IS NOT NULL THEN PERFORM catgpt.refuse_v1('busy', s.run::text); END IF;
+    IF v_after = 0 OR s.last_seq <> v_after THEN PERFORM catgpt.refuse_v1('messages', s.last_seq::text); END IF;
     d.kinds := '{2}';
   END IF;
   INSERT INTO catgpt.message(sid, seq, parent, role, status, created_at, model, usage, body)
