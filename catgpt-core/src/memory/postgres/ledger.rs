@@ -56,7 +56,9 @@ pub(super) async fn usage(
     if by.is_empty() && sums.is_empty() {
         sums.push(Spent::default());
     }
-    sums.sort_by(|one, other| by.iter().map(|by| order(*by, one, other)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal));
+    sums.sort_by(|one, other| {
+        by.iter().map(|by| order(*by, one, other)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+    });
     Ok(Answer::Usage(sums))
 }
 

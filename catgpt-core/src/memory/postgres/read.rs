@@ -15,9 +15,7 @@ const TAIL: &str = "SELECT * FROM catgpt.tail_v2($1,$2,$3)";
 
 pub(super) async fn read(link: &Link, owner: &Owner, read: &Read) -> Result<View> {
     let record = match read {
-        Read::Branch { session, head, limit } => {
-            rows(link, owner, session, (head.map(int), None), *limit, true).await
-        }
+        Read::Branch { session, head, limit } => rows(link, owner, session, (head.map(int), None), *limit, true).await,
         Read::Tree { session, after, limit, bodies } => {
             rows(link, owner, session, (None, Some(int(*after))), *limit, *bodies).await
         }

@@ -22,7 +22,8 @@ const SEARCH: &str = "SELECT t.at, t.sid, t.seq, s.*,
         JOIN catgpt.session_v2 s ON s.sid = t.sid LEFT JOIN catgpt.message m ON m.sid = t.sid AND m.seq = t.seq
     ORDER BY t.at DESC, t.sid DESC, t.seq DESC";
 
-const UNINDEXED: &str = "SELECT s.id, coalesce(i.upto, 0) AS upto, s.title IS NOT NULL AND s.title IS DISTINCT FROM i.title AS title
+const UNINDEXED: &str =
+    "SELECT s.id, coalesce(i.upto, 0) AS upto, s.title IS NOT NULL AND s.title IS DISTINCT FROM i.title AS title
     FROM catgpt.session s LEFT JOIN catgpt.indexed i ON i.sid = s.sid
     WHERE s.owner = $1 AND s.run IS NULL
         AND (coalesce(i.upto, 0) < s.last_seq OR s.title IS NOT NULL AND s.title IS DISTINCT FROM i.title)

@@ -3,8 +3,11 @@
 mod conformance;
 mod cuts;
 mod kit;
+mod limits;
 mod outages;
 mod proxy;
 mod races;
 mod schema;
+mod search;
 mod tls;
+mod upgrade;

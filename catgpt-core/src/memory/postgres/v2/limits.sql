@@ -4,10 +4,11 @@
 CREATE FUNCTION catgpt.settle_v2(p_settle jsonb) RETURNS void LANGUAGE plpgsql AS $f$
 DECLARE c record;
 BEGIN
-  FOR c IN SELECT * FROM jsonb_to_recordset(p_settle) AS t(name text, key text, start_ms bigint, by bigint)
+  FOR c IN SELECT t.name, t.key, t.start_ms, t."by" AS change
+    FROM jsonb_to_recordset(p_settle) AS t(name text, key text, start_ms bigint, "by" bigint)
     ORDER BY t.name COLLATE "C", t.key COLLATE "C", t.start_ms
   LOOP
-    UPDATE catgpt.counter x SET value = catgpt.plus_v2(x.value, c.by)
+    UPDATE catgpt.counter x SET value = catgpt.plus_v2(x.value, c.change)
       WHERE x.name = c.name AND x.key = c.key AND x.start = c.start_ms;
   END LOOP;
 END $f$;
@@ -24,6 +25,7 @@ DECLARE
   v_back jsonb := '[]';
 BEGIN
   PERFORM catgpt.number_v2(p_owner, 0);
+  a.number := NULL;
   v_now := catgpt.now_v1();
   IF p_running <= (SELECT count(*) FROM catgpt.session x
     WHERE x.owner = p_owner AND x.run IS NOT NULL AND x.run_until > v_now)

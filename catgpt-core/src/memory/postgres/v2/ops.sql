@@ -28,6 +28,11 @@ BEGIN
   whats := '{}';
   numbers := '{}';
   FOR o IN SELECT jsonb_array_elements(p_ops) LOOP
+    IF o ->> 'kind' = 'erase' THEN
+      -- The journal may be gone afterwards.
+      PERFORM catgpt.notes_v2(v_owners, v_noted, v_kinds, v_now);
+      v_owners := '{}'; v_noted := '{}'; v_kinds := '{}';
+    END IF;
     d := catgpt.do_v2(p_owner, o, p_bytes, v_now);
     whats := whats || coalesce(d.what, 0::smallint);
     numbers := numbers || d.number;
