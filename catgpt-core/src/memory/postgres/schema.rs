@@ -47,11 +47,13 @@ const MIGRATIONS: &[Migration] = &[
 /// `catgpt` in ASCII: whoever changes the schema holds this lock until its commit.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(109270215913588)";
 
+/// Whether the schema is older than ours, or not there.
+pub(super) async fn is_old(client: &Object) -> Result<bool, Fault> {
+    Ok(needed(&***client).await?.is_some())
+}
+
 /// Brings the schema to the newest version, in one transaction. Openers at the same time wait for each other.
 pub(super) async fn migrate(client: &mut Object) -> Result<(), Fault> {
-    if needed(&***client).await?.is_none() {
-        return Ok(());
-    }
     let transaction = client.transaction().await?;
     transaction.batch_execute(LOCK).await?;
     if let Some(found) = needed(&*transaction).await? {

@@ -24,7 +24,8 @@ DECLARE
   v_first bigint;
   v_back jsonb := '[]';
 BEGIN
-  PERFORM catgpt.number_v2(p_owner, 0);
+  PERFORM FROM catgpt.journal j WHERE j.owner = p_owner FOR UPDATE;
+  IF NOT FOUND THEN PERFORM catgpt.number_v2(p_owner, 0); END IF;
   a.number := NULL;
   v_now := catgpt.now_v1();
   IF p_running <= (SELECT count(*) FROM catgpt.session x
@@ -65,7 +66,8 @@ END $f$;
 -- Adds a line of this day. p_spent: tokens of prompts, answers, the cache, reasoning; calls that are guessed; cost.
 CREATE FUNCTION catgpt.bill_v2(p_owner text, p_session text, p_model text, p_purpose smallint, p_spent bigint[],
   p_now bigint)
-RETURNS void LANGUAGE sql AS $f$
+RETURNS void LANGUAGE plpgsql AS $f$
+BEGIN
   INSERT INTO catgpt.ledger AS l(owner, day, session, model, purpose, calls, input, output, cached, reasoning,
       estimated, cost)
     VALUES (p_owner, p_now - p_now % 86400000, p_session, p_model, p_purpose, 1, p_spent[1], p_spent[2], p_spent[3],
@@ -73,5 +75,5 @@ RETURNS void LANGUAGE sql AS $f$
     ON CONFLICT (owner, day, session, model, purpose) DO UPDATE SET calls = l.calls + 1,
       input = catgpt.plus_v2(l.input, excluded.input), output = catgpt.plus_v2(l.output, excluded.output),
       cached = catgpt.plus_v2(l.cached, excluded.cached), reasoning = catgpt.plus_v2(l.reasoning, excluded.reasoning),
-      estimated = l.estimated + excluded.estimated, cost = catgpt.plus_v2(l.cost, excluded.cost)
-$f$;
+      estimated = l.estimated + excluded.estimated, cost = catgpt.plus_v2(l.cost, excluded.cost);
+END $f$;

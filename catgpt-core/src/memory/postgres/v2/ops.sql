@@ -94,10 +94,13 @@ BEGIN
 END $f$;
 
 -- A new version of a session, of which the journal says p_kind.
-CREATE FUNCTION catgpt.changed_v2(p_sid bigint, p_kind smallint, p_now bigint) RETURNS catgpt.did_v2 LANGUAGE sql AS $f$
+CREATE FUNCTION catgpt.changed_v2(p_sid bigint, p_kind smallint, p_now bigint) RETURNS catgpt.did_v2 LANGUAGE plpgsql AS $f$
+DECLARE d catgpt.did_v2;
+BEGIN
   UPDATE catgpt.session x SET version = x.version + 1, updated_at = coalesce(p_now, x.updated_at) WHERE x.sid = p_sid
-    RETURNING 1::smallint, x.version, NULL::text[], ARRAY[x.id], ARRAY[p_kind]
-$f$;
+    RETURNING 1, x.version, NULL, ARRAY[x.id], ARRAY[p_kind] INTO d;
+  RETURN d;
+END $f$;
 
 CREATE FUNCTION catgpt.create_v2(p_owner text, o jsonb, p_bytes bytea[], p_now bigint)
 RETURNS catgpt.did_v2 LANGUAGE plpgsql AS $f$

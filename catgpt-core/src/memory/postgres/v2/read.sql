@@ -25,7 +25,8 @@ BEGIN
   IF p_head = 0 OR p_head > s.last_seq THEN a.outcome := 'no_message'; a.number := p_head; RETURN a; END IF;
   a := catgpt.fill_v2(a, s);
   IF p_after IS NULL THEN
-    a := catgpt.branch_v2(a, s.sid, coalesce(p_head, s.head), p_messages, p_bytes);
+    SELECT * INTO a.m_seq, a.m_parent, a.m_turn, a.m_role, a.m_status, a.m_body, a.m_model, a.m_usage, a.m_created,
+      a.more FROM catgpt.branch_v1(s.sid, coalesce(p_head, s.head), p_messages, p_bytes);
   ELSE
     SELECT array_agg(seq), array_agg(parent), array_agg(turn), array_agg(role), array_agg(status),
       array_agg(CASE WHEN p_bodies THEN body ELSE '' END), array_agg(model), array_agg(usage), array_agg(created_at),

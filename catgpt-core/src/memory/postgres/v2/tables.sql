@@ -131,11 +131,17 @@ $$;
 
 -- The number of the last of p_more changes of an owner. An erased owner's journal is gone, but not how far it went: those
 -- who come anew go on after the greatest such number, which stands where no owner's can.
-CREATE FUNCTION catgpt.number_v2(p_owner text, p_more bigint) RETURNS bigint LANGUAGE sql AS $f$
-  INSERT INTO catgpt.journal AS j(owner, n)
-    VALUES (p_owner, p_more + coalesce((SELECT x.n FROM catgpt.journal x WHERE x.owner = ''), 0))
-    ON CONFLICT (owner) DO UPDATE SET n = j.n + p_more RETURNING j.n
-$f$;
+CREATE FUNCTION catgpt.number_v2(p_owner text, p_more bigint) RETURNS bigint LANGUAGE plpgsql AS $f$
+DECLARE v_last bigint;
+BEGIN
+  UPDATE catgpt.journal j SET n = j.n + p_more WHERE j.owner = p_owner RETURNING j.n INTO v_last;
+  IF NOT FOUND THEN
+    INSERT INTO catgpt.journal AS j(owner, n)
+      VALUES (p_owner, p_more + coalesce((SELECT x.n FROM catgpt.journal x WHERE x.owner = ''), 0))
+      ON CONFLICT (owner) DO UPDATE SET n = j.n + p_more RETURNING j.n INTO v_last;
+  END IF;
+  RETURN v_last;
+END $f$;
 
 -- Adds to an owner's journal. Called after all locks but those of counters and of the ledger: from here to their commit
 -- turns of one owner wait for each other.

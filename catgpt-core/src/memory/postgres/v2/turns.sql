@@ -18,15 +18,6 @@ BEGIN
   RETURN a;
 END $f$;
 
--- Fills in the newest messages of the branch that ends at p_head, oldest first.
-CREATE FUNCTION catgpt.branch_v2(a catgpt.answer_v2, p_sid bigint, p_head bigint, p_messages bigint, p_bytes bigint)
-RETURNS catgpt.answer_v2 LANGUAGE plpgsql AS $f$
-BEGIN
-  SELECT * INTO a.m_seq, a.m_parent, a.m_turn, a.m_role, a.m_status, a.m_body, a.m_model, a.m_usage, a.m_created, a.more
-    FROM catgpt.branch_v1(p_sid, p_head, p_messages, p_bytes);
-  RETURN a;
-END $f$;
-
 -- Puts a message before those that are there.
 CREATE FUNCTION catgpt.before_v2(a catgpt.answer_v2, m catgpt.message) RETURNS catgpt.answer_v2
 LANGUAGE plpgsql AS $f$
@@ -162,7 +153,9 @@ BEGIN
     END IF;
   END IF;
 
-  a := catgpt.branch_v2(catgpt.fill_v2(a, s), s.sid, v_parent, p_messages, p_bytes);
+  a := catgpt.fill_v2(a, s);
+  SELECT * INTO a.m_seq, a.m_parent, a.m_turn, a.m_role, a.m_status, a.m_body, a.m_model, a.m_usage, a.m_created, a.more
+    FROM catgpt.branch_v1(s.sid, v_parent, p_messages, p_bytes);
   IF s.summary IS NOT NULL THEN
     SELECT x.* INTO m FROM catgpt.message x WHERE x.sid = s.sid AND x.seq = s.summary;
     a := catgpt.before_v2(a, m);
