@@ -72,7 +72,7 @@ fn order(by: GroupBy, one: &Spent, other: &Spent) -> Ordering {
 }
 
 fn spent(record: &Record) -> Result<Spent> {
-    let number = |column| Ok::<u64, crate::Error>(count(get(record, column)?));
+    let number = |column| get(record, column).map(count);
     let purpose = get::<Option<i16>>(record, "purpose")?.map(|number| code(number).and_then(Purpose::from_code));
     Ok(Spent {
         day_ms: get(record, "day")?,

@@ -16,8 +16,8 @@ const SEARCH: &str = "SELECT t.at, t.sid, t.seq, s.*,
         ARRAY[m.created_at] AS m_created
     FROM (SELECT t.at, t.sid, t.seq FROM catgpt.term t
         WHERE t.owner = $1 AND t.words @@ catgpt.sought_v2($1, $2, $3) AND (t.at, t.sid, t.seq) < ($4, $5, $6)
-            AND (t.seq > 0 OR EXISTS (SELECT FROM catgpt.session x JOIN catgpt.indexed i ON i.sid = x.sid
-                WHERE x.sid = t.sid AND x.title = i.title))
+            AND (t.seq > 0 OR (SELECT x.title = i.title FROM catgpt.session x JOIN catgpt.indexed i ON i.sid = x.sid
+                WHERE x.sid = t.sid))
         ORDER BY t.at DESC, t.sid DESC, t.seq DESC LIMIT $7) t
         JOIN catgpt.session_v2 s ON s.sid = t.sid LEFT JOIN catgpt.message m ON m.sid = t.sid AND m.seq = t.seq
     ORDER BY t.at DESC, t.sid DESC, t.seq DESC";

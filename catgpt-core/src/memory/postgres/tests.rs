@@ -7,6 +7,7 @@ mod limits;
 mod outages;
 mod proxy;
 mod races;
+mod reading;
 mod schema;
 mod search;
 mod tls;

@@ -1,17 +1,18 @@
 //! A store of schema 1 becomes one of schema 2 while replicas of the old release run on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use catgpt_scratch::Database;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
 use super::kit::{WHOLE, ann, end, id, open, opened, piece, raw, say};
-use crate::event::ChangeKind;
+use crate::event::ChangeKind::{Created, Renamed, Titled, TurnBegun, TurnEnded};
 use crate::id::{OpId, TurnId};
 use crate::memory::{
-    Answer, Begin, Counter, Done, Finish, Kept, Memory, Op, Postgres, Purpose, Query, Read, Reserved, Sealed, Settle,
-    Terms, TitleTerms, Unit,
+    Answer, Begin, Counter, Done, Finish, GroupBy, Kept, Memory, Op, Postgres, Query, Read, Reserved, Sealed,
+    SessionRow, Terms, TitleTerms, Unindexed, Unit,
 };
 use crate::message::Usage;
 
@@ -79,7 +80,7 @@ impl Old {
     }
 }
 
-async fn row(store: &Postgres, session: &str) -> crate::memory::SessionRow {
+async fn row(store: &Postgres, session: &str) -> SessionRow {
     match store.query(&ann(), Query::Session { session: id(session) }).await.unwrap() {
         Answer::Sessions { mut rows, .. } => rows.remove(0),
         other => panic!("expected a session, got {other:?}"),
@@ -110,11 +111,11 @@ async fn what_the_first_release_wrote_is_kept_and_its_running_turn_goes_on() {
     assert_eq!(old.finish(running).await, "before");
 }
 
-#[tokio::test]
-async fn an_old_replica_runs_on_beside_a_new_one() {
+/// An old replica that planned its statements before the schema changed, and a new one beside it. The session `s` has one
+/// turn, and its title is `one`.
+async fn beside() -> (Database, Old, Postgres, TurnId) {
     let database = Database::new();
     first(&database);
-    // It has planned its statements before the schema changes.
     let old = Old(raw(&database).await);
     let turn = TurnId::fresh();
     old.begin("s", turn).await;
@@ -122,33 +123,39 @@ async fn an_old_replica_runs_on_beside_a_new_one() {
     old.finish(turn).await;
     old.apply("title", "s", "one").await;
     old.looks("s", turn).await;
-
     let store = open(&database).await;
-    let title = |title: &str| vec![Op::SetTitle { session: id("s"), title: Some(title.into()), over: None }];
-    store.apply(&ann(), OpId::fresh(), title("two")).await.unwrap();
-    let index = |from, upto, title: &str| {
-        let title = Some(TitleTerms { of: Some(title.into()), terms: vec![title.into()] });
-        let messages = vec![Terms { seq: upto, terms: vec!["hello".into()] }];
-        vec![Op::Index { session: id("s"), from, upto, messages, title }]
-    };
-    assert!(matches!(store.apply(&ann(), OpId::fresh(), index(0, 2, "two")).await.unwrap()[..], [Done::Version(_)]));
+    (database, old, store, turn)
+}
 
-    // What it writes is right here.
+#[tokio::test]
+async fn what_either_replica_tells_means_the_same_to_the_other() {
+    let (_database, old, store, turn) = beside().await;
+    let title = Op::SetTitle { session: id("s"), title: Some(b"two".to_vec()), over: None };
+    store.apply(&ann(), OpId::fresh(), vec![title, index("two")]).await.unwrap();
+    assert_eq!(store.query(&ann(), Query::Unindexed { limit: 9 }).await.unwrap(), Answer::Unindexed(Vec::new()));
     assert_eq!(old.apply("title", "s", "three").await, "6");
-    let Answer::Unindexed(open) = store.query(&ann(), Query::Unindexed { limit: 9 }).await.unwrap() else { panic!() };
-    assert!(open.len() == 1 && open[0].title && open[0].indexed == 2, "{open:?}");
+    let open = Unindexed { session: id("s"), indexed: 2, title: true };
+    assert_eq!(store.query(&ann(), Query::Unindexed { limit: 9 }).await.unwrap(), Answer::Unindexed(vec![open]));
     let Answer::Changes(changes) = store.query(&ann(), Query::Changes { after: 0, limit: 99 }).await.unwrap() else {
-        panic!()
+        panic!("expected changes")
     };
     let kinds: Vec<_> = changes.iter().map(|change| change.kind).collect();
-    use ChangeKind::{Created, Renamed, Titled, TurnBegun, TurnEnded};
     assert_eq!(kinds, [Created, TurnBegun, TurnEnded, Titled, Renamed, Titled]);
-
-    // What it reads means to it what it meant: a renaming is a title.
+    // To the old one a renaming is a title.
     assert_eq!(old.looks("s", turn).await, "2 6, 1, s, 0 4 5 1 1 1");
+}
 
-    // A turn that began here and ended there reserves nothing any more, nor does the next one from there.
-    let window = std::time::Duration::from_secs(3600);
+/// Makes the session's reply and its title findable.
+fn index(title: &str) -> Op {
+    let title = Some(TitleTerms { of: Some(title.into()), terms: vec![title.into()] });
+    let messages = vec![Terms { seq: 2, terms: vec!["hello".into()] }];
+    Op::Index { session: id("s"), from: 0, upto: 2, messages, title }
+}
+
+#[tokio::test]
+async fn a_turn_that_began_here_and_ended_there_reserves_nothing_any_more() {
+    let (_database, old, store, _) = beside().await;
+    let window = Duration::from_secs(3600);
     let counter = Counter { name: "n".into(), key: "k".into(), window, add: 2, limit: 9, unit: Unit::Tokens };
     let begin = Begin { reserve: vec![counter], ..say("s", "hi") };
     let new = begin.turn;
@@ -157,38 +164,27 @@ async fn an_old_replica_runs_on_beside_a_new_one() {
     assert_eq!(row(&store, "s").await.reserved, reserved);
     assert_eq!((old.keep(new, 0).await, old.finish(new).await), ("false".into(), "now".into()));
     assert_eq!(row(&store, "s").await.reserved, []);
+    // Nor does the next one from there, which ends here and has a line in the ledger.
     let next = TurnId::fresh();
     assert_eq!(old.begin("s", next).await, "started 5");
     assert_eq!(row(&store, "s").await.reserved, []);
-    let Reserved { name, key, start_ms, .. } = reserved[0].clone();
-    let settle = vec![Settle { name, key, start_ms, by: -1 }];
     let usage = Some(Usage { input_tokens: 3, ..Usage::default() });
-    let finish = Finish { settle, usage, cost: 7, ..end(next, "here") };
-    assert_eq!(store.finish_turn(&ann(), finish).await.unwrap(), Sealed::Now);
-    let query = Query::Usage { from_ms: None, to_ms: None, session: None, by: vec![crate::memory::GroupBy::Model] };
-    let Answer::Usage(sums) = store.query(&ann(), query).await.unwrap() else { panic!() };
+    assert_eq!(store.finish_turn(&ann(), Finish { usage, cost: 7, ..end(next, "here") }).await.unwrap(), Sealed::Now);
+    let query = Query::Usage { from_ms: None, to_ms: None, session: None, by: vec![GroupBy::Model] };
+    let Answer::Usage(sums) = store.query(&ann(), query).await.unwrap() else { panic!("expected sums") };
     assert_eq!((sums.len(), sums[0].calls, sums[0].usage.input_tokens, sums[0].cost), (1, 1, 3, 7));
+}
 
-    // Summaries, marks and words do not hinder it, and go when it deletes.
-    let summary = Op::AddSummary {
-        session: id("s"),
-        upto: 2,
-        over: None,
-        body: b"sum".to_vec(),
-        model: "tabby".into(),
-        usage: None,
-    };
-    let marks = Op::Mark { session: id("s"), pinned: Some(true), archived: None };
-    let bill = Op::Bill {
-        session: id("s"),
-        model: "tabby".into(),
-        purpose: Purpose::Summary,
-        usage: Usage::default(),
-        cost: 1,
-    };
-    let done = store.apply(&ann(), OpId::fresh(), vec![summary, marks, bill]).await.unwrap();
-    assert_eq!((done[0], done[2]), (Done::Seq(7), Done::Nothing));
-    assert_eq!(old.begin("s", TurnId::fresh()).await, "started 7");
+#[tokio::test]
+async fn what_an_old_replica_deletes_takes_along_what_it_does_not_know() {
+    let (database, old, store, _) = beside().await;
+    let (body, model) = (b"sum".to_vec(), "tabby".to_owned());
+    let summary = Op::AddSummary { session: id("s"), upto: 2, over: None, body, model, usage: None };
+    let pinned = Op::Mark { session: id("s"), pinned: Some(true), archived: None };
+    let done = store.apply(&ann(), OpId::fresh(), vec![index("one"), summary, pinned]).await.unwrap();
+    assert_eq!(done[1], Done::Seq(3));
+    assert_eq!(database.sql("SELECT (SELECT count(*) FROM catgpt.term), (SELECT count(*) FROM catgpt.indexed)"), "2|1");
+    assert_eq!(old.begin("s", TurnId::fresh()).await, "started 3");
     assert_eq!(old.apply("delete", "s", "").await, "");
     assert_eq!(database.sql("SELECT (SELECT count(*) FROM catgpt.term), (SELECT count(*) FROM catgpt.indexed)"), "0|0");
     assert_eq!(old.ask("SELECT deleted::text FROM catgpt.sweep_v1(10)").await, "0");
