@@ -19,9 +19,13 @@ mod hub;
 mod log;
 mod memory;
 mod model;
+mod news;
+mod options;
+mod run;
 mod runtime;
 mod script;
 mod subscription;
+mod watch;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +39,7 @@ use crate::error::{Error, ErrorInfo, ErrorKind, Result};
 use crate::memory::Memory;
 use crate::model::ChatModel;
 
-pub use call::{Call, SendOptions};
+pub use call::Call;
 pub use config::{Cache, Config};
 pub use desk::{Desk, Heard, Said};
 pub use given::{Hidden, Piece, Who, Words};
@@ -43,9 +47,12 @@ pub use hub::{Hub, Notice, Parked};
 pub use log::{LogLevel, LogRecord, listen};
 pub use memory::{DeskCaps, DeskMemory};
 pub use model::{DeskModel, DeskTimeouts};
+pub use options::{SendOptions, WhenBusy};
 pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
 pub use subscription::{BATCH, Polled, Subscription};
+pub use watch::Progress;
+use watch::Watch;
 
 /// What a call gives.
 #[derive(Debug)]
@@ -76,10 +83,21 @@ impl From<Error> for Failure {
 pub struct Ticket {
     /// The number that its [`Notice::Done`] bears.
     pub id: u64,
+    watch: Arc<Watch>,
     task: AbortHandle,
 }
 
 impl Ticket {
+    /// The number whose [`Notice::Ready`] says that [`progress`](Self::progress) has news.
+    pub fn watch(&self) -> u64 {
+        self.watch.id
+    }
+
+    /// How far a call has come that was made with `watch`; `None` if there is no news of it.
+    pub fn progress(&self) -> Option<Progress> {
+        self.watch.take()
+    }
+
     /// Nobody waits for the answer any more. A send that is being committed leaves nothing, or a turn that runs.
     pub fn abandon(&self) {
         self.task.abort();
@@ -114,21 +132,23 @@ impl Bridge {
     pub fn call(self: &Arc<Self>, hub: &Arc<Hub>, call: &str) -> Result<Ticket> {
         let call: Call = parse("call", call)?;
         let (id, hub, bridge) = (hub::fresh(), Arc::clone(hub), Arc::clone(self));
+        let watch = Watch::new(&hub);
+        let watched = Arc::clone(&watch);
         let task = runtime::get()?.spawn(async move {
-            let answered = std::panic::AssertUnwindSafe(bridge.answer(call, &hub)).catch_unwind().await;
+            let answered = std::panic::AssertUnwindSafe(bridge.answer(call, &hub, &watched)).catch_unwind().await;
             let outcome = answered.unwrap_or_else(|_| Err(Error::new(ErrorKind::Unexpected, "the call panicked")));
             hub.post(Notice::Done { id, outcome: outcome.map_err(Failure::from) });
         });
-        Ok(Ticket { id, task: task.abort_handle() })
+        Ok(Ticket { id, watch, task: task.abort_handle() })
     }
 
-    async fn answer(&self, call: Call, hub: &Arc<Hub>) -> Result<Answer> {
+    async fn answer(&self, call: Call, hub: &Arc<Hub>, watch: &Arc<Watch>) -> Result<Answer> {
         let engine = self.engine();
         if matches!(call, Call::Close { .. }) && !engine.initialized() {
             return Ok(Answer::Json("null".into()));
         }
         match engine.get_or_try_init(|| self.open()).await {
-            Ok(engine) => call.run(engine, hub).await,
+            Ok(engine) => call.run(engine, hub, watch).await,
             Err(error) => call.without_engine(error),
         }
     }
