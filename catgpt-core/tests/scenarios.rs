@@ -1,13 +1,16 @@
 //! Plays `spec/scenarios` on each memory: a step is one call, what comes is compared as JSON. Its README has the rules.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on has failed, and says where")]
 
+#[path = "scenarios/calls.rs"]
+mod calls;
 #[path = "scenarios/kit.rs"]
 mod kit;
 
 use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::Duration};
 
-use catgpt_core::{Busy, Error, Reply, Result, Send, Session, User, memory};
-use kit::{Fields, Names, asked, cached, check, content, expect, named, open, scripted, take, take_or};
+use calls::{ask, call, news};
+use catgpt_core::{Error, Reply, memory};
+use kit::{Fields, Names, asked, cached, check, expect, named, open, scripted, take, take_or};
 use serde_json::{Value, from_slice, json};
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -34,6 +37,8 @@ fn play_on_all(path: &Path) {
 
 fn play(mut scenario: Fields, url: &str) {
     let [_, about] = ["name", "about"].map(|name| take::<String>(&mut scenario, name));
+    // All stores here are the library's own.
+    scenario.remove("built_in");
     let (model, gates) = scripted(take(&mut scenario, "models"));
     let asks = cached(&model, take(&mut scenario, "cache"));
     let (steps, persona): (Vec<Fields>, _) = (take(&mut scenario, "steps"), take(&mut scenario, "persona"));
@@ -61,6 +66,11 @@ fn play(mut scenario: Fields, url: &str) {
                 }
                 "history" => check(&mut names, &take(&mut step, "messages"), &json!(session.history(100).await?)),
                 "tree" => check(&mut names, &take(&mut step, "messages"), &json!(session.tree(0, 100).await?)),
+                "news" => check(&mut names, &step["news"].clone(), &news(&user, &mut step).await?),
+                "session" | "user" => {
+                    let (gives, got) = (step.remove("gives"), call(&verb, &user, &session, &mut step).await?);
+                    check(&mut names, gives.as_ref().unwrap_or(&got), &got);
+                }
                 "models" => check(&mut names, &take(&mut step, "models"), &json!(engine.models().await?)),
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
                 "crash" | "reopen" => {
@@ -85,21 +95,4 @@ fn play(mut scenario: Fields, url: &str) {
         assert!(step.is_empty(), "unknown: {step:?}");
     }
     runtime.block_on(engine.close(LONG)).unwrap();
-}
-
-async fn ask(verb: &str, user: &User, session: &Session, names: &Names, step: &mut Fields) -> Result<Reply> {
-    let send = match verb {
-        "send" => session.send(content(step)),
-        "edit" => session.edit(take(step, "seq"), content(step)),
-        "regenerate" => session.regenerate(take::<Option<u64>>(step, "seq")),
-        "attach" => return user.attach(named(names, step), take(step, "from")).await,
-        "resume" => return Ok(session.resume().await?.expect("a turn runs here")),
-        _ => panic!("unknown: {verb}"),
-    };
-    let send = take::<Option<String>>(step, "key").into_iter().fold(send, Send::key);
-    match take_or(step, "busy", "reject").as_str() {
-        "reject" => send.await,
-        "interrupt" => send.busy(Busy::Interrupt).await,
-        busy => panic!("unknown: {busy}"),
-    }
 }

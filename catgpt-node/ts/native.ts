@@ -15,6 +15,8 @@ export interface NativeStream {
 }
 export interface NativeCall {
   readonly id: number;
+  readonly watch: number;
+  progress(): string | null;
   abandon(): void;
 }
 export interface NativeEngine {
@@ -42,6 +44,7 @@ export interface Native {
   kinds(): string;
   failure(finished: string): string | null;
   headers(): string;
+  newsPosition(eventId: string): number | null;
   freshSession(): string;
   builtinPersona(name: string): string;
   readPersona(markdown: string): string;

@@ -1,6 +1,7 @@
 /** The calls of one owner at one engine. */
 import { hub, type Answer, type Arrived } from "./hub.js";
 import type { NativeEngine } from "./native.js";
+import type { OnProgress } from "./options.js";
 import { Reply } from "./reply.js";
 
 export class Scope {
@@ -32,12 +33,12 @@ export class Scope {
   }
 
   /** A call that gives data. */
-  async data<T>(call: object, signal: AbortSignal | undefined): Promise<T> {
-    const answer = (await this.#call(call, signal)) as { data: T };
+  async data<T>(call: object, signal: AbortSignal | undefined, onProgress?: OnProgress): Promise<T> {
+    const answer = (await this.#call(call, signal, onProgress)) as { data: T };
     return answer.data;
   }
 
-  #call(call: object, signal: AbortSignal | undefined): Promise<Answer> {
-    return hub().call(this.engine, { ...call, owner: this.owner }, signal);
+  #call(call: object, signal: AbortSignal | undefined, onProgress?: OnProgress): Promise<Answer> {
+    return hub().call(this.engine, { ...call, owner: this.owner }, signal, onProgress);
   }
 }

@@ -10,11 +10,12 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import Cache, Format, OnDrop, SendOptions
+from ._calls import Cache, Format, NewSession, OnDrop, OnProgress, SendOptions
 from ._content import Content, Image
 from ._data import (
     Call,
     Change,
+    ChangeKind,
     Check,
     CitationPart,
     Cursor,
@@ -71,6 +72,8 @@ from ._events import (
     ToolResult,
     event_from_dict,
 )
+from ._feed import Feed
+from ._found import Branch, News, Node, Piece, SearchHit, SearchPage
 from ._native import version as _version
 from ._persona import Example, Params, Persona
 from ._process import EngineOptions
@@ -79,11 +82,13 @@ from ._reply import Encoded, Reply, Sending
 __version__ = _version()
 
 __all__ = [
+    "Branch",
     "BusyError",
     "Cache",
     "Call",
     "CatgptError",
     "Change",
+    "ChangeKind",
     "ChatModel",
     "Check",
     "CitationPart",
@@ -98,26 +103,32 @@ __all__ = [
     "EngineOptions",
     "Event",
     "Example",
+    "Feed",
     "Finished",
     "Format",
-    "Image",
     "Health",
+    "Image",
     "ImagePart",
     "InvalidInputError",
+    "LimitedError",
     "Memory",
     "Message",
-    "ModelInfo",
     "Metric",
+    "ModelInfo",
+    "NewSession",
+    "News",
+    "Node",
     "NotFoundError",
     "OnDrop",
+    "OnProgress",
     "Params",
     "Part",
     "PartAdded",
     "Persona",
+    "Piece",
     "Point",
     "PromptMessage",
     "RateLimitedError",
-    "LimitedError",
     "Reasoning",
     "ReasoningPart",
     "RefusedError",
@@ -126,6 +137,8 @@ __all__ = [
     "Retrying",
     "Role",
     "Said",
+    "SearchHit",
+    "SearchPage",
     "SendOptions",
     "Sending",
     "Session",

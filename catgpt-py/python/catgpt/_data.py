@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from ._errors import CatgptError, from_dict
 
 Role: TypeAlias = Literal["system", "user", "assistant", "summary"]
+ChangeKind: TypeAlias = Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended", "renamed"]
 Status: TypeAlias = Literal["running", "complete", "cancelled", "interrupted", "failed", "paused"]
 
 
@@ -142,6 +144,16 @@ class SessionInfo:
     running: str | None
     created_ms: int
     updated_ms: int
+    pinned: bool = False
+    """Whether it stands before the others in lists."""
+    archived: bool = False
+    """Whether it is put away."""
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the application keeps with it."""
+    ttl_ms: int | None = None
+    """How long after its last change it is deleted."""
+    summary: int | None = None
+    """The summary that stands for the beginning."""
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> SessionInfo:
@@ -164,13 +176,14 @@ class ModelInfo:
 class Cursor(TypedDict):
     """Where a list of sessions goes on."""
 
+    pinned: NotRequired[bool]
     updated_ms: int
     session: str
 
 
 @dataclass(frozen=True, slots=True)
 class SessionPage:
-    """One page of an owner's sessions, the latest changed first."""
+    """One page of an owner's sessions, the pinned ones first, then the latest changed."""
 
     sessions: list[SessionInfo]
     next: Cursor | None
@@ -188,7 +201,7 @@ class Change:
 
     n: int
     session: str
-    kind: Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended", "renamed"]
+    kind: ChangeKind
     at_ms: int
     turn: str | None = None
 

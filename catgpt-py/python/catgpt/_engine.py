@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from . import _calls, _hub, _native, _process
-from ._calls import Ask, At, OnDrop, SendOptions
+from ._calls import Ask, At, OnDrop, OnProgress, SendOptions
 from ._content import Content, content
-from ._data import Change, Cursor, Health, Message, Metric, ModelInfo, SessionInfo, SessionPage
-from ._persona import Persona
+from ._data import Change, Cursor, Health, Message, Metric, ModelInfo, SessionPage
+from ._organize import AllSessions, OneSession
 from ._process import EngineOptions, Parts
 from ._reply import Reply, Sending
 
@@ -74,12 +74,12 @@ class Engine:
     ) -> None:
         await self.close()
 
-    async def _call(self, request: dict[str, Any]) -> Any:
+    async def _call(self, request: dict[str, Any], hear: OnProgress | None = None) -> Any:
         hub = _hub.current()
-        return await hub.call(self._parts.on(lambda: hub), request)
+        return await hub.call(self._parts.on(lambda: hub), request, hear)
 
-    async def _ask(self, ask: Ask[T]) -> T:
-        return ask.read(await self._call(ask.request))
+    async def _ask(self, ask: Ask[T], hear: OnProgress | None = None) -> T:
+        return ask.read(await self._call(ask.request, hear))
 
     async def _begin(self, at: At, request: dict[str, Any]) -> Reply:
         return self._reply(at, await self._call(request))
@@ -92,12 +92,8 @@ class Engine:
         return Sending(lambda: self._begin(at, at.call(do, **fields)))
 
 
-class User:
+class User(AllSessions):
     """An owner. What others own is not found through it."""
-
-    def __init__(self, engine: Engine, at: At) -> None:
-        self._engine = engine
-        self._at = at
 
     @property
     def owner(self) -> str | None:
@@ -138,9 +134,12 @@ class User:
         """Stops a turn, wherever it runs. The text so far is kept."""
         await self._engine._ask(_calls.do(self._at, "cancel", turn=turn))
 
-    async def sessions(self, after: Cursor | None = None, limit: int | None = None) -> SessionPage:
-        """A page of sessions, the latest changed first, after a page before."""
-        return await self._engine._ask(_calls.sessions(self._at, after, limit))
+    async def sessions(
+        self, after: Cursor | None = None, limit: int | None = None, *, archived: bool | None = None
+    ) -> SessionPage:
+        """A page of the sessions that are not put away, or of those that are: the pinned ones first, then the latest changed,
+        after a page before."""
+        return await self._engine._ask(_calls.sessions(self._at, after, limit, archived))
 
     async def turns(self) -> list[tuple[str, str]]:
         """The turns that run, in any process: pairs of session and turn."""
@@ -151,12 +150,8 @@ class User:
         return await self._engine._ask(_calls.changes(self._at, after, limit))
 
 
-class Session:
+class Session(OneSession):
     """One conversation. Making the handle costs nothing; the first send makes the session."""
-
-    def __init__(self, engine: Engine, at: At) -> None:
-        self._engine = engine
-        self._at = at
 
     @property
     def id(self) -> str:
@@ -175,6 +170,15 @@ class Session:
     def regenerate(self, seq: int | None = None, **options: Unpack[SendOptions]) -> Sending:
         """Asks for another answer beside an earlier one; `None` for the newest."""
         return self._engine._sending(self._at, "regenerate", seq=seq, options=_calls.options(options))
+
+    def send_after(self, seq: int, words: Content, **options: Unpack[SendOptions]) -> Sending:
+        """Says something after a message of the tree, as a new branch if that has been answered before."""
+        given = {"content": content(words), "options": _calls.options(options)}
+        return self._engine._sending(self._at, "send_after", seq=seq, **given)
+
+    def continue_reply(self, seq: int | None = None, **options: Unpack[SendOptions]) -> Sending:
+        """Goes on with a reply that was cut off, or with any other (`None`: the newest), as a new reply that follows it."""
+        return self._engine._sending(self._at, "continue_reply", seq=seq, options=_calls.options(options))
 
     def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Sending:
         """Watches a turn of this session from an offset on."""
@@ -196,23 +200,3 @@ class Session:
     async def tree(self, after: int | None = None, limit: int | None = None) -> list[Message]:
         """Messages of all branches after a number, in order."""
         return await self._engine._ask(_calls.tree(self._at, after, limit))
-
-    async def info(self) -> SessionInfo:
-        """What is known about it besides its messages."""
-        return await self._engine._ask(_calls.info(self._at))
-
-    async def rename(self, title: str) -> None:
-        """Gives it a title."""
-        await self._engine._ask(_calls.do(self._at, "rename", title=title))
-
-    async def pin(self, persona: Persona | str) -> None:
-        """Gives it another persona, from the next turn on."""
-        await self._engine._ask(_calls.pin(self._at, persona))
-
-    async def select(self, head: int, *, if_version: int | None = None) -> None:
-        """Shows the branch that ends at `head`; with `if_version` only if nothing has changed since."""
-        await self._engine._ask(_calls.do(self._at, "select", head=head, if_version=if_version))
-
-    async def delete(self) -> None:
-        """Deletes it with all that was said. A turn that runs in it ends."""
-        await self._engine._ask(_calls.do(self._at, "delete"))
