@@ -10,6 +10,7 @@ import { MapMemory } from "./kit/map-memory.js";
 
 const folder = new URL("../../spec/scenarios/", import.meta.url);
 const read = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8"));
+const camel = (name) => name.replace(/_./g, ([, letter]) => letter.toUpperCase());
 const says = (name, verb) => read(name).steps.some((step) => step.do === verb);
 
 class Player {
@@ -38,8 +39,14 @@ class Player {
     if (got?.type === "finished") assert.ok((await reply.next()).done, "nothing comes after the end");
     return got;
   }
+  async call(on, { call, with: given = [], options = {}, gives }) {
+    const spelled = Object.fromEntries(Object.entries(options).map(([name, value]) => [camel(name), value]));
+    const got = await on[camel(call)](...given, spelled);
+    if (gives !== undefined) this.check(gives, got);
+  }
   async step({ do: verb, error = null, owner = "alice", session: id = "chat", reply = "reply", turn: name, ...step }) {
-    const { text, content = text, models, seq, from, gate, events, messages, times, persona, key, busy, ...unknown } = step;
+    const { text, content = text, models, seq, from, gate, events, messages, times, persona, key, busy, ...more } = step;
+    const { after, news, call, with: given, options, gives, ...unknown } = more;
     const [user, session] = [this.engine.user(owner), this.engine.user(owner).session(id)];
     const turn = name && (this.names[name] ?? assert.fail(`no ${name}`));
     assert.deepEqual(unknown, {}, "unknown fields");
@@ -47,6 +54,8 @@ class Player {
     const verbs = {
       send: () => keep(session.send(content, { key, busy })),
       edit: () => keep(session.edit(seq, content)),
+      send_after: () => keep(session.sendAfter(seq, content)),
+      continue_reply: () => keep(session.continueReply(seq)),
       regenerate: () => keep(session.regenerate(seq)),
       resume: () => keep(session.resume()),
       attach: () => keep(user.attach(turn, from)),
@@ -59,6 +68,12 @@ class Player {
       },
       history: async () => this.check(messages, await session.history({ last: 100 })),
       tree: async () => this.check(messages, await session.tree({ limit: 100 })),
+      session: () => this.call(session, step),
+      user: () => this.call(user, step),
+      news: async () => {
+        await using feed = user.feed({ after });
+        for (const want of news) this.check(want, (await feed.next()).value);
+      },
       models: async () => this.check(models, await this.engine.models()),
       asked: async () => this.check({ times, messages: messages ?? "*" }, this.asked()),
       reopen: async () => (this.replies.clear(), await this.engine.close(), (this.engine = this.open(persona))),
@@ -96,7 +111,7 @@ else {
     const sqlite = mkdtempSync(`${tmpdir()}/catgpt-`);
     test.after(() => rmSync(sqlite, { recursive: true }));
     test(`${name} on SQLite`, { timeout: 60_000 }, () => play(name, `sqlite:${sqlite}/chat.db`));
-    if (!says(name, "crash")) test(`${name} on a Map`, { timeout: 60_000 }, () => play(name, new MapMemory()));
+    if (!says(name, "crash") && !read(name).built_in) test(`${name} on a Map`, { timeout: 60_000 }, () => play(name, new MapMemory()));
     if (!says(name, "crash") && !says(name, "reopen")) test(`${name} in memory`, { timeout: 60_000 }, () => play(name, "memory:"));
   }
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,15 @@ def same(names: dict[str, Any], want: Any, got: Any) -> bool:
     return bool(want == got)
 
 
+def plain(data: Any) -> Any:
+    """The JSON form of what a call gave; of a session that is its id."""
+
+    def form(one: Any) -> Any:
+        return one.to_dict() if hasattr(one, "to_dict") else asdict(one) if is_dataclass(one) else {"id": one.id}
+
+    return json.loads(json.dumps(data, default=form))
+
+
 class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
         self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
@@ -47,14 +56,13 @@ class World:
         user, turn = self.engine.user(owner), self.names.get(it.get("turn", ""), "")
         chat = user.session(session)
         match do:
-            case "send" | "edit" | "regenerate" | "resume":
+            case "send" | "edit" | "regenerate" | "send_after" | "continue_reply" | "resume":
                 words = [it.pop(name) for name in ("seq", "text", "content") if name in it]
                 self.replies[reply] = await getattr(chat, do)(*words, **it)
             case "attach":
                 self.replies[reply] = await user.attach(turn, it["from"])
             case "expect":
-                for want in it["events"]:
-                    await self.expect(self.replies[reply], want)
+                assert [await self.expect(self.replies[reply], want) for want in it["events"]]
             case "cancel":
                 await user.cancel(turn)
             case "drop":
@@ -62,10 +70,16 @@ class World:
             case "open":
                 assert self.model.open(it["gate"])
             case "history" | "tree":
-                found = await (chat.history(100) if do == "history" else chat.tree(0, 100))
-                self.check(it["messages"], [message.to_dict() for message in found])
+                self.check(it["messages"], plain(await (chat.history(100) if do == "history" else chat.tree(0, 100))))
             case "models":
-                self.check(it["models"], [asdict(model) for model in await self.engine.models()])
+                self.check(it["models"], plain(await self.engine.models()))
+            case "session" | "user":
+                method = getattr(user if do == "user" else chat, it["call"])
+                got = plain(await method(*it.get("with", []), **it.get("options", {})))
+                self.check(it.get("gives", got), got)
+            case "news":
+                async with user.feed(it["after"]) as feed:
+                    self.check(it["news"], [plain(await anext(feed)) for _ in it["news"]])
             case "asked":
                 asked = self.model.requests
                 self.check(it, {"times": len(asked), "messages": asked[-1]["messages"]})
@@ -85,13 +99,13 @@ class World:
         assert want["type"] != "finished" or await anext(reply, None) is None
 
     async def play(self, steps: list[dict[str, Any]]) -> None:
-        for number, step in enumerate(steps):
+        for step in steps:
             error, failed = step.pop("error", None), None
             try:
                 await asyncio.wait_for(self.step(**step), 10)
             except CatgptError as raised:
                 failed = raised.to_dict()
-            assert same(self.names, error, failed), f"step {number}: want {error}\n got {failed}"
+            self.check(error, failed)
         await self.engine.close()
 
 
@@ -99,6 +113,7 @@ class World:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_scenario(file: Path, store: str, tmp_path: Path) -> None:
     scenario = json.loads(file.read_text())
-    outlives = {"crash", "reopen"} & {step["do"] for step in scenario["steps"]}
-    stores = {"memory": f"sqlite:{tmp_path}/a.db" if outlives else "memory:", "sqlite": f"sqlite:{tmp_path}/b.db"}
-    asyncio.run(World(scenario, stores.get(store) or DictMemory()).play(scenario["steps"]))
+    lasting = store == "sqlite" or {"crash", "reopen"} & {step["do"] for step in scenario["steps"]}
+    own = store == "python" and not scenario.get("built_in")
+    url = f"sqlite:{tmp_path}/chat.db" if lasting else "memory:"
+    asyncio.run(World(scenario, DictMemory() if own else url).play(scenario["steps"]))
