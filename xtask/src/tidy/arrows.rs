@@ -36,7 +36,7 @@ enum Layer {
 use Layer::{Data, Form, Front, Handle, Kit, Pure, Run, Seam};
 
 /// The core's modules in the order of the picture.
-const MODULES: [(&str, Layer); 20] = [
+const MODULES: [(&str, Layer); 21] = [
     ("id", Data),
     ("error", Data),
     ("message", Data),
