@@ -7,11 +7,11 @@ use super::super::{InMemory, Limits};
 use super::Ann;
 use crate::error::Result;
 use crate::id::{OpId, Owner, SessionId};
-use crate::memory::conformance::kit::{id, opened, say};
+use crate::memory::conformance::kit::{id, imported, opened, row, say};
 use crate::memory::{
     Begin, Counter, Done, Finish, Imported, Memory, Op, Purpose, Row, Settle, Terms, TitleTerms, Unit,
 };
-use crate::message::{Role, Status, Usage};
+use crate::message::{Role, Usage};
 
 impl Ann {
     fn bob(&self) -> Owner {
@@ -51,30 +51,9 @@ fn some_op(rng: &mut fastrand::Rng, session: &str, bob: &Owner) -> Op {
     }
 }
 
-fn import(id: SessionId, body: Vec<u8>) -> Op {
-    let session = Imported {
-        id,
-        title: Some(body.clone()),
-        pin: None,
-        meta: None,
-        pinned: false,
-        archived: false,
-        head: Some(1),
-        created_ms: 0,
-        updated_ms: 0,
-    };
-    let row = Row {
-        seq: 1,
-        parent: None,
-        turn: None,
-        role: Role::User,
-        status: Status::Complete,
-        body,
-        model: Some("m".into()),
-        usage: None,
-        created_ms: 0,
-    };
-    Op::Import { session: Box::new(session), after: 0, rows: vec![row] }
+fn import(session: SessionId, body: Vec<u8>) -> Op {
+    let facts = Imported { title: Some(body.clone()), ..imported(session.as_str(), Some(1)) };
+    Op::Import { session: Box::new(facts), after: 0, rows: vec![Row { body, ..row(1, None, Role::User) }] }
 }
 
 /// What is known of turns and weights must follow from the sessions.
