@@ -208,6 +208,11 @@ async fn nothing_of_an_erased_owner_stays_in_any_file() {
     erase(&store, &bob).await;
     assert!(!marked(folder.path(), "bobmark"));
     assert!(marked(folder.path(), "latermark"));
+    // The last owner leaves an empty index, which goes on.
+    erase(&store, &Owner::new("later").unwrap()).await;
+    assert!(!marked(folder.path(), "latermark"));
+    live(&store, &bob, "bobmark").await;
+    assert_eq!(found(&store, &bob, &["0bobmark39".into()], false, 9).await.len(), 3);
 }
 
 #[tokio::test]
