@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::error::Result;
+use crate::hooks::Hook;
 use crate::id::Owner;
 use crate::live::Live;
 use crate::memory::{InMemory, MAX_BODY, Memory};
@@ -15,6 +16,7 @@ use crate::persona::Persona;
 use crate::prompt::{Estimate, TokenCounter, Window};
 use crate::runner::Runner;
 use crate::runner::guard::{GuardedCounter, GuardedLive, GuardedMemory};
+use crate::runner::hooks::Hooks;
 use crate::turn::Rules;
 use crate::user::User;
 
@@ -44,6 +46,7 @@ impl Engine {
             counter: Arc::new(Estimate::default()),
             retry: RetryPolicy::default(),
             lease: None,
+            hooks: Vec::new(),
         }
     }
 
@@ -90,6 +93,7 @@ pub struct EngineBuilder<M> {
     counter: Arc<dyn TokenCounter>,
     retry: RetryPolicy,
     lease: Option<Duration>,
+    hooks: Vec<Arc<dyn Hook>>,
 }
 
 impl<M> EngineBuilder<M> {
@@ -104,6 +108,7 @@ impl<M> EngineBuilder<M> {
             counter: self.counter,
             retry: self.retry,
             lease: self.lease,
+            hooks: self.hooks,
         }
     }
 
@@ -140,6 +145,14 @@ impl<M> EngineBuilder<M> {
     #[must_use]
     pub fn token_counter(mut self, counter: impl TokenCounter + 'static) -> Self {
         self.counter = Arc::new(counter);
+        self
+    }
+
+    /// Adds the application's own code at four places of each turn; see [`hooks`](crate::hooks). Hooks are asked in the
+    /// order in which they are added.
+    #[must_use]
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.hooks.push(Arc::new(hook));
         self
     }
 
@@ -182,6 +195,7 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
                 window: self.window,
                 counter: Arc::new(GuardedCounter(self.counter)),
                 rules,
+                hooks: Hooks::new(self.hooks),
                 lease,
                 turns: Default::default(),
                 changed: Notify::new(),

@@ -5,6 +5,7 @@ mod drive;
 mod feed;
 mod follow;
 pub(crate) mod guard;
+pub(crate) mod hooks;
 mod publish;
 
 use std::collections::HashMap;
@@ -44,6 +45,7 @@ pub(crate) struct Runner {
     pub(crate) window: Window,
     pub(crate) counter: Arc<dyn TokenCounter>,
     pub(crate) rules: Rules,
+    pub(crate) hooks: hooks::Hooks,
     pub(crate) lease: Duration,
     pub(crate) turns: Mutex<Turns>,
     pub(crate) changed: Notify,
