@@ -220,6 +220,8 @@ impl Drive {
                 self.asked.learn(&usage, counter);
                 usage
             }
+            // A turn that a hook refused has cost nothing.
+            None if self.asked == Measured::default() => Usage { estimated: true, ..Usage::default() },
             None => Usage {
                 input_tokens: self.asked.tokens,
                 output_tokens: content_tokens(content, counter),
