@@ -40,7 +40,7 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Which turn a hook is asked about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct At {
+pub struct TurnAt {
     /// Whose it is.
     pub owner: Owner,
     /// Its session.
@@ -95,7 +95,7 @@ pub trait Hook: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// The turn is refused; the model is not asked.
-    async fn before_prompt(&self, at: &At, branch: &[Message]) -> Result<Vec<Source>> {
+    async fn before_prompt(&self, at: &TurnAt, branch: &[Message]) -> Result<Vec<Source>> {
         let _ = (at, branch);
         Ok(Vec::new())
     }
@@ -105,14 +105,14 @@ pub trait Hook: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// The turn is refused; the model is not asked.
-    async fn before_model(&self, at: &At, attempt: u32, request: ModelRequest) -> Result<ModelRequest> {
+    async fn before_model(&self, at: &TurnAt, attempt: u32, request: ModelRequest) -> Result<ModelRequest> {
         let _ = (at, attempt);
         Ok(request)
     }
 
     /// Sees each thing that the model says before it is shown. It holds the reply up, so it must be quick; what takes its
     /// time belongs into [`on_deltas`](Self::on_deltas).
-    fn on_delta(&self, at: &At, said: &ModelEvent) -> Verdict {
+    fn on_delta(&self, at: &TurnAt, said: &ModelEvent) -> Verdict {
         let _ = (at, said);
         Verdict::Pass
     }
@@ -122,7 +122,7 @@ pub trait Hook: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// The turn is stopped.
-    async fn on_deltas(&self, at: &At, shown: &Content) -> Result<()> {
+    async fn on_deltas(&self, at: &TurnAt, shown: &Content) -> Result<()> {
         let _ = (at, shown);
         Ok(())
     }
@@ -132,7 +132,7 @@ pub trait Hook: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Only their kind is logged.
-    async fn after_turn(&self, at: &At, reply: &Message) -> Result<()> {
+    async fn after_turn(&self, at: &TurnAt, reply: &Message) -> Result<()> {
         let _ = (at, reply);
         Ok(())
     }
@@ -143,19 +143,19 @@ impl<H: Hook + ?Sized> Hook for Arc<H> {
     fn deadline(&self) -> Duration {
         (**self).deadline()
     }
-    async fn before_prompt(&self, at: &At, branch: &[Message]) -> Result<Vec<Source>> {
+    async fn before_prompt(&self, at: &TurnAt, branch: &[Message]) -> Result<Vec<Source>> {
         (**self).before_prompt(at, branch).await
     }
-    async fn before_model(&self, at: &At, attempt: u32, request: ModelRequest) -> Result<ModelRequest> {
+    async fn before_model(&self, at: &TurnAt, attempt: u32, request: ModelRequest) -> Result<ModelRequest> {
         (**self).before_model(at, attempt, request).await
     }
-    fn on_delta(&self, at: &At, said: &ModelEvent) -> Verdict {
+    fn on_delta(&self, at: &TurnAt, said: &ModelEvent) -> Verdict {
         (**self).on_delta(at, said)
     }
-    async fn on_deltas(&self, at: &At, shown: &Content) -> Result<()> {
+    async fn on_deltas(&self, at: &TurnAt, shown: &Content) -> Result<()> {
         (**self).on_deltas(at, shown).await
     }
-    async fn after_turn(&self, at: &At, reply: &Message) -> Result<()> {
+    async fn after_turn(&self, at: &TurnAt, reply: &Message) -> Result<()> {
         (**self).after_turn(at, reply).await
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use catgpt_core::hooks::{At, Hook, Source, Verdict};
+use catgpt_core::hooks::{Hook, Source, TurnAt, Verdict};
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::{
     Content, Engine, EngineBuilder, Error, ErrorKind, Event, Finished, Message, ModelEvent, ModelRequest, Part, Result,
@@ -84,13 +84,13 @@ impl fmt::Debug for Probe {
 
 #[async_trait]
 impl Hook for Probe {
-    async fn before_prompt(&self, at: &At, branch: &[Message]) -> Result<Vec<Source>> {
+    async fn before_prompt(&self, at: &TurnAt, branch: &[Message]) -> Result<Vec<Source>> {
         let texts: Vec<_> = branch.iter().map(Message::text).collect();
         self.meet(format!("before_prompt {} {} {}", at.owner.as_str(), at.session, texts.join("|"))).await?;
         Ok(self.sources.clone())
     }
 
-    async fn before_model(&self, _: &At, attempt: u32, mut request: ModelRequest) -> Result<ModelRequest> {
+    async fn before_model(&self, _: &TurnAt, attempt: u32, mut request: ModelRequest) -> Result<ModelRequest> {
         let last = request.messages.last().unwrap().content.text();
         self.meet(format!("before_model {attempt} {last}")).await?;
         request.messages.last_mut().unwrap().content = Content::from(last.replace("secret", "***") + "!");
@@ -98,7 +98,7 @@ impl Hook for Probe {
         Ok(request)
     }
 
-    fn on_delta(&self, _: &At, said: &ModelEvent) -> Verdict {
+    fn on_delta(&self, _: &TurnAt, said: &ModelEvent) -> Verdict {
         let ModelEvent::Text(text) = said else { return Verdict::Pass };
         match self.note(format!("on_delta {text}")) {
             Plan::Refuse(kind) => Verdict::Stop(refusal(kind)),
@@ -107,11 +107,11 @@ impl Hook for Probe {
         }
     }
 
-    async fn on_deltas(&self, _: &At, shown: &Content) -> Result<()> {
+    async fn on_deltas(&self, _: &TurnAt, shown: &Content) -> Result<()> {
         self.meet(format!("on_deltas {}", shown.text())).await
     }
 
-    async fn after_turn(&self, at: &At, reply: &Message) -> Result<()> {
+    async fn after_turn(&self, at: &TurnAt, reply: &Message) -> Result<()> {
         assert_eq!(reply.turn, Some(at.turn));
         self.meet(format!("after_turn {} {}", reply.status, reply.text())).await
     }
@@ -335,7 +335,7 @@ async fn a_hook_has_a_deadline() {
         fn deadline(&self) -> Duration {
             Duration::from_secs(3)
         }
-        async fn before_prompt(&self, at: &At, branch: &[Message]) -> Result<Vec<Source>> {
+        async fn before_prompt(&self, at: &TurnAt, branch: &[Message]) -> Result<Vec<Source>> {
             self.0.before_prompt(at, branch).await
         }
     }

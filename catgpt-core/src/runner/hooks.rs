@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::hooks::{At, Hook, Source, Verdict};
+use crate::hooks::{Hook, Source, TurnAt, Verdict};
 use crate::message::{Content, Message};
 use crate::model::{ModelEvent, ModelRequest};
 
@@ -24,7 +24,7 @@ impl Hooks {
         self.0.is_empty()
     }
 
-    pub(super) async fn before_prompt(&self, at: &At, branch: &[Message]) -> Result<Vec<Source>> {
+    pub(super) async fn before_prompt(&self, at: &TurnAt, branch: &[Message]) -> Result<Vec<Source>> {
         let mut sources = Vec::new();
         for hook in self.0.iter() {
             sources.append(&mut answered(hook, "before_prompt", async { hook.before_prompt(at, branch).await }).await?);
@@ -32,14 +32,19 @@ impl Hooks {
         Ok(sources)
     }
 
-    pub(super) async fn before_model(&self, at: &At, attempt: u32, mut request: ModelRequest) -> Result<ModelRequest> {
+    pub(super) async fn before_model(
+        &self,
+        at: &TurnAt,
+        attempt: u32,
+        mut request: ModelRequest,
+    ) -> Result<ModelRequest> {
         for hook in self.0.iter() {
             request = answered(hook, "before_model", async { hook.before_model(at, attempt, request).await }).await?;
         }
         Ok(request)
     }
 
-    pub(super) fn on_delta(&self, at: &At, said: &ModelEvent) -> Result<()> {
+    pub(super) fn on_delta(&self, at: &TurnAt, said: &ModelEvent) -> Result<()> {
         for hook in self.0.iter() {
             match catch_unwind(AssertUnwindSafe(|| hook.on_delta(at, said))) {
                 Ok(Verdict::Pass) => {}
@@ -50,14 +55,14 @@ impl Hooks {
         Ok(())
     }
 
-    pub(super) async fn on_deltas(&self, at: &At, shown: &Content) -> Result<()> {
+    pub(super) async fn on_deltas(&self, at: &TurnAt, shown: &Content) -> Result<()> {
         for hook in self.0.iter() {
             answered(hook, "on_deltas", async { hook.on_deltas(at, shown).await }).await?;
         }
         Ok(())
     }
 
-    pub(super) async fn after_turn(&self, at: &At, reply: &Message) {
+    pub(super) async fn after_turn(&self, at: &TurnAt, reply: &Message) {
         for hook in self.0.iter() {
             if let Err(error) = answered(hook, "after_turn", async { hook.after_turn(at, reply).await }).await {
                 // The error is the hook's own, and what it says may be anything.

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use super::Drive;
 use crate::error::{Error, Result};
 use crate::event::Finished;
-use crate::hooks::{At, Source};
+use crate::hooks::{Source, TurnAt};
 use crate::memory::Opened;
 use crate::message::{Content, Message, Offset, Part, Role, Status};
 use crate::model::{ModelEvent, ModelRequest};
@@ -21,7 +21,7 @@ use crate::turn::Input;
 /// What a turn needs to ask hooks.
 pub(super) struct Hooked {
     hooks: Hooks,
-    at: At,
+    at: TurnAt,
     /// How often the model was asked.
     attempts: u32,
     /// The open question. Letting go of it tells the hook that nobody waits any more.
@@ -56,11 +56,11 @@ impl Hooked {
             error: None,
             created_ms: opened.session.updated_ms,
         };
-        let (hooks, at) = (hooks.clone(), At { owner, session, turn });
+        let (hooks, at) = (hooks.clone(), TurnAt { owner, session, turn });
         Some(Box::new(Self { hooks, at, attempts: 0, asked: None, reply }))
     }
 
-    fn ask<F: Future<Output = Answer> + Send + 'static>(&mut self, question: impl FnOnce(Hooks, At) -> F) {
+    fn ask<F: Future<Output = Answer> + Send + 'static>(&mut self, question: impl FnOnce(Hooks, TurnAt) -> F) {
         self.asked = Some(question(self.hooks.clone(), self.at.clone()).boxed());
     }
 
