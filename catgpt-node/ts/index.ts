@@ -7,6 +7,7 @@ export { Persona } from "./persona.js";
 export type * from "./data.js";
 export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest } from "./model.js";
 export type * from "./memory.js";
+export type { Hook, HookRequest, Source, TurnAt } from "./hooks.js";
 export type { CallOptions } from "./options.js";
 export type { ServerResponseLike, SseOptions } from "./sse.js";
 export {

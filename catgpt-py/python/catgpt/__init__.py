@@ -19,7 +19,9 @@ from ._data import (
     ImagePart,
     Message,
     Part,
+    PromptMessage,
     ReasoningPart,
+    Request,
     Role,
     SessionInfo,
     SessionPage,
@@ -29,7 +31,7 @@ from ._data import (
     ToolResultPart,
     Usage,
 )
-from ._desk import ChatModel, Delta, Memory, PromptMessage, Request, Said
+from ._desk import ChatModel, Delta, Memory, Said
 from ._engine import Engine, Session, User
 from ._errors import (
     BusyError,
@@ -64,6 +66,7 @@ from ._events import (
     ToolResult,
     event_from_dict,
 )
+from ._hooks import Hook, Source, TurnAt
 from ._native import version as _version
 from ._persona import Example, Params, Persona
 from ._reply import Reply, Sending, Sse
@@ -86,6 +89,7 @@ __all__ = [
     "Event",
     "Example",
     "Finished",
+    "Hook",
     "ImagePart",
     "InvalidInputError",
     "Memory",
@@ -111,6 +115,7 @@ __all__ = [
     "Session",
     "SessionInfo",
     "SessionPage",
+    "Source",
     "Sse",
     "Started",
     "Status",
@@ -126,6 +131,7 @@ __all__ = [
     "ToolResult",
     "ToolResultPart",
     "TruncatedError",
+    "TurnAt",
     "UnauthorizedError",
     "UnavailableError",
     "UnexpectedError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
@@ -9,6 +10,7 @@ from . import _calls, _hub, _native, _process
 from ._calls import Ask, At, OnDrop, SendOptions
 from ._data import Change, Cursor, Message, SessionInfo, SessionPage
 from ._desk import ChatModel, Memory
+from ._hooks import Hook
 from ._persona import Persona
 from ._process import Parts
 from ._reply import Reply, Sending
@@ -20,7 +22,7 @@ T = TypeVar("T")
 class Engine:
     """Model, store and persona put together. Making one does no I/O; the first call opens the store. What is left out is
     as the core has it. `memory` is a URL (`memory:`, `sqlite:chat.db`, `postgres://…`) or a store of your own; `live` the
-    URL of a Redis (`redis://…`), where other processes see replies grow."""
+    URL of a Redis (`redis://…`), where other processes see replies grow; `hooks` are asked in their order."""
 
     def __init__(
         self,
@@ -30,6 +32,7 @@ class Engine:
         api_key: str | None = None,
         memory: str | Memory | None = None,
         live: str | None = None,
+        hooks: Sequence[Hook] = (),
         persona: Persona | str | None = None,
         window_messages: int | None = None,
         window_tokens: int | None = None,
@@ -39,7 +42,7 @@ class Engine:
     ) -> None:
         named = {"base_url": base_url, "api_key": api_key, "live": live, "attempts": attempts, "retry_base": retry_base}
         window = {"window_messages": window_messages, "window_tokens": window_tokens, "lease": lease}
-        self._parts = Parts(model, memory, persona, **named, **window)
+        self._parts = Parts(model, memory, persona, hooks, **named, **window)
 
     def user(self, owner: str) -> User:
         """The owner of this name. Every call belongs to one."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import atexit
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakSet
 
 from . import _background, _calls, _hub, _native
 from ._desk import ChatModel, Memory, Server
+from ._hooks import Hook, Hooks
 from ._persona import Persona, who
 from .testing import Scripted
 
@@ -28,6 +29,7 @@ class Parts:
         model: str | ChatModel | Scripted | None,
         memory: str | Memory | None,
         persona: Persona | str | None,
+        hooks: Sequence[Hook],
         *,
         retry_base: Any,
         lease: Any,
@@ -47,9 +49,12 @@ class Parts:
             own["memory"] = (self._desk(memory), _caps(memory))
         else:
             named["memory"] = memory
+        if hooks:
+            code = Hooks(hooks)
+            own["hooks"] = (self._desk(code), code.asks())
         self.native = _native.Engine(_calls.text({**named, **times, "persona": who(persona)}), **own)
 
-    def _desk(self, code: ChatModel | Memory) -> _native.Desk:
+    def _desk(self, code: ChatModel | Memory | Hooks) -> _native.Desk:
         self.servers.append(Server(code))
         return self.servers[-1].desk
 

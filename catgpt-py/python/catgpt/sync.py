@@ -7,7 +7,7 @@ there it refuses to.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
@@ -16,6 +16,7 @@ from ._calls import Ask, At, OnDrop, SendOptions
 from ._data import Change, Cursor, Message, SessionInfo, SessionPage
 from ._desk import ChatModel, Memory
 from ._events import Event, Finished, Text
+from ._hooks import Hook
 from ._persona import Persona
 from ._process import Parts
 from ._reply import Feed
@@ -120,6 +121,7 @@ class Engine:
         api_key: str | None = None,
         memory: str | Memory | None = None,
         live: str | None = None,
+        hooks: Sequence[Hook] = (),
         persona: Persona | str | None = None,
         window_messages: int | None = None,
         window_tokens: int | None = None,
@@ -129,7 +131,7 @@ class Engine:
     ) -> None:
         named = {"base_url": base_url, "api_key": api_key, "live": live, "attempts": attempts, "retry_base": retry_base}
         window = {"window_messages": window_messages, "window_tokens": window_tokens, "lease": lease}
-        self._parts = Parts(model, memory, persona, **named, **window)
+        self._parts = Parts(model, memory, persona, hooks, **named, **window)
 
     def user(self, owner: str) -> User:
         """The owner of this name. Every call belongs to one."""
