@@ -20,6 +20,7 @@ export {
   InvalidInputError,
   NotFoundError,
   RateLimitedError,
+  LimitedError,
   RefusedError,
   StoreError,
   StoreFullError,
