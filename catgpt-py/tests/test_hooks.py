@@ -129,7 +129,7 @@ async def test_hooks_are_asked_in_order_and_the_first_refusal_is_the_last_questi
 async def test_a_look_at_the_deltas_stops_a_running_turn() -> None:
     class Moderator(Hook):
         async def on_deltas(self, at: TurnAt, parts: list[Part]) -> None:
-            if any("bad" in part.get("text", "") for part in parts):
+            if any(part["type"] == "text" and "bad" in part["text"] for part in parts):
                 raise RefusedError("moderated")
 
     reply = await session_of(Scripted([{"text": "so bad"}, {"hang": True}]), Moderator()).send("Hi")
@@ -142,8 +142,7 @@ async def test_a_look_at_the_deltas_stops_a_running_turn() -> None:
 
 @run
 async def test_a_stopped_turn_cancels_its_hook_and_a_slow_hook_is_too_late() -> None:
-    class Slow(Hook):
-        timeout = 0.05
+    class Patient(Hook):
         begun = stopped = False
 
         async def before_prompt(self, at: TurnAt, branch: list[Message]) -> None:
@@ -154,8 +153,8 @@ async def test_a_stopped_turn_cancels_its_hook_and_a_slow_hook_is_too_late() -> 
                 self.stopped = True
                 raise
 
-    class Patient(Slow):
-        timeout = None
+    class Slow(Patient):
+        timeout = 0.05
 
     patient, slow = Patient(), Slow()
     reply = await session_of(Scripted(SO_IT_IS), patient).send("Hi")

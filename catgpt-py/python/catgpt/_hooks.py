@@ -86,14 +86,17 @@ class Hooks:
                 arguments = [body["parts"]]
             case _:
                 arguments = [Message.from_dict(body["reply"])]
-        return getattr(self._hooks[body["hook"]], method), [at, *arguments]
+        hook: Hook = self._hooks[body["hook"]]
+        return getattr(hook, method), [at, *arguments]
 
     def said(self, method: str, answer: Any) -> str:
         """An answer as JSON."""
         if method == "before_prompt" and answer is not None:
-            return json.dumps([asdict(source) for source in answer])
+            sources: list[Source] = list(answer)
+            return json.dumps([asdict(source) for source in sources])
         if method == "before_model" and answer is not None:
-            return json.dumps({name: value for name, value in asdict(answer).items() if name != "turn"})
+            request: Request = answer
+            return json.dumps({name: value for name, value in asdict(request).items() if name != "turn"})
         return "null"
 
 
