@@ -1,10 +1,13 @@
 //! One turn as a pure state machine: inputs go in, effects come out. No waiting, no clock, no I/O, no content: it counts
 //! offsets and decides. Whatever a turn can live through is a list of inputs, and so a test.
 
+mod hooked;
+
 use std::collections::VecDeque;
 use std::mem::{self, Discriminant};
 use std::time::Duration;
 
+use self::hooked::Hooked;
 use crate::body::encoded_len;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::event::{Event, Finished};
@@ -109,18 +112,6 @@ struct Write {
     under_way: bool,
 }
 
-/// What the hooks of a turn have seen.
-#[derive(Debug, Default)]
-struct Hooked {
-    /// The offset after what they wanted to be shown first, and after what they have let pass.
-    prepared: Offset,
-    passed: Offset,
-    /// Up to where they look now.
-    checking: Option<Offset>,
-    /// The model has said everything; the turn is complete once that has passed.
-    last: bool,
-}
-
 /// A turn.
 #[derive(Debug)]
 pub(crate) struct Turn {
@@ -193,60 +184,6 @@ impl Turn {
             (Phase::Closing { .. }, Input::Sealed(answer)) => self.sealed(answer),
             // What comes too late changes nothing.
             _ => {}
-        }
-    }
-
-    fn prepared(&mut self, parts: Vec<Part>) {
-        parts.into_iter().for_each(|part| self.show(part));
-        if let (Phase::Running, Some(hooked)) = (&self.phase, &mut self.hooked) {
-            (hooked.prepared, hooked.passed) = (self.end, self.end);
-            self.effects.push_back(Effect::Ask { shrink: false });
-        }
-    }
-
-    /// How much the hooks have not let pass yet.
-    fn unpassed(&self) -> u64 {
-        self.hooked.as_ref().map_or(0, |hooked| self.end - hooked.passed)
-    }
-
-    /// Lets the hooks see what they have not seen, one look at a time.
-    fn check(&mut self) {
-        if let Some(hooked) = self.hooked.as_mut().filter(|hooked| self.end > hooked.passed)
-            && hooked.checking.is_none()
-        {
-            hooked.checking = Some(self.end);
-            self.effects.push_back(Effect::Check { from: hooked.passed, to: self.end });
-        }
-    }
-
-    fn checked(&mut self) {
-        let Some(hooked) = &mut self.hooked else { return };
-        hooked.passed = hooked.checking.take().unwrap_or(hooked.passed);
-        if hooked.last {
-            self.complete();
-        } else if self.unpassed() >= self.rules.checkpoint_bytes {
-            self.check();
-        }
-    }
-
-    /// Whether the model has finished, and the hooks look at the rest of what it said.
-    fn is_last(&self) -> bool {
-        self.hooked.as_ref().is_some_and(|hooked| hooked.last)
-    }
-
-    /// Whether the model has said anything; what the hooks wanted to be shown before does not count.
-    fn has_spoken(&self) -> bool {
-        self.end > self.hooked.as_ref().map_or(0, |hooked| hooked.prepared)
-    }
-
-    /// The model has said everything: this is the end, once the hooks have let all of it pass.
-    fn complete(&mut self) {
-        match &mut self.hooked {
-            Some(hooked) if self.end > hooked.passed => {
-                hooked.last = true;
-                self.check();
-            }
-            _ => self.close(Status::Complete, None),
         }
     }
 

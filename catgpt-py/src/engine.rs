@@ -36,7 +36,8 @@ impl Engine {
             let memory = DeskMemory::new(desk.get().0.clone(), read(&caps)?);
             Ok::<_, Error>(Arc::new(memory) as Arc<dyn Memory>)
         });
-        let hooks = hooks.map(|(desk, asks)| Ok::<_, Error>(DeskHook::each(&desk.get().0, read(&asks)?))).transpose()?;
+        let hooks =
+            hooks.map(|(desk, asks)| Ok::<_, Error>(DeskHook::each(&desk.get().0, read(&asks)?))).transpose()?;
         let bridge = Bridge::new(config, model.transpose()?.or(play), memory.transpose()?)?;
         Ok(Self(Arc::new(bridge.hooks(hooks.unwrap_or_default()))))
     }

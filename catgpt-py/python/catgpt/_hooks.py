@@ -86,7 +86,7 @@ class Hooks:
                 arguments = [body["parts"]]
             case _:
                 arguments = [Message.from_dict(body["reply"])]
-        hook: Hook = self._hooks[body["hook"]]
+        hook = self._hooks[int(body["hook"])]
         return getattr(hook, method), [at, *arguments]
 
     def said(self, method: str, answer: Any) -> str:
