@@ -1,6 +1,8 @@
 //! Plays `spec/scenarios` on each memory: a step is one call, what comes is compared as JSON. Its README has the rules.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on has failed, and says where")]
 
+#[path = "scenarios/hook.rs"]
+mod hook;
 #[path = "scenarios/kit.rs"]
 mod kit;
 
@@ -36,10 +38,11 @@ fn play(mut scenario: Fields, url: &str) {
     let [_, about] = ["name", "about"].map(|name| take::<String>(&mut scenario, name));
     let (model, gates) = scripted(take(&mut scenario, "models"));
     let (steps, persona): (Vec<Fields>, _) = (take(&mut scenario, "steps"), take(&mut scenario, "persona"));
+    let hook = take(&mut scenario, "hook");
     assert!(scenario.is_empty() && steps.iter().any(|step| step["do"] == "expect"), "unknown or idle: {scenario:?}");
     let mut runtime = Runtime::new().unwrap();
     let mut memory = runtime.block_on(memory::open(url)).unwrap();
-    let mut engine = open(&model, &memory, persona);
+    let mut engine = open(&model, &memory, persona, &hook);
     let (mut names, mut replies) = (Names::new(), HashMap::<String, Reply>::new());
     for mut step in steps {
         eprintln!("{about} {url} {}", json!(step));
@@ -69,7 +72,7 @@ fn play(mut scenario: Fields, url: &str) {
                     if memory.caps().durable {
                         memory = memory::open(url).await?;
                     }
-                    engine = open(&model, &memory, take(&mut step, "persona"));
+                    engine = open(&model, &memory, take(&mut step, "persona"), &hook);
                 }
                 verb => {
                     let name = take_or(&mut step, "reply", "reply");

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catgpt_core::model::{Gate, Step};
-use catgpt_core::{Engine, Memory, ModelEvent, Persona, Reply, RetryPolicy, Scripted, TurnId};
+use catgpt_core::{Engine, EngineBuilder, Memory, ModelEvent, Persona, Reply, RetryPolicy, Scripted, TurnId};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, from_value, json};
+
+use crate::hook::Described;
 
 pub(crate) type Fields = Map<String, Value>;
 pub(crate) type Names = HashMap<String, Value>;
@@ -65,9 +67,15 @@ pub(crate) async fn expect(names: &mut Names, reply: &mut Reply, events: Vec<Val
 }
 
 /// An engine that does not pause between tries, and whose dead are found soon.
-pub(crate) fn open(model: &Scripted, memory: &Arc<dyn Memory>, persona: Option<Persona>) -> Engine {
+pub(crate) fn open(
+    model: &Scripted,
+    memory: &Arc<dyn Memory>,
+    persona: Option<Persona>,
+    hook: &Option<Described>,
+) -> Engine {
     let retry = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
     let engine = Engine::builder().model(model.clone()).memory(Arc::clone(memory)).retry(retry);
+    let engine = hook.iter().cloned().fold(engine, EngineBuilder::hook);
     engine.persona(persona.unwrap_or_else(Persona::plain)).lease(Duration::from_secs(2)).build()
 }
 
