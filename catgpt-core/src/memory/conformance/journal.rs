@@ -3,8 +3,8 @@
 use super::kit::{User, end, id, say, user};
 use super::{Checked, Store};
 use crate::event::ChangeKind::{self, Created, Deleted, Titled, TurnBegun, TurnEnded, Updated};
-use crate::id::{OpId, TurnId};
-use crate::memory::Op;
+use crate::id::{OpId, Owner, TurnId};
+use crate::memory::{Answer, Op, Query};
 
 type Entry = (u64, &'static str, ChangeKind, Option<TurnId>);
 
@@ -56,6 +56,9 @@ pub(super) async fn it_is_read_from_where_one_was(store: &dyn Store) -> Checked 
     }
     assert_eq!(ann.changes(1, 2).await, all[1..3]);
     assert_eq!(ann.changes(99, 2).await, []);
+    let bob = User { owner: Owner::new("bob").unwrap(), ..ann.clone() };
+    assert_eq!(ann.query(Query::JournalEnd).await.unwrap(), Answer::JournalEnd(5));
+    assert_eq!(bob.query(Query::JournalEnd).await.unwrap(), Answer::JournalEnd(0));
     Ok(())
 }
 

@@ -53,6 +53,7 @@ impl State {
             Query::Changes { after, limit } => {
                 Answer::Changes(self.journal.after(owner, after).take(limit as usize).cloned().collect())
             }
+            Query::JournalEnd => Answer::JournalEnd(self.journal.end(owner)),
             _ => return Err(unsupported()),
         })
     }

@@ -7,8 +7,19 @@ use super::row::{coded, count, int, text, turn};
 use crate::event::{Change, ChangeKind};
 use crate::id::{Owner, SessionId, TurnId};
 
-const ADD: &str = "INSERT INTO change(owner, n, session, turn, kind, at) VALUES(?1, 1 + coalesce(
-    (SELECT max(n) FROM change WHERE owner = ?1), (SELECT n FROM swept WHERE owner = ?1), 0), ?2, ?3, ?4, ?5)";
+/// The number of the owner's newest change, also if the sweep has taken it.
+macro_rules! end {
+    () => {
+        "coalesce((SELECT max(n) FROM change WHERE owner = ?1), (SELECT n FROM swept WHERE owner = ?1), 0)"
+    };
+}
+
+const ADD: &str =
+    concat!("INSERT INTO change(owner, n, session, turn, kind, at) VALUES(?1, 1 + ", end!(), ", ?2, ?3, ?4, ?5)");
+
+pub(super) fn end(conn: &Connection, owner: &Owner) -> Outcome<u64> {
+    Ok(conn.prepare_cached(concat!("SELECT ", end!()))?.query_row([owner.as_str()], |record| count(record, 0))?)
+}
 
 pub(super) fn add(
     conn: &Connection,

@@ -94,6 +94,7 @@ pub(super) fn query(conn: &Connection, owner: &Owner, query: &Query) -> Outcome<
         Query::Session { session } => Ok(Answer::Sessions { rows: vec![need(conn, owner, session)?.row], more: false }),
         Query::Turns => turns(conn, owner),
         Query::Changes { after, limit } => Ok(Answer::Changes(journal::after(conn, owner, *after, *limit)?)),
+        Query::JournalEnd => Ok(Answer::JournalEnd(journal::end(conn, owner)?)),
         _ => Err(unsupported().into()),
     }
 }
