@@ -73,7 +73,7 @@ impl Engine {
     }
 
     /// Takes no new sends, waits up to `deadline` for the turns that run here, ends the rest `interrupted` with the text
-    /// that they have, frees their sessions and closes the memory.
+    /// that they have, frees their sessions and closes the memory. Hooks that are told of an end are waited for like turns.
     ///
     /// # Errors
     /// The store could not be written to the end.

@@ -478,6 +478,38 @@ mod tests {
         }
 
         #[test]
+        fn sources_go_whole_and_in_part_when_that_was_too_long(
+            branch in branches(),
+            context in prop::collection::vec("[a-z]{20,200}", 0..5),
+            tokens in 0u64..400,
+        ) {
+            let (persona, counter, window) = (persona(), Estimate::new(), Window { messages: 9, tokens });
+            let (branch, context) = (&branch[..], &context[..]);
+            let prompt = Prompt { persona: &persona, system: SYSTEM, context, branch, window, counter: &counter };
+            let whole = prompt.build();
+            let sent = |request: &ModelRequest| {
+                let system = request.messages[0].content.text();
+                let at = |(n, text): (usize, &String)| system.contains(&format!("\n\n[{}] {text}", n + 1));
+                context.iter().enumerate().map(at).collect::<Vec<_>>()
+            };
+            prop_assert!(sent(&whole).into_iter().all(|sent| sent));
+            let measure = |request| Measured::of(request, &counter).tokens;
+            match prompt.shrunk() {
+                Some(less) => {
+                    prop_assert!(measure(&less) < measure(&whole));
+                    prop_assert!(sent(&less).is_sorted_by(|a, b| a >= b), "the first ones, with their numbers");
+                }
+                None => prop_assert!(context.is_empty()),
+            }
+            // What there is room for, there is room for: older turns go first.
+            let offered = context.iter().map(Source::text).collect();
+            let taken: Vec<_> = prompt.afford(offered).into_iter().map(|source| source.text).collect();
+            let fitting = Prompt { context: &taken, ..prompt }.build();
+            let in_branch = cost(&fitting).1 + prompt.tokens(&taken);
+            prop_assert!(in_branch <= tokens || taken.is_empty());
+        }
+
+        #[test]
         fn a_window_that_holds_all_leaves_nothing_out(branch in branches()) {
             let (persona, counter) = (persona(), Estimate::new());
             let window = Window { messages: usize::MAX, tokens: u64::MAX };

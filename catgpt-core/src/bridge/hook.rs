@@ -18,7 +18,6 @@ use crate::model::{ModelRequest, Params, PromptMessage, Secret};
 /// What a hook of the host's wants to be asked. Nothing else crosses: what is left out costs nothing.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[allow(clippy::struct_excessive_bools, reason = "one for each method")]
 pub struct DeskAsks {
     /// Whether it has a [`Hook::before_prompt`].
     pub before_prompt: bool,
