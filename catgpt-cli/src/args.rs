@@ -76,6 +76,9 @@ pub(crate) struct Ask {
     /// A system prompt instead of a persona
     #[arg(long, value_name = "TEXT|@FILE")]
     pub(crate) system: Option<String>,
+    /// A text file that the answer can lean on and cites; may be said again for more
+    #[arg(long, value_name = "FILE")]
+    pub(crate) context: Vec<String>,
     /// Which model answers [env: OPENAI_MODEL]
     #[arg(short, long)]
     pub(crate) model: Option<String>,

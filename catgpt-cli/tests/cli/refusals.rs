@@ -72,6 +72,8 @@ fn wrong_usage_is_told_and_nothing_is_done() {
         &["-p", "broken", "hi"],
         &["--system", "@none.txt", "hi"],
         &["--system", "", "hi"],
+        &["--context", "none.md", "hi"],
+        &["--context", ".", "hi"],
         &["-s", "", "hi"],
         &["-s", "@x", "hi"],
         &["-s", "a\tb", "hi"],
@@ -112,6 +114,7 @@ fn the_help_names_every_option_and_every_exit_code() {
       -s, --session <CHAT>       Go on with this chat (a name, an id's beginning, @ or @N), or begin one with this name
       -p, --persona <NAME|FILE>  Who answers from now on: a persona's name or a file (NAME.md)
           --system <TEXT|@FILE>  A system prompt instead of a persona
+          --context <FILE>       A text file that the answer can lean on and cites; may be said again for more
       -m, --model <MODEL>        Which model answers [env: OPENAI_MODEL]
           --format <FORMAT>      What stdout gets: the text, one JSON object, or an event a line [default: auto] [possible values: auto, plain, json, jsonl]
           --json                 The same as --format json
