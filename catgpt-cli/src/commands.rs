@@ -3,10 +3,12 @@
 mod ask;
 mod chats;
 mod doctor;
+mod models;
 
 pub(crate) use ask::ask;
 pub(crate) use chats::chats;
 pub(crate) use doctor::doctor;
+pub(crate) use models::models;
 
 use catgpt_core::{Error, ErrorKind};
 

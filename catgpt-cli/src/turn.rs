@@ -6,8 +6,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use catgpt_core::{
-    Busy, Engine, Error, ErrorKind, Event, FinishReason, Finished, Part, Persona, Reply, Send, Session, Status, TurnId,
-    User,
+    Busy, Content, Engine, Error, ErrorKind, Event, FinishReason, Finished, Part, Persona, Reply, Send, Session,
+    Status, TurnId, User,
 };
 use futures_util::FutureExt;
 use tokio::io::{AsyncWriteExt, Stdout};
@@ -31,7 +31,7 @@ const BATCH: usize = 64 << 10;
 
 /// What is said, and to whom.
 pub(crate) struct Said {
-    pub(crate) text: String,
+    pub(crate) content: Content,
     /// Who answers from now on, if somebody else than before.
     pub(crate) persona: Option<Persona>,
 }
@@ -53,7 +53,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     let user = engine.local();
     let session = session(&user, ask, notes).await?;
-    let mut send = session.send(said.text).busy(Busy::queue());
+    let mut send = session.send(said.content).busy(Busy::queue());
     if let Some(persona) = said.persona {
         send = send.persona(persona);
     }

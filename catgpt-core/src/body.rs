@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::mem::{self, Discriminant};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorInfo, ErrorKind, Result};
 use crate::live::Frame;
@@ -56,11 +57,14 @@ struct Title<'a> {
 }
 
 /// Who gave a session its title; a person's is never overwritten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TitleSource {
     /// The beginning of the first prompt.
+    #[default]
     Prompt,
+    /// A model.
+    Model,
     /// A person.
     User,
 }
@@ -73,6 +77,23 @@ pub(crate) fn decode_title(bytes: &[u8]) -> Result<(String, TitleSource)> {
     let title: Title<'_> = serde_json::from_slice(bytes).map_err(damaged)?;
     newer("title", title.v)?;
     Ok((title.text.into_owned(), title.by))
+}
+
+/// What an application keeps with a session.
+#[derive(Serialize, Deserialize)]
+struct Meta<'a> {
+    v: u32,
+    meta: Cow<'a, Map<String, Value>>,
+}
+
+pub(crate) fn encode_meta(meta: &Map<String, Value>) -> Vec<u8> {
+    serde_json::to_vec(&Meta { v: VERSION, meta: Cow::Borrowed(meta) }).expect("plain data has a JSON form")
+}
+
+pub(crate) fn decode_meta(bytes: &[u8]) -> Result<Map<String, Value>> {
+    let meta: Meta<'_> = serde_json::from_slice(bytes).map_err(damaged)?;
+    newer("session's metadata", meta.v)?;
+    Ok(meta.meta.into_owned())
 }
 
 fn damaged(cause: serde_json::Error) -> Error {
@@ -167,6 +188,7 @@ pub(crate) fn messages(view: View) -> Result<Vec<Message>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::{Detail, Image};
     use proptest::prelude::*;
 
     #[test]
@@ -180,6 +202,20 @@ mod tests {
             String::from_utf8(encode_title("Trip", TitleSource::User)).unwrap(),
             r#"{"v":1,"text":"Trip","by":"user"}"#
         );
+    }
+
+    #[test]
+    fn pictures_need_no_newer_form() {
+        // Version 0.1 knew this much of a picture; what it does not know it leaves aside, and a new kind of part it keeps.
+        let first = br#"{"v":1,"parts":[{"type":"image","url":"https://a.example/cat.png","media_type":"image/png"}]}"#;
+        assert_eq!(Body::decode(first).unwrap().encode(), first);
+        let content = Content::from("hi").image(Image::new("ref:1").alt("a cat").detail(Detail::Low));
+        assert_eq!(
+            String::from_utf8(Body::new(&content).encode()).unwrap(),
+            r#"{"v":1,"parts":[{"type":"text","text":"hi"},{"type":"image","url":"ref:1","alt":"a cat","detail":"low"}]}"#
+        );
+        let newer = br#"{"v":1,"parts":[{"size":3,"type":"hologram"}]}"#;
+        assert_eq!(Body::decode(newer).unwrap().encode(), newer);
     }
 
     #[test]

@@ -5,16 +5,19 @@
 //!   can be polled, a call that has ended, a wish for the host's own code. The runtime's threads never run host code.
 //! - A [`Subscription`] polls the turn's log from the host's thread: no task, no queue and no copy per subscriber. Who
 //!   lags gets what was missed in one piece.
+//! - [`listen`] hands the core's log to a hub, for hosts that have a log of their own.
 //! - [`Desk`] is where models, stores and hooks that are written in the host's language are asked, and answer.
 //!
 //! Everything here is used by `catgpt-py` and `catgpt-node`; other front ends are welcome to it.
 
 mod call;
+mod client;
 mod config;
 mod desk;
 mod given;
 mod hook;
 mod hub;
+mod log;
 mod memory;
 mod model;
 mod runtime;
@@ -35,16 +38,17 @@ use crate::memory::Memory;
 use crate::model::ChatModel;
 
 pub use call::{Call, SendOptions};
-pub use config::Config;
+pub use config::{Cache, Config};
 pub use desk::{Desk, Heard, Said};
-pub use given::{Hidden, Who};
+pub use given::{Hidden, Piece, Who, Words};
 pub use hook::{DeskAsks, DeskHook};
 pub use hub::{Hub, Notice, Parked};
+pub use log::{LogLevel, LogRecord, listen};
 pub use memory::{DeskCaps, DeskMemory};
 pub use model::{DeskModel, DeskTimeouts};
 pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
-pub use subscription::{BATCH, Polled, SseOptions, Subscription};
+pub use subscription::{BATCH, Polled, Subscription};
 
 /// What a call gives.
 #[derive(Debug)]
@@ -103,7 +107,7 @@ impl Bridge {
     pub fn new(config: &str, model: Option<Arc<dyn ChatModel>>, memory: Option<Arc<dyn Memory>>) -> Result<Self> {
         let config: Config = parse("config", config)?;
         config.check()?;
-        let model = model.map_or_else(|| config.model(), Ok)?;
+        let model = config.cached(model.map_or_else(|| config.model(), Ok)?);
         let engine = Mutex::new((runtime::generation(), Arc::default()));
         Ok(Self { config, model, memory, hooks: Vec::new(), engine })
     }
@@ -135,7 +139,10 @@ impl Bridge {
         if matches!(call, Call::Close { .. }) && !engine.initialized() {
             return Ok(Answer::Json("null".into()));
         }
-        call.run(engine.get_or_try_init(|| self.open()).await?, hub).await
+        match engine.get_or_try_init(|| self.open()).await {
+            Ok(engine) => call.run(engine, hub).await,
+            Err(error) => call.without_engine(error),
+        }
     }
 
     fn engine(&self) -> Arc<OnceCell<Engine>> {

@@ -91,7 +91,7 @@ pub trait Hook: fmt::Debug + Send + Sync + 'static {
     }
 
     /// What to add to the prompt. `branch` is the part of the conversation that the window holds, oldest first; its last
-    /// message is the user's, which is to be answered.
+    /// message is the user's, which is to be answered, or the reply that is to be gone on with.
     ///
     /// # Errors
     /// The turn is refused; the model is not asked.

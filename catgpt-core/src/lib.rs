@@ -15,8 +15,11 @@ pub mod model;
 pub mod testkit;
 
 pub mod prompt;
+mod search;
 mod turn;
 pub mod wire;
+
+pub mod observe;
 
 pub mod reply;
 mod runner;
@@ -41,16 +44,23 @@ pub use memory::Postgres;
 #[cfg(feature = "sqlite")]
 pub use memory::Sqlite;
 pub use memory::{InMemory, Memory};
-pub use message::{Content, FinishReason, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage};
+pub use message::{
+    Content, Detail, FinishReason, Image, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage,
+};
 #[cfg(feature = "openai")]
 pub use model::OpenAi;
-pub use model::{ChatModel, ModelEvent, ModelRequest, Offline, Params, PromptMessage, RetryPolicy, Scripted, Secret};
+pub use model::{
+    Cached, ChatModel, ModelEvent, ModelInfo, ModelRequest, Offline, Params, PromptMessage, Provider, RetryPolicy,
+    Scripted, Secret,
+};
+pub use observe::{Health, Metric};
 pub use persona::Persona;
 pub use prompt::{Estimate, TokenCounter, Window};
 pub use reply::{OnDrop, Reply};
 pub use runner::begin::Busy;
-pub use session::{Send, Session, SessionInfo};
-pub use user::{SessionPage, User};
+pub use search::Piece;
+pub use session::{Branch, MAX_METADATA, Metadata, NewSession, Node, Send, Session, SessionInfo};
+pub use user::{News, SearchHit, SearchPage, SessionPage, User};
 
 /// Everything that front ends hold across threads and awaits.
 const _: () = {

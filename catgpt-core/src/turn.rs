@@ -195,6 +195,7 @@ impl Turn {
             ModelEvent::Text(text) => self.show(Part::Text { text }),
             ModelEvent::Reasoning(text) => self.show(Part::Reasoning { text }),
             ModelEvent::ToolCall(call) => self.show(Part::ToolCall(call)),
+            ModelEvent::Part(part) => self.show(part),
             ModelEvent::Usage(usage) => self.usage = Some(usage),
             // The first one counts: a model that says it again and again still runs out of grace.
             ModelEvent::Finish(reason) => {

@@ -29,7 +29,7 @@ type Awaitable<T> = T | Promise<T>;
 export interface Hook {
   /** Milliseconds that one answer may take. */
   timeoutMs?: number;
-  /** Once a turn. The last message of the branch is the user's. */
+  /** Once a turn. The last message of the branch is the user's, or the reply that is to be gone on with. */
   beforePrompt?(at: TurnAt, branch: Message[], signal: AbortSignal): Awaitable<Source[] | null | undefined | void>;
   /** Each time the model is asked, so again for each retry: what to change; the rest stays. */
   beforeModel?(

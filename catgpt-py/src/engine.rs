@@ -66,7 +66,7 @@ impl Ticket {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(json: &str) -> std::result::Result<T, Error> {
+pub(crate) fn read<T: serde::de::DeserializeOwned>(json: &str) -> std::result::Result<T, Error> {
     let unreadable = |error| Error::new(ErrorKind::InvalidInput, "these options cannot be read").caused_by(error);
     serde_json::from_str(json).map_err(|error: serde_json::Error| unreadable(error))
 }

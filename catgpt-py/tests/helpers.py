@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
+import uvicorn
 from catgpt import Hook, Message, Part, RefusedError, Source, TurnAt
+from starlette.applications import Starlette
 
 PATIENCE = 10.0
 """Seconds that a test waits for what should happen at once."""
@@ -48,3 +51,16 @@ class Described(Hook):
 
     async def on_deltas(self, at: TurnAt, parts: list[Part]) -> None:
         self._judge(parts)
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Starlette) -> AsyncIterator[str]:
+    """Serves an application on a port of its own."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
+    running = asyncio.create_task(server.serve())
+    await settled(lambda: server.started)
+    try:
+        yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running

@@ -80,7 +80,7 @@ def test_the_blocking_twin() -> None:
             events = list(reply)
         assert [event.text for event in events if isinstance(event, Text)] == ["Hello"]
         assert isinstance(events[-1], Finished) and events[-1].status == "complete"
-        assert b"".join(session.attach(reply.turn).sse()).count(b"id: ") == 3
+        assert b"".join(session.attach(reply.turn).encoded()).count(b"id: ") == 3
         reply = session.send("Hi")
         with pytest.raises(BusyError):
             session.send("Hi again")

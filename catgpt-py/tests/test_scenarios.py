@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,13 @@ def same(names: dict[str, Any], want: Any, got: Any) -> bool:
 class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
         self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
-        self.replies, self.names = dict[str, Reply](), dict[str, Any]()
+        self.replies, self.names, self.cache = dict[str, Reply](), dict[str, Any](), scenario.get("cache")
         self.hooks = [Described(**scenario["hook"])] if "hook" in scenario else []
         self.open(self.persona)
 
     def open(self, persona: dict[str, Any] | None) -> None:
         who = Persona(**persona) if persona else None
-        own: dict[str, Any] = {"model": self.model, "memory": self.store, "hooks": self.hooks}
+        own: dict[str, Any] = {"model": self.model, "memory": self.store, "hooks": self.hooks, "cache": self.cache}
         self.engine = Engine(**own, persona=who, retry_base=0, lease=2)
 
     def check(self, want: Any, got: Any) -> None:
@@ -49,8 +50,9 @@ class World:
         user, turn = self.engine.user(owner), self.names.get(it.get("turn", ""), "")
         chat = user.session(session)
         match do:
-            case "send" | "edit" | "regenerate":
-                self.replies[reply] = await getattr(chat, do)(**it)
+            case "send" | "edit" | "regenerate" | "resume":
+                words = [it.pop(name) for name in ("seq", "text", "content") if name in it]
+                self.replies[reply] = await getattr(chat, do)(*words, **it)
             case "attach":
                 self.replies[reply] = await user.attach(turn, it["from"])
             case "expect":
@@ -65,6 +67,8 @@ class World:
             case "history" | "tree":
                 found = await (chat.history(100) if do == "history" else chat.tree(0, 100))
                 self.check(it["messages"], [message.to_dict() for message in found])
+            case "models":
+                self.check(it["models"], [asdict(model) for model in await self.engine.models()])
             case "asked":
                 asked = self.model.requests
                 self.check(it, {"times": len(asked), "messages": asked[-1]["messages"] if asked else []})

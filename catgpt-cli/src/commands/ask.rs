@@ -26,7 +26,7 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
     let model = Model::choose(ask.model.as_deref())?;
     let store = Store::choose(common)?;
     let shown = Shown::choose(common, &store);
-    let Some(text) = stdin::message(&ask, notes)? else {
+    let Some(content) = stdin::message(&ask, notes)? else {
         tell(format_args!("say something: catgpt PROMPT\n\n{}", args::help()));
         return Err(Failure::Told(Exit::Usage));
     };
@@ -45,7 +45,7 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
         }
         let engine = builder.build();
         let mut signals = Signals::catch()?;
-        let done = turn::run(&engine, &ask, Said { text, persona }, &mut signals, notes).await;
+        let done = turn::run(&engine, &ask, Said { content, persona }, &mut signals, notes).await;
         // After a signal the store is closed already, or nobody wants to wait for it.
         if let Ok(Exit::Ok) | Err(_) = done {
             tokio::select! {

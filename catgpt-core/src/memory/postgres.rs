@@ -101,7 +101,13 @@ impl Memory for Postgres {
     }
 
     fn caps(&self) -> Caps {
-        Caps { durable: true, shared: true, lease: Duration::from_secs(15), poll: Duration::from_millis(250) }
+        Caps {
+            durable: true,
+            shared: true,
+            lease: Duration::from_secs(15),
+            poll: Duration::from_millis(250),
+            schema: u32::try_from(schema::newest()).ok(),
+        }
     }
 
     async fn close(&self) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Which store a URL means.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{InMemory, Memory};
@@ -30,6 +31,14 @@ pub async fn open(url: &str) -> Result<Arc<dyn Memory>> {
         Form::Postgres => Ok(Arc::new(super::Postgres::open(url).await?)),
         #[cfg(not(feature = "postgres"))]
         Form::Postgres => Err(lacking("this build has no PostgreSQL: build it with the feature `postgres`")),
+    }
+}
+
+/// The file of a SQLite store, if `url` names one: for who wants to know whether it is there without making it.
+pub fn file(url: &str) -> Option<&Path> {
+    match form(url) {
+        Ok(Form::Sqlite(path)) => Some(Path::new(path)),
+        _ => None,
     }
 }
 
@@ -86,8 +95,10 @@ mod tests {
             ("sqlite:////srv/chat.db", "/srv/chat.db"),
         ] {
             assert_eq!(form(url).unwrap(), Form::Sqlite(path), "{url}");
+            assert_eq!(file(url), Some(Path::new(path)), "{url}");
         }
         assert_eq!(form("memory:").unwrap(), Form::InMemory);
+        assert_eq!((file("memory:"), file("sqlite:"), file("chat.db")), (None, None, None));
         assert_eq!(form("postgres://u:p@h/d").unwrap(), Form::Postgres);
         assert_eq!(form("postgresql://u:p@h/d").unwrap(), Form::Postgres);
     }

@@ -15,6 +15,7 @@ use tracing::Instrument;
 use self::hooked::Hooked;
 use self::material::Material;
 use super::begin::Order;
+use super::observed::Observed;
 use super::{Runner, Running, TICK};
 use crate::body::{Body, message};
 use crate::error::{Error, ErrorKind, Result};
@@ -45,6 +46,7 @@ pub(super) struct Drive {
     burst: u32,
     deaf: bool,
     news: News,
+    observed: Observed,
 }
 
 /// What was shown and not announced yet.
@@ -71,6 +73,7 @@ impl Drive {
         let mut tick = interval_at(begun + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
+            observed: Observed::new(&runner, &running, order),
             turn: Turn::new(runner.rules, hooked.is_some()),
             runner,
             running,
@@ -89,19 +92,21 @@ impl Drive {
 
     /// Runs the turn to its end.
     pub(super) async fn run(self) {
-        let span = tracing::debug_span!("turn", turn = %self.running.turn, session = %self.running.session);
+        let span = self.observed.span();
         self.drive().instrument(span).await;
     }
 
     async fn drive(mut self) {
         loop {
             while let Some(effect) = self.turn.effect() {
+                self.observed.effect(&effect);
                 match effect {
                     Effect::End(finished) => return self.end(*finished),
                     effect => self.carry_out(effect),
                 }
             }
             let input = std::future::poll_fn(|cx| self.poll_input(cx)).await;
+            self.observed.input(&input);
             self.turn.on(input);
         }
     }
@@ -143,6 +148,7 @@ impl Drive {
     /// Asks the model; if that fails at once, that is what has happened.
     fn stream(&mut self, request: ModelRequest) -> Option<Input> {
         self.asked = Measured::of(&request, self.runner.counter.as_ref());
+        self.observed.asked(&request);
         // A model is foreign code: when it panics, the turn fails and the process goes on.
         match catch_unwind(AssertUnwindSafe(|| self.runner.model.stream(request))) {
             Ok(stream) => {
@@ -232,7 +238,6 @@ impl Drive {
     }
 
     fn end(mut self, finished: Finished) {
-        tracing::debug!(status = %finished.status, stored = finished.stored, "turn ended");
         self.tell(&finished);
         self.runner.forget(self.running.turn);
         self.running.log.finish(finished);
@@ -316,8 +321,7 @@ impl Drop for Drive {
             true => Error::new(ErrorKind::Unexpected, "the turn's code panicked; its lease will run out"),
             false => Error::new(ErrorKind::Closed, "the runtime ended before the turn did; its lease will run out"),
         };
-        self.runner.forget(self.running.turn);
-        self.running.log.finish(Finished {
+        let finished = Finished {
             status: Status::Interrupted,
             finish_reason: None,
             usage: None,
@@ -325,7 +329,10 @@ impl Drop for Drive {
             pending: Vec::new(),
             error: Some(error.info()),
             offset: self.turn.kept(),
-        });
+        };
+        self.observed.ended(&finished);
+        self.runner.forget(self.running.turn);
+        self.running.log.finish(finished);
     }
 }
 

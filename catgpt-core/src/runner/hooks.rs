@@ -66,7 +66,7 @@ impl Hooks {
         for hook in self.0.iter() {
             if let Err(error) = answered(hook, "after_turn", async { hook.after_turn(at, reply).await }).await {
                 // The error is the hook's own, and what it says may be anything.
-                tracing::warn!(turn = %at.turn, kind = %error.kind(), "a hook failed after the turn; the turn stands");
+                tracing::warn!(turn = %at.turn, "error.type" = %error.kind(), "a hook failed after the turn; the turn stands");
             }
         }
     }

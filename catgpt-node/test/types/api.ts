@@ -4,6 +4,7 @@ import {
   CatgptError,
   Engine,
   ERRORS,
+  Image,
   Persona,
   errorResponse,
   type ChatModel,
@@ -13,6 +14,7 @@ import {
   type Hook,
   type Memory,
   type Message,
+  type ModelInfo,
   type ModelRequest,
   type Reply,
 } from "catgpt-node";
@@ -70,6 +72,16 @@ export function show(event: Event): string {
   }
 }
 
+/** A message may hold pictures, and a model may show some. */
+export async function pictures(): Promise<void> {
+  await session.send(["What is this?", { type: "image", url: "https://example.org/cat.png", detail: "low" }]);
+  await session.edit(1, [Image.load("cat.png", { alt: "a cat" })]);
+  // @ts-expect-error: there is no such detail
+  await session.send([{ type: "image", url: "ref:1", detail: "most" }]);
+  same<Awaited<ReturnType<typeof engine.models>>, ModelInfo[]>(true);
+  new Engine({ cache: { ttlMs: 1 }, model: () => [{ part: { type: "chart", points: [1] } }, { part: Image.load("a.png") }] });
+}
+
 export const POST = async (request: Request): Promise<Response> => {
   try {
     return (await session.send(await request.text())).toResponse({ status: 200, keepAliveMs: 5_000 });
@@ -97,7 +109,7 @@ new Engine({ model: async ({ turn }) => turn ?? "none" });
 new Engine({ model: Scripted.reply("Hi"), memory: {} as Memory, windowMessages: 10 });
 new Scripted([{ text: "a" }, { gate: "g" }, { error: "unavailable" }, { delay_ms: 1 }, { hang: true }]);
 
-export const bytes = (reply: Reply): ReadableStream<Uint8Array> => reply.toSSEStream({ minIntervalMs: 10 });
+export const bytes = (reply: Reply): ReadableStream<Uint8Array> => reply.toByteStream({ minIntervalMs: 10 });
 
 // @ts-expect-error an owner is a string
 engine.user(undefined);

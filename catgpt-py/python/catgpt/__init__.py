@@ -10,15 +10,21 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import OnDrop, SendOptions
+from ._calls import Cache, Format, OnDrop, SendOptions
+from ._content import Content, Image
 from ._data import (
     Call,
     Change,
+    Check,
     CitationPart,
     Cursor,
+    Health,
     ImagePart,
     Message,
+    ModelInfo,
+    Metric,
     Part,
+    Point,
     PromptMessage,
     ReasoningPart,
     Request,
@@ -70,37 +76,49 @@ from ._events import (
 from ._hooks import Hook, Source, TurnAt
 from ._native import version as _version
 from ._persona import Example, Params, Persona
-from ._reply import Reply, Sending, Sse
+from ._process import EngineOptions
+from ._reply import Encoded, Reply, Sending
 
 __version__ = _version()
 
 __all__ = [
     "BusyError",
+    "Cache",
     "Call",
     "CatgptError",
     "Change",
     "ChatModel",
+    "Check",
     "CitationPart",
     "ClosedError",
     "ConflictError",
+    "Content",
     "ContextTooLongError",
     "Cursor",
     "Delta",
+    "Encoded",
     "Engine",
+    "EngineOptions",
     "Event",
     "Example",
     "Finished",
+    "Format",
+    "Health",
     "Hook",
+    "Image",
     "ImagePart",
     "InvalidInputError",
     "Memory",
     "Message",
+    "ModelInfo",
+    "Metric",
     "NotFoundError",
     "OnDrop",
     "Params",
     "Part",
     "PartAdded",
     "Persona",
+    "Point",
     "PromptMessage",
     "RateLimitedError",
     "LimitedError",
@@ -118,7 +136,6 @@ __all__ = [
     "SessionInfo",
     "SessionPage",
     "Source",
-    "Sse",
     "Started",
     "Status",
     "StoreError",

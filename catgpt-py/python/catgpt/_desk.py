@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, ClassVar, TypeAlias, TypedDict
 
 from . import _errors, _native
-from ._data import Call, Request, Usage
+from ._content import Image
+from ._data import Call, Part, Request, Usage
 from ._hooks import Hooks
 from ._hub import Hub
 
@@ -21,11 +22,13 @@ class Delta(TypedDict, total=False):
     text: str
     reasoning: str
     tool_call: Call
+    part: Part
+    """A picture, a citation, or a part of your own: `{"type": "chart", …}`."""
     usage: Mapping[str, int]
     finish: str
 
 
-Said: TypeAlias = str | Delta | Usage
+Said: TypeAlias = str | Image | Delta | Usage
 
 
 class ChatModel(ABC):
@@ -40,7 +43,7 @@ class ChatModel(ABC):
 
     @abstractmethod
     def stream(self, request: Request) -> AsyncIterator[Said] | Iterator[Said]:
-        """Yields what it says: text as `str`, other things as a `Delta`. Async, or a plain generator, which is run in a
+        """Yields what it says: text as `str`, a picture as an `Image`, other things as a `Delta`. Async, or a plain generator, which is run in a
         thread. A turn that is stopped cancels it."""
 
 
@@ -220,4 +223,6 @@ class _More:
 def _piece(said: Said) -> str:
     if isinstance(said, str):
         return json.dumps({"text": said})
+    if isinstance(said, Image):
+        return json.dumps({"part": said.to_dict()})
     return json.dumps({"usage": said.to_dict()} if isinstance(said, Usage) else said)

@@ -46,7 +46,8 @@ class Hook:
     """Seconds that one answer may take; `None`: as the core has it."""
 
     def before_prompt(self, at: TurnAt, branch: list[Message]) -> Any:
-        """Once a turn: gives a list of `Source`s, or `None`. The last message of the branch is the user's."""
+        """Once a turn: gives a list of `Source`s, or `None`. The last message of the branch is the user's, or the reply
+        that is to be gone on with."""
 
     def before_model(self, at: TurnAt, attempt: int, request: Request) -> Any:
         """Each time the model is asked, so again for each retry: gives the `Request` to be sent instead, or `None`. Its

@@ -1,7 +1,7 @@
 //! The arrows between the core's modules: who may use whom, and what the pure middle may not touch.
 //!
-//! `data ← seams ← persona, body, hooks ← prompt, turn, wire ← runner, reply ← session, user, engine ← bridge`: an arrow points
-//! at what is used.
+//! `data ← seams ← persona, body, hooks, observe ← prompt, turn, wire ← runner, reply ← session, user, engine ← bridge`:
+//! an arrow points at what is used.
 //! `model/*`, `memory/*` and `live/*` are leaves: they use data and their own seam, and nothing in the middle names
 //! them. A new file of the core gets its line in [`MODULES`] or [`UNDER_SEAMS`], and so its place in the picture.
 
@@ -36,7 +36,7 @@ enum Layer {
 use Layer::{Data, Form, Front, Handle, Kit, Pure, Run, Seam};
 
 /// The core's modules in the order of the picture.
-const MODULES: [(&str, Layer); 20] = [
+const MODULES: [(&str, Layer); 22] = [
     ("id", Data),
     ("error", Data),
     ("message", Data),
@@ -47,7 +47,9 @@ const MODULES: [(&str, Layer); 20] = [
     ("body", Form),
     ("persona", Form),
     ("hooks", Form),
+    ("observe", Form),
     ("prompt", Pure),
+    ("search", Pure),
     ("turn", Pure),
     ("wire", Pure),
     ("reply", Run),
@@ -62,7 +64,8 @@ const MODULES: [(&str, Layer); 20] = [
 /// What stands under a seam: a leaf, with the types that it gives to users, or (`None`) a part of the seam itself.
 type Under = (&'static str, &'static str, Option<&'static [&'static str]>);
 
-const UNDER_SEAMS: [Under; 24] = [
+const UNDER_SEAMS: [Under; 25] = [
+    ("model", "cached", Some(&["Cached"])),
     ("model", "retry", None),
     ("model", "decode", Some(&[])),
     ("model", "failure", Some(&[])),

@@ -79,6 +79,7 @@ fn lost() -> Error {
     super::fault::damaged("a schema without its version")
 }
 
-fn newest() -> i32 {
+/// The version that opening a store brings it to.
+pub(super) fn newest() -> i32 {
     MIGRATIONS.last().map_or(0, |step| step.version)
 }

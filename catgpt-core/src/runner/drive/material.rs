@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::Source;
 use crate::memory::Row;
 use crate::message::Message;
-use crate::model::{ModelRequest, Params, Secret};
+use crate::model::{ModelRequest, Params, PromptMessage, Secret};
 use crate::persona::Persona;
 use crate::prompt::Prompt;
 use crate::runner::Runner;
@@ -24,6 +24,8 @@ pub(super) struct Material {
     params: Params,
     model: Option<String>,
     credentials: Option<Secret>,
+    /// It was answered before, and another answer is wanted.
+    fresh: bool,
 }
 
 impl Material {
@@ -38,6 +40,7 @@ impl Material {
             params: options.params.clone(),
             model: options.model.clone(),
             credentials: options.credentials.clone(),
+            fresh: order.ask.content.is_none(),
         })
     }
 
@@ -63,6 +66,10 @@ impl Material {
         request.params = self.params.clone().over(&self.persona.params);
         request.model.clone_from(&self.model);
         request.credentials.clone_from(&self.credentials);
+        request.fresh = self.fresh;
+        if !runner.model.takes_images() {
+            request.messages.iter_mut().for_each(PromptMessage::hide_images);
+        }
         Ok(request)
     }
 }
