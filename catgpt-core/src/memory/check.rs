@@ -97,12 +97,6 @@ fn timed(window: Duration) -> Result<()> {
     }
 }
 
-/// The answer to what a backend lacks.
-#[cfg(feature = "postgres")]
-pub(super) fn unsupported() -> Error {
-    Error::new(ErrorKind::Unsupported, "this store cannot do that: use another one")
-}
-
 fn sized(bytes: &[u8]) -> Result<()> {
     if bytes.len() <= MAX_BODY {
         return Ok(());

@@ -159,7 +159,7 @@ async fn live(store: &Sqlite, owner: &Owner, mark: &str) {
             title: Some(format!("{n} {mark} title").into()),
             model: format!("{mark} model"),
             reserve: vec![counter],
-            ..say(&session, format!("{mark} said ").repeat(1 + n as usize * 5))
+            ..say(&session, format!("{mark} said ").repeat(1 + usize::try_from(n).unwrap() * 5))
         };
         let turn = begin.turn;
         started(store.begin_turn(owner, begin).await);
