@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use super::{Begin, Checkpoint, Finish, Imported, MAX_BODY, Op, Query, Row};
-#[cfg(feature = "postgres")]
-use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::id::Seq;
 use crate::message::Status;
