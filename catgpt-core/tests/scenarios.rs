@@ -1,8 +1,6 @@
 //! Plays `spec/scenarios` on each memory: a step is one call, what comes is compared as JSON. Its README has the rules.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on has failed, and says where")]
 
-#[path = "scenarios/hook.rs"]
-mod hook;
 #[path = "scenarios/kit.rs"]
 mod kit;
 

@@ -1,5 +1,7 @@
 //! What the runner of the scenarios stands on: their JSON, the comparison, the model that plays their scripts.
 
+mod hook;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use catgpt_core::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, from_value, json};
 
-use crate::hook::Described;
+use self::hook::Described;
 
 pub(crate) type Fields = Map<String, Value>;
 pub(crate) type Names = HashMap<String, Value>;
