@@ -11,6 +11,7 @@ export type * from "./data.js";
 export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest } from "./model.js";
 export type * from "./memory.js";
 export type { CallOptions, LongCallOptions, OnProgress, Progress } from "./options.js";
+export type { Hook, HookRequest, Source, TurnAt } from "./hooks.js";
 export type { ByteOptions, Format, PaceOptions, ServerResponseLike } from "./encoded.js";
 export { serveWebSocket, type ServeOptions, type WebSocketLike } from "./websocket.js";
 export {

@@ -26,7 +26,9 @@ from ._data import (
     Metric,
     Part,
     Point,
+    PromptMessage,
     ReasoningPart,
+    Request,
     Role,
     SessionInfo,
     SessionPage,
@@ -36,7 +38,7 @@ from ._data import (
     ToolResultPart,
     Usage,
 )
-from ._desk import ChatModel, Delta, Memory, PromptMessage, Request, Said
+from ._desk import ChatModel, Delta, Memory, Said
 from ._engine import Engine, Session, User
 from ._errors import (
     BusyError,
@@ -74,6 +76,7 @@ from ._events import (
 )
 from ._feed import Feed
 from ._found import Branch, News, Node, Piece, SearchHit, SearchPage
+from ._hooks import Hook, Source, TurnAt
 from ._native import version as _version
 from ._persona import Example, Params, Persona
 from ._process import EngineOptions
@@ -107,6 +110,7 @@ __all__ = [
     "Finished",
     "Format",
     "Health",
+    "Hook",
     "Image",
     "ImagePart",
     "InvalidInputError",
@@ -144,6 +148,7 @@ __all__ = [
     "Session",
     "SessionInfo",
     "SessionPage",
+    "Source",
     "Started",
     "Status",
     "StoreError",
@@ -158,6 +163,7 @@ __all__ = [
     "ToolResult",
     "ToolResultPart",
     "TruncatedError",
+    "TurnAt",
     "UnauthorizedError",
     "UnavailableError",
     "UnexpectedError",
