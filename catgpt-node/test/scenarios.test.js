@@ -1,18 +1,13 @@
 /** Plays `spec/scenarios` on each kind of store. A step is one call; the scenarios' README has the rules. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { CatgptError, Engine } from "catgpt-node";
 import { Scripted } from "catgpt-node/testing";
 import { described } from "./kit/hook.js";
 import { MapMemory } from "./kit/map-memory.js";
-
-const folder = new URL("../../spec/scenarios/", import.meta.url);
-const read = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8"));
-const camel = (name) => name.replace(/_./g, ([, letter]) => letter.toUpperCase());
-const says = (name, verb) => read(name).steps.some((step) => step.do === verb);
+import { folder, killed, made, read, same, says } from "./kit/scenario.js";
 
 class Player {
   constructor({ models, persona, hook, cache }, memory, { names, asked: before }) {
@@ -22,15 +17,8 @@ class Player {
     Object.assign(this, { names, model, open, engine: open(persona), replies: new Map() });
     this.asked = () => ({ messages: [], ...model.requests.at(-1), times: before + model.requests.length });
   }
-  same(want, got) {
-    if (want === "*") return got !== null && got !== undefined;
-    if (typeof want === "string" && want.startsWith("$")) return (this.names[want] ??= got) === got;
-    if (want === null || typeof want !== "object") return want === (got ?? null);
-    if (!got || typeof got !== "object" || (Array.isArray(want) && want.length !== got.length)) return false;
-    return Object.entries(want).every(([key, one]) => this.same(one, got[key]));
-  }
   check(want, got) {
-    assert.ok(this.same(want, got), `expected ${JSON.stringify(want)}\n     got ${JSON.stringify(got)}`);
+    assert.ok(same(this.names, want, got), `expected ${JSON.stringify(want)}\n     got ${JSON.stringify(got)}`);
   }
   async next(reply, want) {
     let { value: got } = await reply.next();
@@ -41,17 +29,13 @@ class Player {
     if (got?.type === "finished") assert.ok((await reply.next()).done, "nothing comes after the end");
     return got;
   }
-  async call(on, { call, with: given = [], options = {}, gives }) {
-    const spelled = Object.fromEntries(Object.entries(options).map(([name, value]) => [camel(name), value]));
-    const got = await on[camel(call)](...given, spelled);
-    if (gives !== undefined) this.check(gives, got);
-  }
   async step({ do: verb, error = null, owner = "alice", session: id = "chat", reply = "reply", turn: name, ...step }) {
     const { text, content = text, models, seq, from, gate, events, messages, times, persona, key, busy, ...more } = step;
     const { after, news, call, with: given, options, gives, ...unknown } = more;
     const [user, session] = [this.engine.user(owner), this.engine.user(owner).session(id)];
     const turn = name && (this.names[name] ?? assert.fail(`no ${name}`));
     assert.deepEqual(unknown, {}, "unknown fields");
+    const answer = (got) => gives === undefined || this.check(gives, got);
     const keep = async (made) => this.replies.set(reply, await made);
     const verbs = {
       send: () => keep(session.send(content, { key, busy })),
@@ -70,11 +54,12 @@ class Player {
       },
       history: async () => this.check(messages, await session.history({ last: 100 })),
       tree: async () => this.check(messages, await session.tree({ limit: 100 })),
-      session: () => this.call(session, step),
-      user: () => this.call(user, step),
+      session: async () => answer(await made(session, call, given, options)),
+      user: async () => answer(await made(user, call, given, options)),
       news: async () => {
-        await using feed = user.feed({ after });
+        const feed = user.feed({ after });
         for (const want of news) this.check(want, (await feed.next()).value);
+        await feed.return();
       },
       models: async () => this.check(models, await this.engine.models()),
       asked: async () => this.check({ times, messages: messages ?? "*" }, this.asked()),
@@ -84,13 +69,6 @@ class Player {
     if (failure !== null && !(failure instanceof CatgptError)) throw failure;
     this.check(error, JSON.parse(JSON.stringify(failure)));
   }
-}
-
-/** Plays what comes before a crash in a process that then kills itself. */
-function killed(name, memory) {
-  const { stdout, stderr, signal } = spawnSync(process.execPath, [process.argv[1], name, memory], { encoding: "utf8" });
-  assert.equal(signal, "SIGKILL", stderr);
-  return JSON.parse(stdout);
 }
 
 async function play(name, memory, child) {

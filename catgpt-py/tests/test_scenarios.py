@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +13,8 @@ from catgpt.testing import Scripted
 
 from .dict_memory import DictMemory
 from .helpers import Described
+from .scenario_kit import CASES, plain, same
 
-FILES = sorted((Path(__file__).parents[2] / "spec" / "scenarios").glob("*.json"))
-
-
-def same(names: dict[str, Any], want: Any, got: Any) -> bool:
-    match want:
-        case "*":
-            return got is not None
-        case str() if want.startswith("$"):
-            return bool(names.setdefault(want, got) == got)
-        case dict():
-            return isinstance(got, dict) and all(same(names, value, got.get(key)) for key, value in want.items())
-        case list():
-            return isinstance(got, list) and len(want) == len(got) and all(same(names, *pair) for pair in zip(want, got))
-    return bool(want == got)
-
-
-def plain(data: Any) -> Any:
-    """The JSON form of what a call gave; of a session that is its id."""
-
-    def form(one: Any) -> Any:
-        return one.to_dict() if hasattr(one, "to_dict") else asdict(one) if is_dataclass(one) else {"id": one.id}
-
-    return json.loads(json.dumps(data, default=form))
 
 
 class World:
@@ -73,7 +50,8 @@ class World:
             case "open":
                 assert self.model.open(it["gate"])
             case "history" | "tree":
-                self.check(it["messages"], plain(await (chat.history(100) if do == "history" else chat.tree(0, 100))))
+                found = plain(await (chat.history(100) if do == "history" else chat.tree(0, 100)))
+                self.check(it["messages"], found)
             case "models":
                 self.check(it["models"], plain(await self.engine.models()))
             case "session" | "user":
@@ -112,11 +90,9 @@ class World:
         await self.engine.close()
 
 
-@pytest.mark.parametrize("store", ["memory", "sqlite", "python"])
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(("file", "store"), CASES, ids=lambda it: getattr(it, "stem", it))
 def test_scenario(file: Path, store: str, tmp_path: Path) -> None:
     scenario = json.loads(file.read_text())
     lasting = store == "sqlite" or {"crash", "reopen"} & {step["do"] for step in scenario["steps"]}
-    own = store == "python" and not scenario.get("built_in")
     url = f"sqlite:{tmp_path}/chat.db" if lasting else "memory:"
-    asyncio.run(World(scenario, DictMemory() if own else url).play(scenario["steps"]))
+    asyncio.run(World(scenario, DictMemory() if store == "python" else url).play(scenario["steps"]))
