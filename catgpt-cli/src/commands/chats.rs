@@ -1,5 +1,10 @@
 //! `catgpt chats`: what there is, and what was said.
 
+mod organize;
+mod search;
+mod tree;
+mod watch;
+
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use catgpt_core::{Engine, Error, ErrorKind, Message, Offline, Part, Role, SessionInfo, Status, User};
@@ -8,14 +13,44 @@ use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
 
 use super::block_on;
-use crate::args::{ChatsAction, Common, List, Show, Which};
+use crate::args::{ChatsAction, Common, Erase, List, Show, Which};
 use crate::config::Store;
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
 use crate::refs::{self, Chats};
 use crate::render::{picture, visible};
+use organize::Mark;
 
 pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failure> {
+    let notes = Notes::new(common);
+    with_store(common, async |user, out| match action {
+        ChatsAction::List(options) => list(user, &options, out, notes).await,
+        ChatsAction::Show(options) => show(user, &options, out).await,
+        ChatsAction::Search(options) => search::search(user, &options, out, notes).await,
+        ChatsAction::Rename(options) => organize::rename(user, &options).await,
+        ChatsAction::Pin(these) => organize::mark(user, &these, Mark::Pinned(true)).await,
+        ChatsAction::Unpin(these) => organize::mark(user, &these, Mark::Pinned(false)).await,
+        ChatsAction::Archive(these) => organize::mark(user, &these, Mark::Archived(true)).await,
+        ChatsAction::Unarchive(these) => organize::mark(user, &these, Mark::Archived(false)).await,
+        ChatsAction::Delete(options) => organize::delete(user, &options, notes).await,
+        ChatsAction::Branches(options) => tree::branches(user, &options, out).await,
+        ChatsAction::Select(options) => tree::select(user, &options).await,
+        ChatsAction::Fork(options) => tree::fork(user, &options, out).await,
+        ChatsAction::Watch(options) => watch::watch(user, &options, out).await,
+    })
+}
+
+/// `catgpt erase`.
+pub(crate) fn erase(options: &Erase, common: &Common) -> Result<Exit, Failure> {
+    let notes = Notes::new(common);
+    with_store(common, async |user, _| organize::erase(user, options, notes).await)
+}
+
+/// Does it with the store opened, what dead processes left behind told as it is, and stdout at hand.
+fn with_store(
+    common: &Common,
+    work: impl AsyncFnOnce(&User, &mut Out) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
     let store = Store::choose(common)?;
     block_on(async {
@@ -25,13 +60,10 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
             notes.detail(error);
         }
         let mut out = Out { to: BufWriter::new(io::stdout()), terminal: io::stdout().is_terminal() };
-        match action {
-            ChatsAction::List(options) => list(&engine.local(), &options, &mut out, notes).await?,
-            ChatsAction::Show(options) => show(&engine.local(), &options, &mut out).await?,
-        }
+        let exit = work(&engine.local(), &mut out).await?;
         out.to.flush()?;
         engine.close(std::time::Duration::ZERO).await?;
-        Ok(Exit::Ok)
+        Ok(exit)
     })
 }
 
@@ -56,8 +88,8 @@ impl Out {
     }
 }
 
-async fn list(user: &User, options: &List, out: &mut Out, notes: Notes) -> Result<(), Failure> {
-    let mut chats = Chats::new(user);
+async fn list(user: &User, options: &List, out: &mut Out, notes: Notes) -> Result<Exit, Failure> {
+    let mut chats = Chats::new(user, options.archived);
     let mut rows = Vec::new();
     while rows.len() < options.limit.map_or(usize::MAX, |limit| limit as usize) {
         let Some(info) = chats.next().await? else { break };
@@ -69,12 +101,12 @@ async fn list(user: &User, options: &List, out: &mut Out, notes: Notes) -> Resul
         rows.push(info);
     }
     if rows.is_empty() {
-        notes.say("there are no chats yet");
+        notes.say(if options.archived { "no chat is put away" } else { "there are no chats yet" });
     }
     if out.terminal && !options.json {
         table(&rows.iter().map(|info| columns(info, true)).collect::<Vec<_>>(), &mut out.to)?;
     }
-    Ok(())
+    Ok(Exit::Ok)
 }
 
 /// Name, time, number of messages, title; on a terminal for people, else for programs.
@@ -82,7 +114,10 @@ fn columns(info: &SessionInfo, terminal: bool) -> [String; 4] {
     let id = info.id.as_str();
     let title: String = info.title.as_deref().unwrap_or_default().replace(char::is_control, " ");
     match terminal {
-        true => [refs::short(id).to_owned(), local(info.updated_ms), info.messages.to_string(), title],
+        true => {
+            let mark = if info.pinned { "* " } else { "" };
+            [format!("{mark}{}", refs::short(id)), local(info.updated_ms), info.messages.to_string(), title]
+        }
         false => [id.to_owned(), utc(info.updated_ms), info.messages.to_string(), title],
     }
 }
@@ -97,7 +132,7 @@ fn table(rows: &[[String; 4]], out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-async fn show(user: &User, options: &Show, out: &mut Out) -> Result<(), Failure> {
+async fn show(user: &User, options: &Show, out: &mut Out) -> Result<Exit, Failure> {
     let session = refs::find(user, &options.chat).await?;
     let history = session.history(u32::MAX).await?;
     let messages = match options.message {
@@ -120,7 +155,7 @@ async fn show(user: &User, options: &Show, out: &mut Out) -> Result<(), Failure>
             }
         }
     }
-    Ok(())
+    Ok(Exit::Ok)
 }
 
 /// A message of any branch.
