@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-pub(crate) use organize::{Branches, Delete, Erase, Fork, Rename, Search, Select, These, Watch};
+pub(crate) use organize::{Branches, Delete, Fork, Rename, Search, Select, These, Watch};
 
 /// Chat with a model from the shell. Every chat is remembered.
 #[derive(Debug, Parser)]
@@ -61,8 +61,6 @@ pub(crate) enum Command {
     Chats(Chats),
     /// List the models that can be chosen with --model
     Models(Models),
-    /// Delete all chats, and whatever else is kept
-    Erase(Erase),
     /// Show which model, store and files are used, and whether they work
     Doctor,
 }

@@ -6,7 +6,7 @@ mod doctor;
 mod models;
 
 pub(crate) use ask::ask;
-pub(crate) use chats::{chats, erase};
+pub(crate) use chats::chats;
 pub(crate) use doctor::doctor;
 pub(crate) use models::models;
 

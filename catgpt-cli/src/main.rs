@@ -40,7 +40,6 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::Ask(ask)) => commands::ask(ask, &common),
         Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
         Some(Command::Models(options)) => commands::models(&options, &common),
-        Some(Command::Erase(options)) => commands::erase(&options, &common),
         Some(Command::Doctor) => commands::doctor(&common),
     }
 }

@@ -35,11 +35,14 @@ pub(crate) struct These {
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
     /// Which chats: names, ids' beginnings, @ or @N
-    #[arg(value_name = "CHAT", required_unless_present = "empty")]
+    #[arg(value_name = "CHAT", required_unless_present_any = ["empty", "all"])]
     pub(crate) chats: Vec<String>,
     /// Those in which nothing was ever said
-    #[arg(long, conflicts_with = "chats")]
+    #[arg(long, conflicts_with_all = ["chats", "all"])]
     pub(crate) empty: bool,
+    /// All of them, and whatever else is kept of you
+    #[arg(long, conflicts_with = "chats")]
+    pub(crate) all: bool,
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -86,11 +89,4 @@ pub(crate) struct Watch {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Erase {
-    /// Do not ask
-    #[arg(short, long)]
-    pub(crate) yes: bool,
 }

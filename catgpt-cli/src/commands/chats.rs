@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
 
 use super::block_on;
-use crate::args::{ChatsAction, Common, Erase, List, Show, Which};
+use crate::args::{ChatsAction, Common, List, Show, Which};
 use crate::config::Store;
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
@@ -23,7 +23,7 @@ use organize::Mark;
 
 pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
-    with_store(common, async |user, out| match action {
+    with_store(common, notes, async |user, out| match action {
         ChatsAction::List(options) => list(user, &options, out, notes).await,
         ChatsAction::Show(options) => show(user, &options, out).await,
         ChatsAction::Search(options) => search::search(user, &options, out, notes).await,
@@ -40,18 +40,12 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
     })
 }
 
-/// `catgpt erase`.
-pub(crate) fn erase(options: &Erase, common: &Common) -> Result<Exit, Failure> {
-    let notes = Notes::new(common);
-    with_store(common, async |user, _| organize::erase(user, options, notes).await)
-}
-
 /// Does it with the store opened, what dead processes left behind told as it is, and stdout at hand.
 fn with_store(
     common: &Common,
+    notes: Notes,
     work: impl AsyncFnOnce(&User, &mut Out) -> Result<Exit, Failure>,
 ) -> Result<Exit, Failure> {
-    let notes = Notes::new(common);
     let store = Store::choose(common)?;
     block_on(async {
         let engine = Engine::builder().model(Offline::new()).memory(store.open().await?).build();

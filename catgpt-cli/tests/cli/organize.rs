@@ -79,8 +79,9 @@ fn what_cannot_be_undone_is_asked_for() {
     home.run(&["chats", "delete", "none", "--yes"]).expect(3);
     home.run(&["chats", "delete"]).expect(2);
 
-    assert_eq!(home.run(&["erase"]).expect(2).text(), "");
-    assert_eq!(home.run(&["erase", "--yes"]).expect(0).err, "catgpt: deleted 2 chats\n");
+    home.run(&["chats", "delete", "--all", "b"]).expect(2);
+    assert_eq!(home.run(&["chats", "delete", "--all"]).expect(2).text(), "");
+    assert_eq!(home.run(&["chats", "delete", "--all", "--yes"]).expect(0).err, "catgpt: deleted 2 chats\n");
     assert_eq!(home.run(&["chats"]).expect(0).err, "catgpt: there are no chats yet\n");
     let bytes = std::fs::read(home.db()).unwrap();
     assert!(!bytes.windows(7).any(|window| window == b"hi from"), "no word of it is left in the file");

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use catgpt_core::{Session, SessionId, User};
 
-use crate::args::{Delete, Erase, Rename, These};
+use crate::args::{Delete, Rename, These};
 use crate::exit::{Exit, Failure, invalid};
 use crate::notes::Notes;
 use crate::refs::{self, short};
@@ -38,6 +38,9 @@ pub(super) async fn delete(user: &User, options: &Delete, notes: Notes) -> Resul
         notes.say(format_args!("deleted {}", chats(deleted)));
         return Ok(Exit::Ok);
     }
+    if options.all {
+        return erase(user, options.yes, notes).await;
+    }
     let sessions = found(user, &options.chats).await?;
     let ids: Vec<SessionId> = sessions.iter().map(|session| session.id().clone()).collect();
     let names: Vec<_> = ids.iter().map(|id| short(id.as_str()).escape_debug().to_string()).collect();
@@ -49,8 +52,8 @@ pub(super) async fn delete(user: &User, options: &Delete, notes: Notes) -> Resul
     Ok(Exit::Ok)
 }
 
-pub(super) async fn erase(user: &User, options: &Erase, notes: Notes) -> Result<Exit, Failure> {
-    if !agreed(options.yes, "delete all chats, and whatever else is kept of you here")? {
+async fn erase(user: &User, yes: bool, notes: Notes) -> Result<Exit, Failure> {
+    if !agreed(yes, "delete all chats, and whatever else is kept of you here")? {
         return Ok(Exit::Failed);
     }
     let gone = user.erase(|gone| notes.detail(format_args!("{} so far", chats(gone)))).await?;
