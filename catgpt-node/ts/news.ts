@@ -107,9 +107,9 @@ export class Feed implements AsyncIterableIterator<News, undefined> {
   /** One page; `undefined` when it is over. An error ends it. */
   async #look<T>(how: object): Promise<T | undefined> {
     if (this.#waiting) throw new InvalidInputError("this feed has a reader; open one more for another");
+    if (this.#gone.signal.aborted) return this.#ended();
     this.#waiting = true;
     try {
-      if (this.#gone.signal.aborted) return this.#ended();
       return await this.#scope.data<T>({ do: "news", after: this.#after, ...how }, this.#gone.signal);
     } catch (error) {
       if (this.#gone.signal.aborted) return this.#ended();

@@ -35,6 +35,8 @@ def plain(data: Any) -> Any:
     """The JSON form of what a call gave; of a session that is its id."""
 
     def form(one: Any) -> Any:
-        return one.to_dict() if hasattr(one, "to_dict") else asdict(one) if is_dataclass(one) else {"id": one.id}
+        if is_dataclass(one) and not isinstance(one, type) and not hasattr(one, "to_dict"):
+            return asdict(one)
+        return one.to_dict() if hasattr(one, "to_dict") else {"id": one.id}
 
     return json.loads(json.dumps(data, default=form))

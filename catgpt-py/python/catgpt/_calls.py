@@ -208,17 +208,29 @@ def create(at: At, given: NewSession) -> Ask[SessionInfo]:
 
 def outline(at: At) -> Ask[list[Node]]:
     """All messages without their words."""
-    return Ask(at.call("outline"), lambda rows: [Node(**row) for row in rows])
+
+    def nodes(rows: list[dict[str, Any]]) -> list[Node]:
+        return [Node(**row) for row in rows]
+
+    return Ask(at.call("outline"), nodes)
 
 
 def branches(at: At) -> Ask[list[Branch]]:
     """The branches of a session."""
-    return Ask(at.call("branches"), lambda rows: [Branch(**row) for row in rows])
+
+    def found(rows: list[dict[str, Any]]) -> list[Branch]:
+        return [Branch(**row) for row in rows]
+
+    return Ask(at.call("branches"), found)
 
 
 def fork(at: At, id: str | None, upto: int | None) -> Ask[At]:
     """Copies a branch; gives where the copy is."""
-    return Ask(at.call("fork", into=id, upto=upto), lambda copy: At(at.owner, copy))
+
+    def place(copy: str) -> At:
+        return At(at.owner, copy)
+
+    return Ask(at.call("fork", into=id, upto=upto), place)
 
 
 def count(at: At, name: str, **fields: Any) -> Ask[int]:

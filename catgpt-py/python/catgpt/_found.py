@@ -50,7 +50,8 @@ class News:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> News:
         """From its JSON form."""
-        return cls(**{**data, "info": _info(data["info"])})
+        info: dict[str, Any] = {"info": _info(data["info"])}
+        return cls(**(data | info))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,9 @@ class SearchHit:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> SearchHit:
         """From its JSON form."""
-        pieces = [Piece(**piece) for piece in data["snippet"]]
-        return cls(**{**data, "session": SessionInfo.from_dict(data["session"]), "snippet": pieces})
+        snippet = [Piece(**piece) for piece in data["snippet"]]
+        more: dict[str, Any] = {"session": SessionInfo.from_dict(data["session"]), "snippet": snippet}
+        return cls(**(data | more))
 
 
 @dataclass(frozen=True, slots=True)
