@@ -10,7 +10,7 @@ use crate::model::{ModelRequest, PromptMessage};
 use crate::persona::Persona;
 
 pub use tokens::{Estimate, TokenCounter};
-pub(crate) use tokens::{Measured, content_tokens};
+pub(crate) use tokens::{Measured, answer_tokens, content_tokens};
 
 /// What a model is told that is to go on with its own reply.
 const GO_ON: &str = "Go on exactly where your last message ends, in the same form. Do not repeat any of it.";

@@ -8,6 +8,7 @@ mod follow;
 pub(crate) mod guard;
 mod health;
 mod index;
+pub(crate) mod limits;
 mod observed;
 mod publish;
 
@@ -54,6 +55,7 @@ pub(crate) struct Runner {
     pub(crate) search: bool,
     pub(crate) meter: Arc<Meter>,
     pub(crate) record_content: bool,
+    pub(crate) policy: limits::Policy,
     pub(crate) turns: Mutex<Turns>,
     pub(crate) changed: Notify,
     pub(crate) queues: begin::Queues,
