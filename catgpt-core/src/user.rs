@@ -115,6 +115,34 @@ impl User {
     /// [`wire::ui_message_stream`](crate::wire::ui_message_stream) reads it. `with` adds what the application decides:
     /// the model, the persona, what happens when the session is busy. A command that has no events gives `None`.
     ///
+    /// ```
+    /// use catgpt_core::wire::{Encoding, Format, ui_message_stream, ws};
+    /// use catgpt_core::{Result, User};
+    /// use futures_util::StreamExt;
+    /// use futures_util::stream::BoxStream;
+    ///
+    /// /// A request of the AI SDK's `useChat`; the headers are `Format::UiMessageStream.headers()`.
+    /// async fn chat(user: &User, body: &str) -> Result<Option<BoxStream<'static, Vec<u8>>>> {
+    ///     let reply = user.perform(ui_message_stream::command(body)?, |send| send.model("gpt-4o-mini")).await?;
+    ///     Ok(reply.map(|reply| reply.into_bytes(Format::UiMessageStream)))
+    /// }
+    ///
+    /// /// A frame of a web socket; `write` gets the frames of the answer. Each is a task of its own, so they may overlap.
+    /// async fn frame(user: &User, frame: &str, mut write: impl FnMut(Vec<u8>)) {
+    ///     let (request, command) = ws::parse(frame);
+    ///     match async { user.perform(command?, |send| send).await }.await {
+    ///         Ok(Some(reply)) => {
+    ///             let mut frames = reply.into_bytes(Encoding { request, ..Format::Ws.into() });
+    ///             while let Some(frame) = frames.next().await {
+    ///                 write(frame);
+    ///             }
+    ///         }
+    ///         Ok(None) => write(ws::done(request.as_deref()).into()),
+    ///         Err(error) => write(ws::error(request.as_deref(), &error.info()).into()),
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// Those of the method of the command's name.
     pub async fn perform(&self, command: Command, with: impl FnOnce(Send) -> Send) -> Result<Option<Reply>> {

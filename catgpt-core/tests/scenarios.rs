@@ -93,6 +93,7 @@ async fn ask(verb: &str, user: &User, session: &Session, names: &Names, step: &m
         "edit" => session.edit(take(step, "seq"), content(step)),
         "regenerate" => session.regenerate(take::<Option<u64>>(step, "seq")),
         "attach" => return user.attach(named(names, step), take(step, "from")).await,
+        "resume" => return Ok(session.resume().await?.expect("a turn runs here")),
         _ => panic!("unknown: {verb}"),
     };
     let send = take::<Option<String>>(step, "key").into_iter().fold(send, Send::key);

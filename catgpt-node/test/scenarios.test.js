@@ -48,6 +48,7 @@ class Player {
       send: () => keep(session.send(content, { key, busy })),
       edit: () => keep(session.edit(seq, content)),
       regenerate: () => keep(session.regenerate(seq)),
+      resume: () => keep(session.resume()),
       attach: () => keep(user.attach(turn, from)),
       cancel: () => user.cancel(turn),
       drop: () => this.replies.get(reply).return(),

@@ -20,7 +20,7 @@ export type ModelEvent =
   | { reasoning: string }
   | { tool_call: ToolCall }
   /** A picture, a citation, or a part of your own. */
-  | { part: Part | { type: string } }
+  | { part: Part | { type: string; [field: string]: unknown } }
   | { usage: Usage }
   | { finish: FinishReason };
 

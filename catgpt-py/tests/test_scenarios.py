@@ -33,8 +33,7 @@ def same(names: dict[str, Any], want: Any, got: Any) -> bool:
 class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
         self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
-        self.cache = scenario.get("cache")
-        self.replies, self.names = dict[str, Reply](), dict[str, Any]()
+        self.replies, self.names, self.cache = dict[str, Reply](), dict[str, Any](), scenario.get("cache")
         self.open(self.persona)
 
     def open(self, persona: dict[str, Any] | None) -> None:
@@ -48,7 +47,7 @@ class World:
         user, turn = self.engine.user(owner), self.names.get(it.get("turn", ""), "")
         chat = user.session(session)
         match do:
-            case "send" | "edit" | "regenerate":
+            case "send" | "edit" | "regenerate" | "resume":
                 words = [it.pop(name) for name in ("seq", "text", "content") if name in it]
                 self.replies[reply] = await getattr(chat, do)(*words, **it)
             case "attach":

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{Begin, Checkpoint, Finish, Imported, MAX_BODY, Op, Query, Row};
-use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "postgres")]
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
 use crate::id::Seq;
 use crate::message::Status;
 
@@ -96,6 +98,7 @@ fn timed(window: Duration) -> Result<()> {
 }
 
 /// The answer to what a backend lacks.
+#[cfg(feature = "postgres")]
 pub(super) fn unsupported() -> Error {
     Error::new(ErrorKind::Unsupported, "this store cannot do that: use another one")
 }

@@ -143,7 +143,7 @@ mod tests {
 
     fn refusal(frame: &str) -> (Option<String>, ErrorKind) {
         let (request, command) = parse(frame);
-        (request, command.err().expect("refused").kind())
+        (request, command.expect_err("refused").kind())
     }
 
     #[test]

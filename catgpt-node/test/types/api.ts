@@ -4,6 +4,7 @@ import {
   CatgptError,
   Engine,
   ERRORS,
+  Image,
   Persona,
   errorResponse,
   type ChatModel,
@@ -12,6 +13,7 @@ import {
   type Finished,
   type Memory,
   type Message,
+  type ModelInfo,
   type ModelRequest,
   type Reply,
 } from "catgpt-node";
@@ -59,6 +61,16 @@ export function show(event: Event): string {
     default:
       return event satisfies never;
   }
+}
+
+/** A message may hold pictures, and a model may show some. */
+export async function pictures(): Promise<void> {
+  await session.send(["What is this?", { type: "image", url: "https://example.org/cat.png", detail: "low" }]);
+  await session.edit(1, [Image.load("cat.png", { alt: "a cat" })]);
+  // @ts-expect-error: there is no such detail
+  await session.send([{ type: "image", url: "ref:1", detail: "most" }]);
+  same<Awaited<ReturnType<typeof engine.models>>, ModelInfo[]>(true);
+  new Engine({ cache: { ttlMs: 1 }, model: () => [{ part: { type: "chart", points: [1] } }, { part: Image.load("a.png") }] });
 }
 
 export const POST = async (request: Request): Promise<Response> => {

@@ -29,12 +29,12 @@ class Image:
     @classmethod
     def from_bytes(cls, data: bytes, *, alt: str | None = None) -> Image:
         """A picture that travels in the message: PNG, JPEG, GIF or WebP, told by its first bytes."""
-        return cls(**{**json.loads(_native.image(data)), "alt": alt})
+        return cls(**json.loads(_native.image(data)), alt=alt)
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, alt: str | None = None) -> Image:
         """The same from a file."""
-        return cls(**{**json.loads(_native.image_from_file(path)), "alt": alt})
+        return cls(**json.loads(_native.image_from_file(path)), alt=alt)
 
     def to_dict(self) -> dict[str, Any]:
         """The part of a message that it is."""

@@ -2,7 +2,7 @@
 from os import PathLike
 from typing import Any, Final, Literal, SupportsIndex, final
 
-__all__ = ["Desk", "Engine", "FakeServer", "Hub", "Log", "Play", "Reasoning", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "formats", "kinds", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "session", "shutdown", "version"]
+__all__ = ["Desk", "Engine", "FakeServer", "Hub", "Log", "Play", "Reasoning", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "formats", "image", "image_from_file", "kinds", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "session", "shutdown", "version"]
 
 @final
 class Desk:
@@ -283,6 +283,16 @@ def forked() -> None:
 def formats() -> list[tuple[str, list[tuple[str, str]]]]:
     """
     Every format a reply can be sent in, with the headers of its response.
+    """
+
+def image(data: bytes) -> str:
+    """
+    A picture of these bytes, as JSON.
+    """
+
+def image_from_file(path: str | PathLike[str]) -> str:
+    """
+    A picture from its file, as JSON.
     """
 
 def kinds() -> list[tuple[str, bool, int]]:
