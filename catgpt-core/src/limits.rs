@@ -261,7 +261,7 @@ mod tests {
         let by = |usage, cost| settle(&all, &usage, cost).iter().map(|settle| settle.by).collect::<Vec<_>>();
         assert_eq!(by(usage(60, 10), Some(25)), [-30, -15]);
         assert_eq!(by(usage(90, 30), Some(70)), [20, 30]);
-        assert_eq!(by(usage(60, 40), Some(40)), []);
+        assert!(by(usage(60, 40), Some(40)).is_empty());
         assert_eq!(by(usage(0, 0), None), [-100], "who knows no prices leaves the cost reserved");
         assert_eq!(settle(&[reserved(Unit::Tokens, 0)], &usage(u64::MAX, 1), None)[0].by, i64::MAX);
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from catgpt import CatgptError, Engine, Persona, Reply, _native
+from catgpt import CatgptError, Engine, Limit, Persona, Reply, _native
 from catgpt.testing import Scripted
 
 from .dict_memory import DictMemory
@@ -38,7 +38,7 @@ class World:
 
     def open(self, persona: dict[str, Any] | None) -> None:
         who = Persona(**persona) if persona else None
-        self.engine = Engine(model=self.model, memory=self.store, persona=who, retry_base=0, lease=2, cache=self.cache)
+        self.engine = Engine(model=self.model, memory=self.store, persona=who, retry_base=0, lease=2, **self.more)
 
     def check(self, want: Any, got: Any) -> None:
         assert same(self.names, want, got), f"want {want}\n got {got}"
@@ -66,6 +66,11 @@ class World:
                 self.check(it["messages"], [message.to_dict() for message in found])
             case "models":
                 self.check(it["models"], [asdict(model) for model in await self.engine.models()])
+            case "usage":
+                self.check(it["usage"], [asdict(line) for line in await user.usage(it.get("by"))])
+            case "limits":
+                found = await user.limits(limit_keys=it.get("limit_keys"))
+                self.check(it["limits"], [asdict(state) for state in found])
             case "asked":
                 asked = self.model.requests
                 self.check(it, {"times": len(asked), "messages": asked[-1]["messages"]})

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use catgpt_core::limits::LimitKeys;
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::{
-    Cached, ChatModel, Content, Engine, Memory, ModelEvent, Part, Persona, PromptMessage, Reply, RetryPolicy, Scripted,
-    TurnId,
+    Cached, ChatModel, Content, Engine, EngineBuilder, Limit, Memory, ModelEvent, Part, Persona, Prices, PromptMessage,
+    Reply, RetryPolicy, Scripted, TurnId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, from_value, json};
@@ -67,10 +68,24 @@ pub(crate) async fn expect(names: &mut Names, reply: &mut Reply, events: Vec<Val
     }
 }
 
+/// What the scenario's engines allow, and what models cost there.
+pub(crate) type Policy = (Option<Prices>, Option<Vec<Limit>>);
+
+pub(crate) fn policy(scenario: &mut Fields) -> Policy {
+    (take(scenario, "prices"), take(scenario, "limits"))
+}
+
 /// An engine that does not pause between tries, and whose dead are found soon.
-pub(crate) fn open(model: &Arc<dyn ChatModel>, memory: &Arc<dyn Memory>, persona: Option<Persona>) -> Engine {
+pub(crate) fn open(
+    model: &Arc<dyn ChatModel>,
+    memory: &Arc<dyn Memory>,
+    persona: Option<Persona>,
+    (prices, limits): &Policy,
+) -> Engine {
     let retry = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
     let engine = Engine::builder().model(Arc::clone(model)).memory(Arc::clone(memory)).retry(retry);
+    let engine = limits.iter().flatten().cloned().fold(engine, EngineBuilder::limit);
+    let engine = prices.iter().cloned().fold(engine, EngineBuilder::prices);
     engine.persona(persona.unwrap_or_else(Persona::plain)).lease(Duration::from_secs(2)).build()
 }
 
@@ -88,6 +103,11 @@ pub(crate) fn cached(model: &Scripted, cache: Option<Fields>) -> Arc<dyn ChatMod
     let bytes: Option<usize> = take(&mut cache, "bytes");
     assert!(cache.is_empty(), "unknown: {cache:?}");
     Arc::new(bytes.into_iter().fold(Cached::new(model.clone()), Cached::bytes))
+}
+
+/// The keys by which limits count.
+pub(crate) fn keys(step: &mut Fields) -> LimitKeys {
+    take::<Option<_>>(step, "limit_keys").unwrap_or_default()
 }
 
 /// What is said: a text, or texts and parts.

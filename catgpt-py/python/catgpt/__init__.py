@@ -71,6 +71,7 @@ from ._events import (
     ToolResult,
     event_from_dict,
 )
+from ._limits import GroupBy, Limit, LimitState, Price, Spent
 from ._native import version as _version
 from ._persona import Example, Params, Persona
 from ._process import EngineOptions
@@ -100,10 +101,13 @@ __all__ = [
     "Example",
     "Finished",
     "Format",
+    "GroupBy",
     "Image",
     "Health",
     "ImagePart",
     "InvalidInputError",
+    "Limit",
+    "LimitState",
     "Memory",
     "Message",
     "ModelInfo",
@@ -115,6 +119,7 @@ __all__ = [
     "PartAdded",
     "Persona",
     "Point",
+    "Price",
     "PromptMessage",
     "RateLimitedError",
     "LimitedError",
@@ -131,6 +136,7 @@ __all__ = [
     "Session",
     "SessionInfo",
     "SessionPage",
+    "Spent",
     "Started",
     "Status",
     "StoreError",

@@ -211,6 +211,7 @@ fn a_stored_message_is_what_its_stream_made() {
         model: Some("m".into()),
         finish_reason: None,
         usage: None,
+        cost: None,
         error: None,
         created_ms: 5,
     };
