@@ -100,7 +100,8 @@ else {
     const sqlite = mkdtempSync(`${tmpdir()}/catgpt-`);
     test.after(() => rmSync(sqlite, { recursive: true }));
     test(`${name} on SQLite`, { timeout: 60_000 }, () => play(name, `sqlite:${sqlite}/chat.db`));
-    if (!says(name, "crash")) test(`${name} on a Map`, { timeout: 60_000 }, () => play(name, new MapMemory()));
+    // Our store in JavaScript keeps no ledger and counts nothing.
+    if (!says(name, "crash") && !read(name).limits) test(`${name} on a Map`, { timeout: 60_000 }, () => play(name, new MapMemory()));
     if (!says(name, "crash") && !says(name, "reopen")) test(`${name} in memory`, { timeout: 60_000 }, () => play(name, "memory:"));
   }
 }

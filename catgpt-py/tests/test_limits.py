@@ -1,0 +1,69 @@
+"""Limits, prices and the ledger, as Python has them."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from catgpt import Engine, InvalidInputError, Limit, LimitedError, sync
+from catgpt.testing import Scripted
+
+from .helpers import run
+
+AGE = 100 * 365 * 86_400
+"""So many seconds that no test sees two windows."""
+
+
+def hundred() -> Scripted:
+    return Scripted(["ok", {"usage": {"input_tokens": 90, "output_tokens": 10}}, {"finish": "stop"}])
+
+
+@run
+async def test_a_refusal_says_what_and_when() -> None:
+    prices = {"scripted*": {"input": 1, "output": 10.0}}
+    limits = [Limit("quota", "tokens", 100, window=AGE)]
+    async with Engine(model=hundred(), memory="memory:", prices=prices, limits=limits) as engine:
+        user = engine.user("alice")
+        reply = await user.session("a").send("Hi")
+        assert (await reply.result()).cost == 190
+        with pytest.raises(LimitedError) as refused:
+            await user.session("a").send("Hi")
+        error = refused.value
+        assert error.limit == {"name": "quota", "unit": "tokens", "max": 100}
+        assert error.retry_after is not None and 0 < error.retry_after <= AGE and error.http_status == 429
+        assert pickle.loads(pickle.dumps(error)) == error
+        assert (await user.session("a").history())[1].cost == 190
+        (state,) = await user.limits()
+        assert (state.name, state.unit, state.per, state.used, state.max) == ("quota", "tokens", "owner", 100, 100)
+        plan = [Limit("plus", "turns", 9, window=AGE, per={"key": "team"})]
+        done = await user.session("b").send("Hi", limits=plan, limit_keys={"team": "red"}, max_running=1)
+        await done.result()
+        (state,) = await user.limits(plan, limit_keys={"team": "red"})
+        assert (state.per, state.used, state.window_ms) == ({"key": "team"}, 1, AGE * 1000)
+        with pytest.raises(InvalidInputError):
+            await user.session("b").send("Hi", limits=plan)
+        lines = await user.usage(["session", "purpose"])
+        assert [(line.session, line.purpose, line.calls, line.cost) for line in lines] == [
+            ("a", "turn", 1, 190),
+            ("b", "turn", 1, 190),
+        ]
+        assert (await user.usage(session="b"))[0].usage.input_tokens == 90
+        assert (await user.usage(to_ms=0))[0].calls == 0
+
+
+def test_the_same_without_an_event_loop() -> None:
+    with sync.Engine(model=hundred(), memory="memory:", limits=[Limit("all", "turns", 1, AGE, "everyone")]) as engine:
+        user = engine.user("alice")
+        user.session("a").send("Hi").result()
+        with pytest.raises(LimitedError):
+            engine.user("ben").session("a").send("Hi")
+        assert [(state.per, state.used) for state in user.limits()] == [("everyone", 1)]
+        assert [line.calls for line in user.usage()] == [1]
+
+
+def test_limits_that_cannot_be_kept_are_refused_at_once() -> None:
+    twice = Limit("a", "turns", 1, window=60)
+    with pytest.raises(InvalidInputError, match="same name"):
+        Engine(model=hundred(), memory="memory:", limits=[twice, twice])
+    with pytest.raises(InvalidInputError):
+        Engine(model=hundred(), memory="memory:", prices={"a": {"input": -1, "output": 1}})
