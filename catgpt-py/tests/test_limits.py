@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from catgpt import Engine, InvalidInputError, Limit, LimitedError, sync
+from catgpt import Engine, InvalidInputError, Limit, LimitedError, Price, sync
 from catgpt.testing import Scripted
 
 from .helpers import run
@@ -20,7 +20,7 @@ def hundred() -> Scripted:
 
 @run
 async def test_a_refusal_says_what_and_when() -> None:
-    prices = {"scripted*": {"input": 1, "output": 10.0}}
+    prices: dict[str, Price] = {"scripted*": {"input": 1, "output": 10}}
     limits = [Limit("quota", "tokens", 100, window=AGE)]
     async with Engine(model=hundred(), memory="memory:", prices=prices, limits=limits) as engine:
         user = engine.user("alice")

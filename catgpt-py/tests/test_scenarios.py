@@ -34,7 +34,9 @@ def same(names: dict[str, Any], want: Any, got: Any) -> bool:
 class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
         self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
-        self.replies, self.names, self.cache = dict[str, Reply](), dict[str, Any](), scenario.get("cache")
+        self.replies, self.names = dict[str, Reply](), dict[str, Any]()
+        limits = [Limit(window=it.pop("window_ms") / 1000, **it) for it in scenario.get("limits", [])]
+        self.more: Any = {"cache": scenario.get("cache"), "prices": scenario.get("prices"), "limits": limits}
         self.open(self.persona)
 
     def open(self, persona: dict[str, Any] | None) -> None:
@@ -70,8 +72,7 @@ class World:
             case "usage":
                 self.check(it["usage"], [asdict(line) for line in await user.usage(it.get("by"))])
             case "limits":
-                found = await user.limits(limit_keys=it.get("limit_keys"))
-                self.check(it["limits"], [asdict(state) for state in found])
+                self.check(it["limits"], [asdict(state) for state in await user.limits(limit_keys=it.get("limit_keys"))])
             case "asked":
                 asked = self.model.requests
                 self.check(it, {"times": len(asked), "messages": asked[-1]["messages"]})

@@ -130,9 +130,9 @@ class Finished:
         """The event's JSON form."""
         data: dict[str, Any] = {"type": self.type, "status": self.status, "finish_reason": self.finish_reason}
         data |= {"usage": self.usage and self.usage.to_dict(), "stored": self.stored, "offset": self.offset}
-        pending = {"pending": list(self.pending)} if self.pending else {}
-        pending |= {} if self.cost is None else {"cost": self.cost}
-        return data | pending | ({"error": self.error.to_dict()} if self.error else {})
+        data |= {"pending": list(self.pending)} if self.pending else {}
+        data |= {} if self.cost is None else {"cost": self.cost}
+        return data | ({"error": self.error.to_dict()} if self.error else {})
 
 
 Event: TypeAlias = Started | Text | Reasoning | ToolCall | ToolResult | PartAdded | Retrying | Title | Finished

@@ -86,4 +86,5 @@ class Spent:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Spent:
         """From its JSON form."""
-        return cls(**(data | {"usage": Usage(**data["usage"])}))
+        line: dict[str, Any] = {**data, "usage": Usage(**data["usage"])}
+        return cls(**line)
