@@ -11,7 +11,7 @@ const hundred = () => new Scripted([{ text: "ok" }, { usage: { input_tokens: 90,
 
 test("a refusal says what and when", async () => {
   const limits = [{ name: "quota", unit: "tokens", max: 100, windowMs: AGE }];
-  await using engine = new Engine({ model: hundred(), prices: { "scripted*": { input: 1, output: 10 } }, limits });
+  const engine = new Engine({ model: hundred(), prices: { "scripted*": { input: 1, output: 10 } }, limits });
   const user = engine.user("alice");
   assert.equal((await (await user.session("a").send("Hi")).result()).cost, 190);
   const error = await user.session("a").send("Hi").catch((error) => error);

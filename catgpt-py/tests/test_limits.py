@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import pickle
+import textwrap
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from catgpt import Engine, InvalidInputError, Limit, LimitedError, Price, sync
 from catgpt.testing import Scripted
 
 from .helpers import run
+from .test_readme import program
 
 AGE = 100 * 365 * 86_400
 """So many seconds that no test sees two windows."""
@@ -59,6 +63,27 @@ def test_the_same_without_an_event_loop() -> None:
             engine.user("ben").session("a").send("Hi")
         assert [(state.per, state.used) for state in user.limits()] == [("everyone", 1)]
         assert [line.calls for line in user.usage()] == [1]
+
+
+@run
+async def test_the_readmes_program_runs() -> None:
+    code = program("limit_keys={")
+    made: list[Engine] = []
+
+    def engine(**options: Any) -> Engine:
+        options["prices"] |= {"*": {"input": 1, "output": 10}}
+        made.append(Engine(model=hundred(), memory="memory:", **options))
+        return made[0]
+
+    told: list[tuple[Any, ...]] = []
+    request = SimpleNamespace(client=SimpleNamespace(host="192.0.2.1"))
+    space = {"Engine": engine, "Limit": Limit, "LimitedError": LimitedError, "request": request}
+    exec("async def main(print):\n" + textwrap.indent(code, "    "), space)
+    main: Any = space["main"]
+    await main(lambda *words: told.append(words))
+    cost, line, limit = told
+    assert (cost, line[1:3], line[4], limit[:3]) == ((190,), ("scripted", 1), 190, ("daily spend", 190, 500_000))
+    await made[0].close()
 
 
 def test_limits_that_cannot_be_kept_are_refused_at_once() -> None:
