@@ -3,6 +3,7 @@
 mod body;
 pub mod error;
 pub mod event;
+pub mod hooks;
 pub mod id;
 pub mod message;
 pub mod persona;
@@ -35,6 +36,7 @@ pub use body::TitleSource;
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorInfo, ErrorKind, LimitInfo, Result};
 pub use event::{Change, ChangeKind, Event, Finished, Started};
+pub use hooks::Hook;
 pub use id::{OpId, Owner, Seq, SessionId, TurnId};
 pub use limits::{Limit, LimitState, Per};
 pub use live::Live;

@@ -7,6 +7,7 @@ pub(crate) mod feeds;
 mod follow;
 pub(crate) mod guard;
 mod health;
+pub(crate) mod hooks;
 mod index;
 pub(crate) mod limits;
 mod observed;
@@ -50,6 +51,7 @@ pub(crate) struct Runner {
     pub(crate) window: Window,
     pub(crate) counter: Arc<dyn TokenCounter>,
     pub(crate) rules: Rules,
+    pub(crate) hooks: hooks::Hooks,
     pub(crate) lease: Duration,
     pub(crate) session_ttl: Option<Duration>,
     pub(crate) search: bool,

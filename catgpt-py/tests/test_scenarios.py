@@ -13,6 +13,7 @@ from catgpt import CatgptError, Engine, Limit, Persona, Reply, _native
 from catgpt.testing import Scripted
 
 from .dict_memory import DictMemory
+from .helpers import Described
 
 STORES = ["memory", "sqlite", "python"]
 FILES = sorted((Path(__file__).parents[2] / "spec" / "scenarios").glob("*.json"))
@@ -37,6 +38,7 @@ class World:
         self.replies, self.names = dict[str, Reply](), dict[str, Any]()
         limits = [Limit(window=it.pop("window_ms") / 1000, **it) for it in scenario.get("limits", [])]
         self.more: Any = {"cache": scenario.get("cache"), "prices": scenario.get("prices"), "limits": limits}
+        self.more["hooks"] = [Described(**scenario["hook"])] if "hook" in scenario else []
         self.open(self.persona)
 
     def open(self, persona: dict[str, Any] | None) -> None:
@@ -75,7 +77,7 @@ class World:
                 self.check(it["limits"], [asdict(state) for state in await user.limits(limit_keys=it.get("limit_keys"))])
             case "asked":
                 asked = self.model.requests
-                self.check(it, {"times": len(asked), "messages": asked[-1]["messages"]})
+                self.check(it, {"times": len(asked), "messages": asked[-1]["messages"] if asked else []})
             case "reopen" | "crash":
                 await self.engine.close() if do == "reopen" else _native.shutdown(5_000)
                 self.open(it.get("persona", self.persona))

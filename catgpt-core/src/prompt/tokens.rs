@@ -73,20 +73,29 @@ impl TokenCounter for Estimate {
 
 /// How many tokens a message with this content is.
 pub(crate) fn content_tokens(content: &Content, counter: &dyn TokenCounter) -> u64 {
-    let parts = content.parts().iter().map(|part| match part {
+    content.parts().iter().map(|part| part_tokens(part, counter)).fold(PER_MESSAGE, u64::saturating_add)
+}
+
+/// How many tokens a model wrote that answered this. What it only showed, or what hooks did, is not of its words; without
+/// any it wrote nothing.
+pub(crate) fn answer_tokens(content: &Content, counter: &dyn TokenCounter) -> u64 {
+    let words = content.parts().iter().filter(|part| is_written(part)).map(|part| part_tokens(part, counter));
+    words.reduce(u64::saturating_add).map_or(0, |tokens| tokens.saturating_add(PER_MESSAGE))
+}
+
+fn part_tokens(part: &Part, counter: &dyn TokenCounter) -> u64 {
+    match part {
         Part::Text { text } | Part::Reasoning { text } => counter.count(text),
         Part::ToolCall(call) => counter.count(&call.name).saturating_add(counter.count(&call.arguments.to_string())),
         Part::ToolResult(result) => counter.count(&result.output.to_string()),
         Part::Image(_) => PER_IMAGE,
         Part::Citation { url, .. } => counter.count(url),
         Part::Unknown(value) => counter.count(&value.to_string()),
-    });
-    parts.fold(PER_MESSAGE, u64::saturating_add)
+    }
 }
 
-/// How many tokens an answer with this content is; none at all is none.
-pub(crate) fn answer_tokens(content: &Content, counter: &dyn TokenCounter) -> u64 {
-    if content.is_empty() { 0 } else { content_tokens(content, counter) }
+fn is_written(part: &Part) -> bool {
+    matches!(part, Part::Text { .. } | Part::Reasoning { .. } | Part::ToolCall(_))
 }
 
 /// A request in numbers: all that is left of it once it is sent.
@@ -123,10 +132,10 @@ impl Measured {
             self.learn(&usage, counter);
             return usage;
         }
-        if answer.is_empty() && (*self == Self::default() || failure.is_some_and(not_taken)) {
+        let output_tokens = answer_tokens(answer, counter);
+        if *self == Self::default() || (output_tokens == 0 && failure.is_some_and(not_taken)) {
             return Usage::default();
         }
-        let output_tokens = answer_tokens(answer, counter);
         Usage { input_tokens: self.tokens, output_tokens, estimated: true, ..Usage::default() }
     }
 
@@ -228,7 +237,13 @@ mod tests {
         assert_eq!(numbers(used(None, &nothing, None)), (5, 0, true), "stopped before the first word");
         assert_eq!(numbers(used(None, &nothing, Some(ErrorKind::Timeout))), (5, 0, true));
         assert_eq!(numbers(used(None, &nothing, Some(ErrorKind::Unauthorized))), (0, 0, false));
-        let unasked = Measured::default().usage(None, &nothing, Some(ErrorKind::Unexpected), &guess);
+        let cited: Content = [Part::Citation { url: "file:a.md".into(), title: None }].into_iter().collect();
+        assert_eq!(
+            numbers(used(None, &cited, Some(ErrorKind::Unauthorized))),
+            (0, 0, false),
+            "a hook's are not its words"
+        );
+        let unasked = Measured::default().usage(None, &cited, Some(ErrorKind::Unexpected), &guess);
         assert_eq!(numbers(unasked), (0, 0, false), "it was never asked");
     }
 }

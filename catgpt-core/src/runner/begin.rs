@@ -315,8 +315,9 @@ impl Runner {
         let running = Arc::new(Running::new(ask.owner.clone(), ask.session.clone(), order.turn, log));
         let reply = Reply::local(Arc::clone(self), Arc::clone(&running), 0).on_drop(ask.options.on_drop);
         self.register(&running);
-        let account = Account { model: order.model.clone(), reserved: opened.session.reserved };
-        let drive = Drive::new(Arc::clone(self), running, order, account, pinned, opened.window);
+        let reserved = opened.session.reserved.clone();
+        let account = Account { model: order.model.clone(), reserved };
+        let drive = Drive::new(Arc::clone(self), running, order, account, pinned, opened);
         (reply, Some(drive))
     }
 }

@@ -1,5 +1,7 @@
 //! What the runner of the scenarios stands on: their JSON, the comparison, the model that plays their scripts.
 
+mod hook;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use catgpt_core::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, from_value, json};
+
+use self::hook::Described;
 
 pub(crate) type Fields = Map<String, Value>;
 pub(crate) type Names = HashMap<String, Value>;
@@ -68,11 +72,11 @@ pub(crate) async fn expect(names: &mut Names, reply: &mut Reply, events: Vec<Val
     }
 }
 
-/// What the scenario's engines allow, and what models cost there.
-pub(crate) type Policy = (Option<Prices>, Option<Vec<Limit>>);
+/// What models cost in the scenario's engines, what these allow, and who has a say in their turns.
+pub(crate) type Policy = (Option<Prices>, Option<Vec<Limit>>, Option<Described>);
 
 pub(crate) fn policy(scenario: &mut Fields) -> Policy {
-    (take(scenario, "prices"), take(scenario, "limits"))
+    (take(scenario, "prices"), take(scenario, "limits"), take(scenario, "hook"))
 }
 
 /// An engine that does not pause between tries, and whose dead are found soon.
@@ -80,10 +84,11 @@ pub(crate) fn open(
     model: &Arc<dyn ChatModel>,
     memory: &Arc<dyn Memory>,
     persona: Option<Persona>,
-    (prices, limits): &Policy,
+    (prices, limits, hook): &Policy,
 ) -> Engine {
     let retry = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
     let engine = Engine::builder().model(Arc::clone(model)).memory(Arc::clone(memory)).retry(retry);
+    let engine = hook.iter().cloned().fold(engine, EngineBuilder::hook);
     let engine = limits.iter().flatten().cloned().fold(engine, EngineBuilder::limit);
     let engine = prices.iter().cloned().fold(engine, EngineBuilder::prices);
     engine.persona(persona.unwrap_or_else(Persona::plain)).lease(Duration::from_secs(2)).build()

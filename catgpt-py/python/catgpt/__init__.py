@@ -25,7 +25,9 @@ from ._data import (
     Metric,
     Part,
     Point,
+    PromptMessage,
     ReasoningPart,
+    Request,
     Role,
     SessionInfo,
     SessionPage,
@@ -35,7 +37,7 @@ from ._data import (
     ToolResultPart,
     Usage,
 )
-from ._desk import ChatModel, Delta, Memory, PromptMessage, Request, Said
+from ._desk import ChatModel, Delta, Memory, Said
 from ._engine import Engine, Session, User
 from ._errors import (
     BusyError,
@@ -71,6 +73,7 @@ from ._events import (
     ToolResult,
     event_from_dict,
 )
+from ._hooks import Hook, Source, TurnAt
 from ._limits import GroupBy, Limit, LimitState, Price, Spent
 from ._native import version as _version
 from ._persona import Example, Params, Persona
@@ -102,8 +105,9 @@ __all__ = [
     "Finished",
     "Format",
     "GroupBy",
-    "Image",
     "Health",
+    "Hook",
+    "Image",
     "ImagePart",
     "InvalidInputError",
     "Limit",
@@ -136,6 +140,7 @@ __all__ = [
     "Session",
     "SessionInfo",
     "SessionPage",
+    "Source",
     "Spent",
     "Started",
     "Status",
@@ -151,6 +156,7 @@ __all__ = [
     "ToolResult",
     "ToolResultPart",
     "TruncatedError",
+    "TurnAt",
     "UnauthorizedError",
     "UnavailableError",
     "UnexpectedError",

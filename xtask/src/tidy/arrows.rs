@@ -1,7 +1,7 @@
 //! The arrows between the core's modules: who may use whom, and what the pure middle may not touch.
 //!
-//! `data ← seams ← persona, body ← prompt, turn, wire ← runner, reply ← session, user, engine ← bridge`: an arrow points
-//! at what is used.
+//! `data ← seams ← persona, body, hooks, observe ← prompt, turn, wire ← runner, reply ← session, user, engine ← bridge`:
+//! an arrow points at what is used.
 //! `model/*`, `memory/*` and `live/*` are leaves: they use data and their own seam, and nothing in the middle names
 //! them. A new file of the core gets its line in [`MODULES`] or [`UNDER_SEAMS`], and so its place in the picture.
 
@@ -18,8 +18,8 @@ enum Layer {
     Data,
     /// A seam: the trait and its data, in the file that bears its name. Seams do not know each other.
     Seam,
-    /// Data that is put together from what the seams define: a persona holds a model's parameters, a body is folded from
-    /// the memory's pieces. These modules do not know each other.
+    /// What is put together from what the seams define: a persona holds a model's parameters, a body is folded from the
+    /// memory's pieces, a hook sees what a model is asked. These modules do not know each other.
     Form,
     /// Pure logic. These modules do not know each other.
     Pure,
@@ -47,6 +47,7 @@ const MODULES: &[(&str, Layer)] = &[
     ("live", Seam),
     ("body", Form),
     ("persona", Form),
+    ("hooks", Form),
     ("limits", Form),
     ("observe", Form),
     ("prompt", Pure),
