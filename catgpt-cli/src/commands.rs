@@ -4,11 +4,13 @@ mod ask;
 mod chats;
 mod doctor;
 mod models;
+mod usage;
 
 pub(crate) use ask::ask;
 pub(crate) use chats::chats;
 pub(crate) use doctor::doctor;
 pub(crate) use models::models;
+pub(crate) use usage::{day, usage};
 
 use catgpt_core::{Error, ErrorKind};
 

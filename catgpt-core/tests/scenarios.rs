@@ -10,7 +10,7 @@ use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::
 
 use calls::{ask, call, news};
 use catgpt_core::{Error, Reply, memory};
-use kit::{Fields, Names, asked, cached, check, expect, named, open, scripted, take, take_or};
+use kit::{Fields, Names, asked, cached, check, expect, named, open, policy, scripted, take, take_or};
 use serde_json::{Value, from_slice, json};
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -40,13 +40,12 @@ fn play(mut scenario: Fields, url: &str) {
     // All stores here are the library's own.
     scenario.remove("built_in");
     let (model, gates) = scripted(take(&mut scenario, "models"));
-    let asks = cached(&model, take(&mut scenario, "cache"));
+    let (asks, policy) = (cached(&model, take(&mut scenario, "cache")), policy(&mut scenario));
     let (steps, persona): (Vec<Fields>, _) = (take(&mut scenario, "steps"), take(&mut scenario, "persona"));
-    let hook = take(&mut scenario, "hook");
     assert!(scenario.is_empty() && steps.iter().any(|step| step["do"] == "expect"), "unknown or idle: {scenario:?}");
     let mut runtime = Runtime::new().unwrap();
     let mut memory = runtime.block_on(memory::open(url)).unwrap();
-    let mut engine = open(&asks, &memory, persona, &hook);
+    let mut engine = open(&asks, &memory, persona, &policy);
     let (mut names, mut replies) = (Names::new(), HashMap::<String, Reply>::new());
     for mut step in steps {
         eprintln!("{about} {url} {}", json!(step));
@@ -82,7 +81,7 @@ fn play(mut scenario: Fields, url: &str) {
                     if memory.caps().durable {
                         memory = memory::open(url).await?;
                     }
-                    engine = open(&asks, &memory, take(&mut step, "persona"), &hook);
+                    engine = open(&asks, &memory, take(&mut step, "persona"), &policy);
                 }
                 verb => {
                     let name = take_or(&mut step, "reply", "reply");

@@ -10,9 +10,10 @@ import { MapMemory } from "./kit/map-memory.js";
 import { folder, killed, made, read, same, says } from "./kit/scenario.js";
 
 class Player {
-  constructor({ models, persona, hook, cache }, memory, { names, asked: before }) {
+  constructor({ models, persona, hook, cache, prices, limits: given }, memory, { names, asked: before }) {
     const model = new Scripted(...models.slice(Math.min(before, models.length - 1)));
-    const own = { model, memory, hooks: described(hook), cache, retryBaseMs: 0, leaseMs: 2000 };
+    const limits = given?.map(({ window_ms: windowMs, ...limit }) => ({ windowMs, ...limit }));
+    const own = { model, memory, hooks: described(hook), cache, prices, limits, retryBaseMs: 0, leaseMs: 2000 };
     const open = (persona) => new Engine({ ...own, persona });
     Object.assign(this, { names, model, open, engine: open(persona), replies: new Map() });
     this.asked = () => ({ messages: [], ...model.requests.at(-1), times: before + model.requests.length });
@@ -30,15 +31,15 @@ class Player {
     return got;
   }
   async step({ do: verb, error = null, owner = "alice", session: id = "chat", reply = "reply", turn: name, ...step }) {
-    const { text, content = text, models, seq, from, gate, events, messages, times, persona, key, busy, ...more } = step;
-    const { after, news, call, with: given, options, gives, ...unknown } = more;
+    const { text, content = text, models, seq, from, gate, events, messages, times, persona, ...more } = step;
+    const { key, busy, limit_keys: limitKeys, after, news, call, with: given, options, gives, ...unknown } = more;
     const [user, session] = [this.engine.user(owner), this.engine.user(owner).session(id)];
     const turn = name && (this.names[name] ?? assert.fail(`no ${name}`));
     assert.deepEqual(unknown, {}, "unknown fields");
     const answer = (got) => gives === undefined || this.check(gives, got);
     const keep = async (made) => this.replies.set(reply, await made);
     const verbs = {
-      send: () => keep(session.send(content, { key, busy })),
+      send: () => keep(session.send(content, { key, busy, limitKeys })),
       edit: () => keep(session.edit(seq, content)),
       send_after: () => keep(session.sendAfter(seq, content)),
       continue_reply: () => keep(session.continueReply(seq)),

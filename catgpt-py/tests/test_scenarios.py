@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from catgpt import CatgptError, Engine, Persona, Reply, _native
+from catgpt import CatgptError, Engine, Limit, Persona, Reply, _native
 from catgpt.testing import Scripted
 
 from .dict_memory import DictMemory
@@ -20,14 +20,15 @@ from .scenario_kit import CASES, plain, same
 class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
         self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
-        self.replies, self.names, self.cache = dict[str, Reply](), dict[str, Any](), scenario.get("cache")
-        self.hooks = [Described(**scenario["hook"])] if "hook" in scenario else []
+        self.replies, self.names = dict[str, Reply](), dict[str, Any]()
+        limits = [Limit(window=it.pop("window_ms") / 1000, **it) for it in scenario.get("limits", [])]
+        self.more: Any = {"cache": scenario.get("cache"), "prices": scenario.get("prices"), "limits": limits}
+        self.more["hooks"] = [Described(**scenario["hook"])] if "hook" in scenario else []
         self.open(self.persona)
 
     def open(self, persona: dict[str, Any] | None) -> None:
         who = Persona(**persona) if persona else None
-        own: dict[str, Any] = {"model": self.model, "memory": self.store, "hooks": self.hooks, "cache": self.cache}
-        self.engine = Engine(**own, persona=who, retry_base=0, lease=2)
+        self.engine = Engine(model=self.model, memory=self.store, persona=who, retry_base=0, lease=2, **self.more)
 
     def check(self, want: Any, got: Any) -> None:
         assert same(self.names, want, got), f"want {want}\n got {got}"

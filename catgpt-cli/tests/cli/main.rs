@@ -10,3 +10,4 @@ mod pictures;
 mod refusals;
 mod shared;
 mod support;
+mod usage;

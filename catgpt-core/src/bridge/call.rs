@@ -6,7 +6,8 @@ use serde::Deserialize;
 use super::given::{Who, Words};
 use super::options::SendOptions;
 use crate::id::{Seq, SessionId, TurnId};
-use crate::memory::Cursor;
+use crate::limits::{Limit, LimitKeys};
+use crate::memory::{Cursor, GroupBy};
 use crate::message::Offset;
 use crate::reply::OnDrop;
 use crate::session::Metadata;
@@ -249,6 +250,22 @@ pub enum Call {
         #[serde(default = "page")]
         limit: u32,
         encoding: Option<Encoding>,
+    },
+    /// What the owner has used; [`UsageQuery`] has the fields.
+    Usage {
+        owner: Option<String>,
+        session: Option<SessionId>,
+        from_ms: Option<i64>,
+        to_ms: Option<i64>,
+        #[serde(default)]
+        by: Vec<GroupBy>,
+    },
+    /// How far the owner has come with these limits; left out: the engine's.
+    Limits {
+        owner: Option<String>,
+        limits: Option<Vec<Limit>>,
+        #[serde(default)]
+        limit_keys: LimitKeys,
     },
     /// Which models there are to choose from.
     Models,

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::given::{Hidden, Who};
 use crate::error::Result;
+use crate::limits::{Limit, LimitKeys};
 use crate::model::Params;
 use crate::reply::OnDrop;
 use crate::runner::begin::Busy;
@@ -30,6 +31,9 @@ pub struct SendOptions {
     pub credentials: Option<Hidden>,
     pub if_version: Option<u64>,
     pub on_drop: OnDrop,
+    pub limit_keys: LimitKeys,
+    pub limits: Option<Vec<Limit>>,
+    pub max_running: Option<u32>,
 }
 
 /// What to do if another turn runs in the session.
@@ -62,6 +66,9 @@ impl SendOptions {
             send = persona.into_iter().fold(send, Send::persona);
             send = self.key.into_iter().fold(send, Send::key);
             send = self.model.into_iter().fold(send, Send::model);
+            send = self.limit_keys.into_iter().fold(send, |send, (key, value)| send.limit_key(key, value));
+            send = self.limits.into_iter().fold(send, Send::limits);
+            send = self.max_running.into_iter().fold(send, Send::max_running);
             send = self.if_version.into_iter().fold(send, Send::if_version);
             self.credentials.into_iter().fold(send, |send, key| send.credentials(key.0))
         })

@@ -15,7 +15,7 @@ use crate::id::{Owner, SessionId};
 use crate::observe::{Health, Meter, prometheus};
 use crate::reply::Reply;
 use crate::session::{NewSession, Session};
-use crate::user::User;
+use crate::user::{UsageQuery, User};
 use crate::wire::ui_message_stream;
 
 impl Call {
@@ -143,6 +143,10 @@ impl Call {
             Self::Index { owner, watch: watched } => json(&user(owner)?.index(watch.counts(watched)).await?),
             Self::Turns { owner } => json(&user(owner)?.turns().await?),
             Self::Changes { owner, after, limit } => json(&user(owner)?.changes(after, limit).await?),
+            Self::Usage { owner, session, from_ms, to_ms, by } => {
+                json(&user(owner)?.usage(UsageQuery { from_ms, to_ms, session, by }).await?)
+            }
+            Self::Limits { owner, limits, limit_keys } => json(&user(owner)?.limits(limits, limit_keys).await?),
             Self::News { owner, after, limit, encoding } => news::news(user(owner)?, after, limit, encoding).await?,
             other => return other.of_engine(engine).await,
         })

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use catgpt_core::memory::Cursor;
-use catgpt_core::{Busy, NewSession, Owner, Persona, Reply, Result, Send, Session, SessionId, User};
+use catgpt_core::{Busy, NewSession, Owner, Persona, Reply, Result, Send, Session, SessionId, UsageQuery, User};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::kit::{Fields, Names, content, named, take, take_or};
+use crate::kit::{Fields, Names, content, keys, named, take, take_or};
 
 /// What a call is given: in order, and by name.
 struct Given {
@@ -63,6 +63,11 @@ async fn of_user(user: &User, name: &str, given: &mut Given) -> Result<Value> {
             json!(user.search(&question, given.named("after"), limit).await?)
         }
         "index" => json!(user.index(|_| {}).await?),
+        "usage" => {
+            let by = given.named::<Option<_>>("by").unwrap_or_default();
+            json!(user.usage(UsageQuery { by, ..UsageQuery::default() }).await?)
+        }
+        "limits" => json!(user.limits(None, keys(&mut given.options)).await?),
         "turns" => json!(user.turns().await?),
         "changes" => json!(user.changes(0, 100).await?),
         _ => panic!("unknown: {name}"),
@@ -123,6 +128,7 @@ pub(crate) async fn ask(verb: &str, user: &User, session: &Session, names: &Name
         _ => panic!("unknown: {verb}"),
     };
     let send = take::<Option<String>>(step, "key").into_iter().fold(send, Send::key);
+    let send = keys(step).into_iter().fold(send, |send, (key, value)| send.limit_key(key, value));
     match take_or(step, "busy", "reject").as_str() {
         "reject" => send.await,
         "interrupt" => send.busy(Busy::Interrupt).await,

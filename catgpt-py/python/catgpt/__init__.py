@@ -77,6 +77,7 @@ from ._events import (
 from ._feed import Feed
 from ._found import Branch, News, Node, Piece, SearchHit, SearchPage
 from ._hooks import Hook, Source, TurnAt
+from ._limits import GroupBy, Limit, LimitState, Price, Spent
 from ._native import version as _version
 from ._persona import Example, Params, Persona
 from ._process import EngineOptions
@@ -109,11 +110,14 @@ __all__ = [
     "Feed",
     "Finished",
     "Format",
+    "GroupBy",
     "Health",
     "Hook",
     "Image",
     "ImagePart",
     "InvalidInputError",
+    "Limit",
+    "LimitState",
     "LimitedError",
     "Memory",
     "Message",
@@ -131,6 +135,7 @@ __all__ = [
     "Persona",
     "Piece",
     "Point",
+    "Price",
     "PromptMessage",
     "RateLimitedError",
     "Reasoning",
@@ -149,6 +154,7 @@ __all__ = [
     "SessionInfo",
     "SessionPage",
     "Source",
+    "Spent",
     "Started",
     "Status",
     "StoreError",
