@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod answers;
+mod capabilities;
 mod chats;
 mod endings;
 mod input;
