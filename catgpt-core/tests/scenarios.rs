@@ -25,7 +25,10 @@ fn every_scenario_plays_on_every_memory() {
 }
 
 fn play_on_all(path: &Path) {
-    let (scenario, folder): (Fields, _) = (from_slice(&fs::read(path).unwrap()).unwrap(), tempfile::tempdir().unwrap());
+    let (mut scenario, folder): (Fields, _) =
+        (from_slice(&fs::read(path).unwrap()).unwrap(), tempfile::tempdir().unwrap());
+    // All stores here are the library's own.
+    scenario.remove("built_in");
     assert_eq!(scenario["name"].as_str(), path.file_stem().unwrap().to_str());
     play(scenario.clone(), "memory:");
     if cfg!(feature = "sqlite") {
@@ -37,8 +40,6 @@ fn play_on_all(path: &Path) {
 
 fn play(mut scenario: Fields, url: &str) {
     let [_, about] = ["name", "about"].map(|name| take::<String>(&mut scenario, name));
-    // All stores here are the library's own.
-    scenario.remove("built_in");
     let (model, gates) = scripted(take(&mut scenario, "models"));
     let (asks, policy) = (cached(&model, take(&mut scenario, "cache")), policy(&mut scenario));
     let (steps, persona): (Vec<Fields>, _) = (take(&mut scenario, "steps"), take(&mut scenario, "persona"));
