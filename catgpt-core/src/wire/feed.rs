@@ -2,6 +2,8 @@
 //! comes back says where it was.
 //!
 //! ```
+//! use std::future::ready;
+//!
 //! use catgpt_core::wire::{Format, feed};
 //! use catgpt_core::{News, Result, User};
 //! use futures_util::{Stream, StreamExt};
@@ -13,7 +15,7 @@
 //!         None => user.journal_end().await?,
 //!     };
 //!     let begin = feed::begin(Format::Sse)?(after);
-//!     let news = user.feed(after).map_while(Result::ok).map(|news: News| {
+//!     let news = user.feed(after).filter_map(|news| ready(news.ok())).map(|news: News| {
 //!         let mut bytes = Vec::new();
 //!         feed::write(Format::Sse, news.change.n, &news, &mut bytes);
 //!         bytes
