@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Unauthorized,
     /// The model's rate limit or quota; see [`Error::retry_after`].
     RateLimited,
+    /// A limit of this engine's own is reached: the fact `limit` names it, [`Error::retry_after`] says when it opens.
+    Limited,
     /// Nothing arrived in time.
     Timeout,
     /// The model could not be reached, or failed on its side.
@@ -53,13 +55,14 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, for tables and tests of the front ends.
-    pub const ALL: [ErrorKind; 16] = [
+    pub const ALL: [ErrorKind; 17] = [
         Self::InvalidInput,
         Self::NotFound,
         Self::Busy,
         Self::Conflict,
         Self::Unauthorized,
         Self::RateLimited,
+        Self::Limited,
         Self::Timeout,
         Self::Unavailable,
         Self::Truncated,
@@ -81,6 +84,7 @@ impl ErrorKind {
             Self::Conflict => "conflict",
             Self::Unauthorized => "unauthorized",
             Self::RateLimited => "rate_limited",
+            Self::Limited => "limited",
             Self::Timeout => "timeout",
             Self::Unavailable => "unavailable",
             Self::Truncated => "truncated",
@@ -98,7 +102,13 @@ impl ErrorKind {
     pub fn is_retryable(self) -> bool {
         matches!(
             self,
-            Self::Busy | Self::RateLimited | Self::Timeout | Self::Unavailable | Self::Truncated | Self::Store
+            Self::Busy
+                | Self::RateLimited
+                | Self::Limited
+                | Self::Timeout
+                | Self::Unavailable
+                | Self::Truncated
+                | Self::Store
         )
     }
 
@@ -111,6 +121,7 @@ impl ErrorKind {
             Self::Busy | Self::Conflict => 409,
             Self::ContextTooLong => 413,
             Self::Refused => 422,
+            Self::Limited => 429,
             Self::Unexpected => 500,
             Self::Unsupported => 501,
             Self::Unauthorized | Self::Truncated => 502,

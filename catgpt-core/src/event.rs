@@ -207,9 +207,9 @@ pub struct Change {
 pub enum ChangeKind {
     /// A session was made.
     Created,
-    /// A session has a new title, or lost it.
+    /// A session was given a title by the engine.
     Titled,
-    /// A session shows another branch or has another persona.
+    /// A session shows another branch, has another persona, or is pinned, put away or described otherwise.
     Updated,
     /// A session is gone.
     Deleted,
@@ -217,6 +217,8 @@ pub enum ChangeKind {
     TurnBegun,
     /// A turn ended.
     TurnEnded,
+    /// A session was given a title by a person, or lost it.
+    Renamed,
 }
 
 impl ChangeKind {
@@ -229,13 +231,13 @@ impl ChangeKind {
             Self::Deleted => 3,
             Self::TurnBegun => 4,
             Self::TurnEnded => 5,
+            Self::Renamed => 6,
         }
     }
 
     /// Back from the number; `None` for one that this version does not know.
     pub fn from_code(code: u8) -> Option<Self> {
-        [Self::Created, Self::Titled, Self::Updated, Self::Deleted, Self::TurnBegun, Self::TurnEnded]
-            .get(usize::from(code))
-            .copied()
+        use ChangeKind::{Created, Deleted, Renamed, Titled, TurnBegun, TurnEnded, Updated};
+        [Created, Titled, Updated, Deleted, TurnBegun, TurnEnded, Renamed].get(usize::from(code)).copied()
     }
 }

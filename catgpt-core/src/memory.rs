@@ -3,12 +3,16 @@
 //! A backend stores bytes and decides races; it knows nothing of models, prompts or events. What a turn *means* is
 //! decided by the core, which hands over finished bytes and reads them back.
 
+mod check;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod in_memory;
 mod json;
+mod limits;
+mod ops;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod queries;
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -23,8 +27,11 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::id::{OpId, Owner};
 
+pub use self::limits::*;
+pub use self::ops::*;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
+pub use self::queries::*;
 pub use self::rows::*;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{Sqlite, fork};
@@ -53,17 +60,20 @@ pub trait Memory: Debug + Send + Sync + 'static {
     /// The order of its decisions: a turn with this id is there already → [`Begun::Started`] again while it runs (its
     /// lease begins anew) and [`Begun::Replay`] after, but `Conflict` in another session and `NotFound` for another
     /// owner; the key is known → `Replay` (or `Conflict` for another hash); `if_version` does not match → `Conflict`;
-    /// another turn runs → [`Begun::Busy`], or [`Begun::Stale`] if its lease has run out; then the parent.
+    /// another turn runs → [`Begun::Busy`], or [`Begun::Stale`] if its lease has run out; then the parent; then
+    /// `max_running` and the counters → [`Begun::Limited`].
     async fn begin_turn(&self, owner: &Owner, begin: Begin) -> Result<Begun>;
 
     /// Adds a piece to a running reply and renews its lease; an empty piece only renews. For a turn that does not run,
     /// or is not there, or is another owner's: [`Kept::Refused`].
     async fn checkpoint(&self, owner: &Owner, checkpoint: Checkpoint) -> Result<Kept>;
 
-    /// Ends a turn: whole body, final status, usage, session freed, pieces deleted, in one transaction.
+    /// Ends a turn: whole body, final status, usage, session freed, pieces deleted, counters settled, the ledger's line of
+    /// this day, session and model added to, in one transaction.
     async fn finish_turn(&self, owner: &Owner, finish: Finish) -> Result<Sealed>;
 
-    /// Runs all of `ops` in one transaction, or none. The same `op_id` again answers what it answered (kept 24 h).
+    /// Runs all of `ops` in one transaction, or none. The same `op_id` again answers what it answered (kept 24 h; one with
+    /// [`Op::Erase`] is run again).
     async fn apply(&self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>>;
 
     /// Reads from one session or one turn.
@@ -73,7 +83,8 @@ pub trait Memory: Debug + Send + Sync + 'static {
     async fn query(&self, owner: &Owner, query: Query) -> Result<Answer>;
 
     /// Lists turns whose lease has run out, of every owner, and deletes what is due: keys, operation ids and journal
-    /// entries older than 24 h. Touches at most `limit` rows of each.
+    /// entries older than 24 h, counters whose window is over as long, sessions whose time to live is over. Touches at
+    /// most `limit` rows of each. A session in which a turn runs lives on until that has ended.
     async fn sweep(&self, limit: u32) -> Result<Swept>;
 
     /// What this backend is like.

@@ -80,7 +80,7 @@ impl Session {
     /// `NotFound` if nothing was ever said here.
     pub async fn tree(&self, after: Seq, limit: u32) -> Result<Vec<Message>> {
         let limit = Limit { messages: limit, bytes: HISTORY_BYTES };
-        messages(self.read(Read::Tree { session: self.id.clone(), after, limit }).await?)
+        messages(self.read(Read::Tree { session: self.id.clone(), after, limit, bodies: true }).await?)
     }
 
     async fn read(&self, read: Read) -> Result<crate::memory::View> {
@@ -106,7 +106,7 @@ impl Session {
     /// `NotFound` if it is not there.
     pub async fn rename(&self, title: &str) -> Result<()> {
         let title = Some(encode_title(title, TitleSource::User));
-        self.apply(Op::SetTitle { session: self.id.clone(), title }).await
+        self.apply(Op::SetTitle { session: self.id.clone(), title, over: None }).await
     }
 
     /// Gives it another persona, from the next turn on.

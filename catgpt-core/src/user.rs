@@ -57,10 +57,14 @@ impl User {
     /// # Errors
     /// The store cannot be reached.
     pub async fn sessions(&self, after: Option<Cursor>, limit: u32) -> Result<SessionPage> {
-        match self.query(Query::Sessions { after, limit }).await? {
+        match self.query(Query::Sessions { after, limit, archived: false }).await? {
             Answer::Sessions { rows, more } => {
                 let sessions: Vec<_> = rows.into_iter().map(SessionInfo::try_from).collect::<Result<_>>()?;
-                let cursor = |last: &SessionInfo| Cursor { updated_ms: last.updated_ms, session: last.id.clone() };
+                let cursor = |last: &SessionInfo| Cursor {
+                    pinned: false,
+                    updated_ms: last.updated_ms,
+                    session: last.id.clone(),
+                };
                 let next = sessions.last().filter(|_| more).map(cursor);
                 Ok(SessionPage { sessions, next })
             }

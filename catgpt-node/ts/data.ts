@@ -134,7 +134,7 @@ export interface Change {
   n: number;
   session: string;
   turn?: TurnId;
-  kind: "created" | "titled" | "updated" | "deleted" | "turn_begun" | "turn_ended" | (string & {});
+  kind: "created" | "titled" | "updated" | "deleted" | "turn_begun" | "turn_ended" | "renamed" | (string & {});
   at_ms: number;
 }
 

@@ -84,6 +84,10 @@ export class UnauthorizedError extends CatgptError {
 export class RateLimitedError extends CatgptError {
   readonly code = "rate_limited";
 }
+/** A limit of this engine's own is reached; see `retryAfterMs`. */
+export class LimitedError extends CatgptError {
+  readonly code = "limited";
+}
 /** Nothing arrived in time. */
 export class TimeoutError extends CatgptError {
   readonly code = "timeout";
@@ -132,6 +136,7 @@ const TABLE = {
   conflict: ConflictError,
   unauthorized: UnauthorizedError,
   rate_limited: RateLimitedError,
+  limited: LimitedError,
   timeout: TimeoutError,
   unavailable: UnavailableError,
   truncated: TruncatedError,
@@ -145,7 +150,7 @@ const TABLE = {
 };
 
 /** Both tables are the core's; a test compares them. */
-const RETRYABLE = new Set<ErrorKind>(["busy", "rate_limited", "timeout", "unavailable", "truncated", "store"]);
+const RETRYABLE = new Set<ErrorKind>(["busy", "rate_limited", "limited", "timeout", "unavailable", "truncated", "store"]);
 
 const STATUS: Record<ErrorKind, number> = {
   invalid_input: 400,
@@ -154,6 +159,7 @@ const STATUS: Record<ErrorKind, number> = {
   conflict: 409,
   unauthorized: 502,
   rate_limited: 503,
+  limited: 429,
   timeout: 504,
   unavailable: 503,
   truncated: 502,

@@ -19,6 +19,7 @@ export {
   InvalidInputError,
   NotFoundError,
   RateLimitedError,
+  LimitedError,
   RefusedError,
   StoreError,
   StoreFullError,

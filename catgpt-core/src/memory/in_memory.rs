@@ -16,9 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::state::State;
-use super::{
-    Answer, Begin, Begun, Checkpoint, Done, Finish, Kept, MAX_BODY, Memory, Op, Query, Read, Sealed, Swept, View,
-};
+use super::{Answer, Begin, Begun, Checkpoint, Done, Finish, Kept, Memory, Op, Query, Read, Sealed, Swept, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{OpId, Owner};
 
@@ -111,12 +109,5 @@ impl Memory for InMemory {
         let mut state = self.lock();
         *state = State { closed: true, ..State::new(state.limits) };
         Ok(())
-    }
-}
-
-fn check_size(body: &[u8]) -> Result<()> {
-    match body.len() {
-        0..=MAX_BODY => Ok(()),
-        bytes => Err(Error::invalid("this is too large; send less at once").with("bytes", bytes).with("max", MAX_BODY)),
     }
 }

@@ -62,3 +62,19 @@ pub(super) mod milliseconds {
         u64::deserialize(from).map(Duration::from_millis)
     }
 }
+
+/// For `Option<Duration>`.
+pub(super) mod milliseconds_option {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[allow(clippy::ref_option, reason = "serde passes a reference to the field")]
+    pub(crate) fn serialize<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(from)?.map(Duration::from_millis))
+    }
+}

@@ -20,12 +20,9 @@ use async_trait::async_trait;
 
 use self::link::{Deadlines, Link};
 use self::target::Target;
-use super::{
-    Answer, Begin, Begun, Caps, Checkpoint, Done, Finish, Kept, MAX_BODY, Memory, Op, Query, Read, Sealed, Swept, View,
-};
+use super::{Answer, Begin, Begun, Caps, Checkpoint, Done, Finish, Kept, Memory, Op, Query, Read, Sealed, Swept, View};
 use crate::error::{Error, Result};
 use crate::id::{OpId, Owner};
-use crate::message::Status;
 
 /// Conversations in a PostgreSQL database (14 or newer), in the schema `catgpt`.
 ///
@@ -69,35 +66,20 @@ impl Postgres {
     }
 }
 
-fn bounded(bytes: usize) -> Result<()> {
-    if bytes > MAX_BODY {
-        let error = Error::invalid("this is too large to be stored: make it smaller");
-        return Err(error.with("bytes", bytes).with("max", MAX_BODY));
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Memory for Postgres {
     async fn begin_turn(&self, owner: &Owner, begin: Begin) -> Result<Begun> {
-        bounded(begin.message.as_ref().map_or(0, Vec::len))?;
-        bounded(begin.pin.body.len())?;
+        begin.check()?;
         turn::begin(&self.link, owner, &begin).await
     }
 
     async fn checkpoint(&self, owner: &Owner, checkpoint: Checkpoint) -> Result<Kept> {
-        bounded(checkpoint.body.len())?;
-        if checkpoint.from > checkpoint.to || (checkpoint.from == checkpoint.to) != checkpoint.body.is_empty() {
-            return Err(Error::invalid("a piece must end after it begins, and only an empty one may end there"));
-        }
+        checkpoint.check()?;
         turn::checkpoint(&self.link, owner, &checkpoint).await
     }
 
     async fn finish_turn(&self, owner: &Owner, finish: Finish) -> Result<Sealed> {
-        bounded(finish.body.len())?;
-        if finish.status == Status::Running {
-            return Err(Error::invalid("a turn cannot end as running: give its final status"));
-        }
+        finish.check()?;
         turn::finish(&self.link, owner, &finish).await
     }
 

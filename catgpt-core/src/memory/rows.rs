@@ -1,12 +1,12 @@
-//! What is stored, changed and looked for: plain data.
+//! What is stored: plain data.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::json::{bytes, bytes_option};
-use crate::event::Change;
-use crate::id::{Owner, Seq, SessionId, TurnId};
+use super::json::{bytes, bytes_option, milliseconds_option};
+use super::limits::Reserved;
+use crate::id::{Seq, SessionId, TurnId};
 use crate::message::{Offset, Role, Status, Usage};
 
 /// What a backend is like.
@@ -38,7 +38,7 @@ pub struct Limit {
 }
 
 /// A stored message. The core owns the encoding of its body.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Its number in the session.
     pub seq: Seq,
@@ -72,16 +72,34 @@ pub struct SessionRow {
     /// Its encoded persona.
     #[serde(with = "bytes_option", default)]
     pub pin: Option<Vec<u8>>,
+    /// Its encoded metadata.
+    #[serde(with = "bytes_option", default)]
+    pub meta: Option<Vec<u8>>,
+    /// Whether it stands before the others in lists.
+    #[serde(default)]
+    pub pinned: bool,
+    /// Whether it is put away: a list shows either those that are or those that are not.
+    #[serde(default)]
+    pub archived: bool,
+    /// How long after its last change it is deleted.
+    #[serde(rename = "ttl_ms", with = "milliseconds_option", default)]
+    pub ttl: Option<Duration>,
     /// The newest message of the active branch.
     pub head: Option<Seq>,
+    /// The summary that stands for the branch up to its parent.
+    #[serde(default)]
+    pub summary: Option<Seq>,
     /// Grows with every change.
     pub version: u64,
-    /// How many messages it has, all branches counted.
+    /// How many messages it has, all branches and summaries counted: the number of the last one.
     pub messages: u64,
     /// The running turn, its lease run out or not.
     pub running: Option<TurnId>,
     /// Whether the running turn has outlived its lease: nobody drives it, and every reader is shown that it is over.
     pub expired: bool,
+    /// What the running turn has reserved.
+    #[serde(default)]
+    pub reserved: Vec<Reserved>,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: i64,
     /// When it changed last, in milliseconds since 1970.
@@ -98,178 +116,4 @@ pub struct Chunk {
     /// The encoded piece.
     #[serde(with = "bytes")]
     pub body: Vec<u8>,
-}
-
-/// A change that [`Memory::apply`](super::Memory::apply) makes. A session or turn that is not there is `NotFound`.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Op {
-    /// Makes a session; one that is there already is left as it is.
-    Create {
-        /// The session.
-        session: SessionId,
-        /// Its encoded title.
-        #[serde(with = "bytes_option", default)]
-        title: Option<Vec<u8>>,
-        /// Its encoded persona.
-        #[serde(with = "bytes_option", default)]
-        pin: Option<Vec<u8>>,
-    },
-    /// Gives a session another title.
-    SetTitle {
-        /// The session.
-        session: SessionId,
-        /// Its encoded title; `None` takes it away.
-        #[serde(with = "bytes_option", default)]
-        title: Option<Vec<u8>>,
-    },
-    /// Gives a session another persona.
-    SetPin {
-        /// The session.
-        session: SessionId,
-        /// Its encoded persona.
-        #[serde(with = "bytes")]
-        pin: Vec<u8>,
-    },
-    /// Shows another branch. `Busy` while a turn runs, `Conflict` if the session is not at `if_version`.
-    SetHead {
-        /// The session.
-        session: SessionId,
-        /// A message of it.
-        head: Seq,
-        /// Only if the session is still at this version.
-        if_version: Option<u64>,
-    },
-    /// Asks a turn to stop; its next checkpoint is told. One that has ended is left as it is.
-    Cancel {
-        /// The turn.
-        turn: TurnId,
-    },
-    /// Deletes a session with all that is in it. A turn that runs in it is refused from then on.
-    Delete {
-        /// The session.
-        session: SessionId,
-    },
-}
-
-/// What an [`Op`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Done {
-    /// The session's version after it.
-    Version(u64),
-    /// There was nothing to do, or nothing is left to have a version.
-    Nothing,
-}
-
-/// What [`Memory::read`](super::Memory::read) looks at.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Read {
-    /// The newest messages of the branch that ends at `head` (`None`: the active one), oldest first.
-    Branch {
-        /// The session.
-        session: SessionId,
-        /// The branch's newest message. One that is not there is `NotFound`.
-        head: Option<Seq>,
-        /// How much.
-        limit: Limit,
-    },
-    /// Messages of all branches after `after`, by number.
-    Tree {
-        /// The session.
-        session: SessionId,
-        /// The last message that is known; 0 to begin.
-        after: Seq,
-        /// How much.
-        limit: Limit,
-    },
-    /// One reply: its row, and while it runs the pieces that end after `from`.
-    Tail {
-        /// The turn.
-        turn: TurnId,
-        /// The offset that is known.
-        from: Offset,
-    },
-}
-
-/// What [`Memory::read`](super::Memory::read) answers.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct View {
-    /// The session.
-    pub session: SessionRow,
-    /// Messages. For [`Read::Tail`] the reply alone.
-    pub rows: Vec<Row>,
-    /// Pieces of running replies: for a tail those asked for; for other reads all of a running reply among `rows`.
-    pub chunks: Vec<Chunk>,
-    /// Whether there is more in the direction of the read.
-    pub more: bool,
-}
-
-/// Where a list of sessions goes on: the last one seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cursor {
-    /// Its time of last change.
-    pub updated_ms: i64,
-    /// Its id.
-    pub session: SessionId,
-}
-
-/// What [`Memory::query`](super::Memory::query) looks for.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Query {
-    /// Sessions, the latest changed first (equal times: the greater id first).
-    Sessions {
-        /// Where to go on.
-        after: Option<Cursor>,
-        /// How many.
-        limit: u32,
-    },
-    /// One session's row, without its messages.
-    Session {
-        /// The session.
-        session: SessionId,
-    },
-    /// Turns that run and whose lease holds, by session.
-    Turns,
-    /// The journal after this number.
-    Changes {
-        /// The last number that is known; 0 to begin.
-        after: u64,
-        /// How many.
-        limit: u32,
-    },
-}
-
-/// What [`Memory::query`](super::Memory::query) answers, of the same kind as it was asked.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Answer {
-    /// Sessions.
-    Sessions {
-        /// The sessions.
-        rows: Vec<SessionRow>,
-        /// Whether there are more.
-        more: bool,
-    },
-    /// Turns that run, in the order of their sessions.
-    Turns(Vec<(SessionId, TurnId)>),
-    /// Changes.
-    Changes(Vec<Change>),
-}
-
-/// What [`Memory::sweep`](super::Memory::sweep) found and did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Swept {
-    /// Turns whose lease has run out.
-    pub expired: Vec<(Owner, TurnId)>,
-    /// Rows that were due and are deleted.
-    pub deleted: u64,
-    /// Whether there was more than the limit.
-    pub more: bool,
 }

@@ -31,12 +31,9 @@ use self::fault::Outcome;
 use self::fork::Shelf;
 use self::reader::Look;
 use self::writer::{BATCH, Care, Job, Writer};
-use super::{
-    Answer, Begin, Begun, Caps, Checkpoint, Done, Finish, Kept, MAX_BODY, Memory, Op, Query, Read, Sealed, Swept, View,
-};
+use super::{Answer, Begin, Begun, Caps, Checkpoint, Done, Finish, Kept, Memory, Op, Query, Read, Sealed, Swept, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{OpId, Owner};
-use crate::message::Status;
 
 /// How many connections read.
 const READERS: usize = 2;
@@ -133,46 +130,29 @@ fn gone() -> Error {
     Error::new(ErrorKind::Unexpected, "the store's thread ended early: please report this")
 }
 
-fn bounded(bytes: usize) -> Result<()> {
-    if bytes > MAX_BODY {
-        let error = Error::invalid("this is too large to be stored: make it smaller");
-        return Err(error.with("bytes", bytes).with("max", MAX_BODY));
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Memory for Sqlite {
     async fn begin_turn(&self, owner: &Owner, begin: Begin) -> Result<Begun> {
-        bounded(begin.message.as_ref().map_or(0, Vec::len))?;
-        bounded(begin.pin.body.len())?;
+        begin.check()?;
         let owner = owner.clone();
         self.write(Care::Machine, move |conn| begin::begin(conn, &owner, &begin)).await
     }
 
     async fn checkpoint(&self, owner: &Owner, checkpoint: Checkpoint) -> Result<Kept> {
-        bounded(checkpoint.body.len())?;
-        if checkpoint.from > checkpoint.to || (checkpoint.from == checkpoint.to) != checkpoint.body.is_empty() {
-            return Err(Error::invalid("a piece must end after it begins, and only an empty one may end there"));
-        }
+        checkpoint.check()?;
         let care = if checkpoint.sync { Care::Machine } else { Care::Process };
         let owner = owner.clone();
         self.write(care, move |conn| turn::checkpoint(conn, &owner, &checkpoint)).await
     }
 
     async fn finish_turn(&self, owner: &Owner, finish: Finish) -> Result<Sealed> {
-        bounded(finish.body.len())?;
-        if finish.status == Status::Running {
-            return Err(Error::invalid("a turn cannot end as running: give its final status"));
-        }
+        finish.check()?;
         let owner = owner.clone();
         self.write(Care::Machine, move |conn| turn::finish(conn, &owner, &finish)).await
     }
 
     async fn apply(&self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>> {
-        for op in &ops {
-            bounded(ops::size(op))?;
-        }
+        ops.iter().try_for_each(Op::check)?;
         let erases = ops.iter().any(|op| matches!(op, Op::Delete { .. }));
         let care = if erases { Care::Erase } else { Care::Machine };
         let owner = owner.clone();

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::json::{bytes, bytes_option, keyed, milliseconds};
-use super::{Limit, Row, SessionRow};
+use super::json::{bytes, bytes_option, keyed, milliseconds, milliseconds_option};
+use super::{Counter, Limit, Row, SessionRow, Settle};
 use crate::id::{Seq, SessionId, TurnId};
 use crate::message::{Offset, Status, Usage};
 
@@ -36,7 +36,8 @@ pub struct Begin {
     pub parent: Parent,
     /// Only if the session is still at this version.
     pub if_version: Option<u64>,
-    /// The user's message; `None` answers the parent again, which must then be a user's message (`InvalidInput`).
+    /// The user's message. `None` with [`Parent::Beside`] answers the parent again, which must then be a user's message;
+    /// with the others it goes on from the parent, which must then be a reply (`InvalidInput`).
     #[serde(with = "bytes_option")]
     pub message: Option<Vec<u8>>,
     /// The encoded title of a session that this makes.
@@ -51,6 +52,13 @@ pub struct Begin {
     pub lease: Duration,
     /// How much of the branch to return.
     pub window: Limit,
+    /// How long after its last change a session that this makes is deleted.
+    #[serde(rename = "ttl_ms", with = "milliseconds_option")]
+    pub ttl: Option<Duration>,
+    /// What the turn must find below its limits.
+    pub reserve: Vec<Counter>,
+    /// How many turns of the owner may run, this one counted; those whose lease has run out do not run.
+    pub max_running: Option<u32>,
 }
 
 impl Begin {
@@ -69,6 +77,9 @@ impl Begin {
             pin: Pin { body: Vec::new(), replace: false },
             lease: Duration::from_secs(15),
             window: Limit { messages: 50, bytes: super::MAX_BODY as u64 },
+            ttl: None,
+            reserve: Vec::new(),
+            max_running: None,
         }
     }
 }
@@ -107,6 +118,14 @@ pub enum Begun {
         /// The turn.
         turn: TurnId,
     },
+    /// A limit is reached. Nothing was written.
+    Limited {
+        /// The counter's name; `None`: as many turns run as may.
+        name: Option<String>,
+        /// When its next window begins, from now.
+        #[serde(rename = "retry_after_ms", with = "milliseconds_option", default)]
+        retry_after: Option<Duration>,
+    },
 }
 
 /// A turn that has begun.
@@ -122,6 +141,9 @@ pub struct Opened {
     pub reply_seq: Seq,
     /// The branch up to the reply's parent (so with the user's message), oldest first.
     pub window: Vec<Row>,
+    /// The session's summary, whether or not it is of this branch: it is if the window has its parent.
+    #[serde(default)]
+    pub summary: Option<Row>,
 }
 
 /// What [`Memory::checkpoint`](super::Memory::checkpoint) is given.
@@ -179,6 +201,10 @@ pub struct Finish {
     pub body: Vec<u8>,
     /// What it used.
     pub usage: Option<Usage>,
+    /// What it cost, in millionths of the unit of the prices. With the usage it goes to the owner's ledger.
+    pub cost: u64,
+    /// What becomes of the counters.
+    pub settle: Vec<Settle>,
     /// Only if its lease has run out: this ends a turn that died.
     pub if_expired: bool,
 }
@@ -186,7 +212,7 @@ pub struct Finish {
 impl Finish {
     /// Ends `turn` as complete with this body, without a usage.
     pub fn complete(turn: TurnId, body: Vec<u8>) -> Self {
-        Self { turn, status: Status::Complete, body, usage: None, if_expired: false }
+        Self { turn, status: Status::Complete, body, usage: None, cost: 0, settle: Vec::new(), if_expired: false }
     }
 }
 

@@ -254,6 +254,7 @@ impl Runner {
                     return Ok(Some((reply, None)));
                 }
                 Begun::Busy { turn, .. } => return Err(Refused::Busy(turn)),
+                Begun::Limited { name, retry_after } => return Err(limited(name, retry_after).into()),
                 Begun::Stale { turn } => self.bury(owner, turn, Status::Interrupted, true).await?,
             }
         }
@@ -275,6 +276,9 @@ impl Runner {
             pin: Pin { body: pin.unwrap_or(&self.persona).encode(), replace: pin.is_some() },
             lease: self.lease,
             window: Limit { messages: u32::try_from(self.window.messages).unwrap_or(u32::MAX), bytes: MAX_BODY as u64 },
+            ttl: None,
+            reserve: Vec::new(),
+            max_running: None,
         }
     }
 
@@ -320,6 +324,11 @@ fn later(wait: Duration) -> Instant {
 fn busy(turn: TurnId) -> Error {
     Error::new(ErrorKind::Busy, "another turn is running in this session; attach to it, wait for it, or stop it")
         .with_turn(turn)
+}
+
+fn limited(name: Option<String>, retry_after: Option<Duration>) -> Error {
+    let error = Error::new(ErrorKind::Limited, "a limit is reached; nothing was sent");
+    error.with("limit", name.as_deref().unwrap_or("running")).with_retry_after(retry_after)
 }
 
 /// The beginning of a prompt's first line that says something, as the session's first title.

@@ -198,7 +198,7 @@ impl Drive {
         body.error.clone_from(&finished.error);
         let body = body.encode();
         let (turn, status, usage) = (self.running.turn, finished.status, finished.usage);
-        let finish = Finish { turn, status, body, usage, if_expired: false };
+        let finish = Finish { turn, status, body, usage, cost: 0, settle: Vec::new(), if_expired: false };
         let (memory, owner) = (Arc::clone(&self.runner.memory), self.running.owner.clone());
         self.jobs.push(Box::pin(async move {
             Input::Sealed(match memory.finish_turn(&owner, finish).await {

@@ -80,7 +80,8 @@ impl Runner {
                 Error::new(ErrorKind::Truncated, "the process that wrote this reply ended before the reply did");
             body.error = Some(error.info());
         }
-        let finish = Finish { turn, status, body: body.encode(), usage: Some(usage), if_expired };
+        let finish =
+            Finish { turn, status, body: body.encode(), usage: Some(usage), cost: 0, settle: Vec::new(), if_expired };
         match patiently(|| self.memory.finish_turn(owner, finish.clone())).await {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),

@@ -174,6 +174,6 @@ class Change:
 
     n: int
     session: str
-    kind: Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended"]
+    kind: Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended", "renamed"]
     at_ms: int
     turn: str | None = None

@@ -105,6 +105,12 @@ class RateLimitedError(CatgptError):
     code = "rate_limited"
 
 
+class LimitedError(CatgptError):
+    """A limit of this engine's own is reached; see `retry_after`."""
+
+    code = "limited"
+
+
 class TimeoutError(CatgptError, builtins.TimeoutError):
     """Nothing arrived in time."""
 

@@ -61,7 +61,7 @@ const MODULES: [(&str, Layer); 19] = [
 /// What stands under a seam: a leaf, with the types that it gives to users, or (`None`) a part of the seam itself.
 type Under = (&'static str, &'static str, Option<&'static [&'static str]>);
 
-const UNDER_SEAMS: [Under; 20] = [
+const UNDER_SEAMS: [Under; 24] = [
     ("model", "retry", None),
     ("model", "decode", Some(&[])),
     ("model", "failure", Some(&[])),
@@ -69,6 +69,10 @@ const UNDER_SEAMS: [Under; 20] = [
     ("model", "openai", Some(&["OpenAi"])),
     ("model", "offline", Some(&["Offline"])),
     ("model", "scripted", Some(&["Scripted"])),
+    ("memory", "check", None),
+    ("memory", "limits", None),
+    ("memory", "ops", None),
+    ("memory", "queries", None),
     ("memory", "turns", None),
     ("memory", "json", None),
     ("memory", "rows", None),

@@ -7,16 +7,22 @@ use crate::id::{OpId, TurnId};
 use crate::memory::{Done, Kept, MAX_BODY, Op};
 
 fn create(session: &str) -> Op {
-    Op::Create { session: id(session), title: None, pin: None }
+    Op::create(id(session))
 }
 
 fn title(session: &str, title: &str) -> Op {
-    Op::SetTitle { session: id(session), title: Some(title.into()) }
+    Op::SetTitle { session: id(session), title: Some(title.into()), over: None }
 }
 
 pub(super) async fn what_it_does_can_be_read(store: &dyn Store) -> Checked {
     let ann = user(store);
-    let made = Op::Create { session: id("s"), title: Some(b"trip".to_vec()), pin: Some(b"cat".to_vec()) };
+    let made = Op::Create {
+        session: id("s"),
+        title: Some(b"trip".to_vec()),
+        pin: Some(b"cat".to_vec()),
+        meta: None,
+        ttl: None,
+    };
     let done = ann.apply(vec![made]).await.unwrap();
     let row = ann.session("s").await.unwrap();
     assert_eq!((row.title.as_deref(), row.pin.as_deref()), (Some(b"trip".as_slice()), Some(b"cat".as_slice())));
@@ -27,7 +33,7 @@ pub(super) async fn what_it_does_can_be_read(store: &dyn Store) -> Checked {
     assert_eq!((after.title.as_deref(), after.pin.as_deref()), (Some(b"tour".as_slice()), Some(b"dog".as_slice())));
     assert!(after.version > row.version && after.updated_ms >= row.updated_ms);
     assert_eq!((done.len(), done[1]), (2, Done::Version(after.version)));
-    ann.apply(vec![Op::SetTitle { session: id("s"), title: None }]).await.unwrap();
+    ann.apply(vec![Op::SetTitle { session: id("s"), title: None, over: None }]).await.unwrap();
     assert_eq!(ann.session("s").await.unwrap().title, None);
     assert_eq!(ann.apply(Vec::new()).await.unwrap(), []);
     Ok(())
@@ -35,10 +41,18 @@ pub(super) async fn what_it_does_can_be_read(store: &dyn Store) -> Checked {
 
 pub(super) async fn creating_twice_is_creating_once(store: &dyn Store) -> Checked {
     let ann = user(store);
-    ann.apply(vec![Op::Create { session: id("s"), title: Some(b"first".to_vec()), pin: None }]).await.unwrap();
+    ann.apply(vec![Op::Create { session: id("s"), title: Some(b"first".to_vec()), pin: None, meta: None, ttl: None }])
+        .await
+        .unwrap();
     ann.talk("s", "hi").await;
     let before = ann.everything().await;
-    let again = Op::Create { session: id("s"), title: Some(b"second".to_vec()), pin: Some(b"other".to_vec()) };
+    let again = Op::Create {
+        session: id("s"),
+        title: Some(b"second".to_vec()),
+        pin: Some(b"other".to_vec()),
+        meta: None,
+        ttl: None,
+    };
     assert_eq!(ann.apply(vec![again]).await.unwrap(), [Done::Nothing]);
     assert_eq!(ann.everything().await, before);
     Ok(())
@@ -106,7 +120,7 @@ pub(super) async fn what_is_not_there_is_not_found(store: &dyn Store) -> Checked
     let session = || id("none");
     let ops = [
         title("none", "x"),
-        Op::SetTitle { session: session(), title: None },
+        Op::SetTitle { session: session(), title: None, over: None },
         Op::SetPin { session: session(), pin: b"x".to_vec() },
         Op::SetHead { session: session(), head: 1, if_version: None },
         Op::Delete { session: session() },

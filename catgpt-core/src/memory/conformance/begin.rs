@@ -132,7 +132,7 @@ pub(super) async fn a_wrong_version_is_a_conflict(store: &dyn Store) -> Checked 
     assert_eq!(ann.sessions().await, []);
     ann.talk("s", "hi").await;
     let version = ann.session("s").await.unwrap().version;
-    ann.apply(vec![Op::SetTitle { session: id("s"), title: None }]).await.unwrap();
+    ann.apply(vec![Op::SetTitle { session: id("s"), title: None, over: None }]).await.unwrap();
     let before = ann.everything().await;
     fails(ann.begin(Begin { if_version: Some(version), ..say("s", "more") }).await, Conflict);
     assert_eq!(ann.everything().await, before);
@@ -213,7 +213,7 @@ pub(super) async fn a_persona_stays_until_it_is_replaced(store: &dyn Store) -> C
         assert_eq!(ann.session("s").await.unwrap().pin.as_deref(), Some(stays.as_bytes()));
     }
     // A session that was made without one takes the first.
-    ann.apply(vec![Op::Create { session: id("bare"), title: None, pin: None }]).await.unwrap();
+    ann.apply(vec![Op::create(id("bare"))]).await.unwrap();
     assert_eq!(ann.start(say("bare", "hi")).await.session.pin.as_deref(), Some(b"persona".as_slice()));
     Ok(())
 }
@@ -224,7 +224,7 @@ pub(super) async fn bytes_come_back_as_they_went(store: &dyn Store) -> Checked {
     let pin = Pin { body: bytes.clone(), replace: false };
     let begin = Begin { message: Some(bytes.clone()), pin, model: "m\u{1f431}'\"".into(), ..say("s", "") };
     ann.start(begin.clone()).await;
-    ann.apply(vec![Op::SetTitle { session: id("s"), title: Some(bytes.clone()) }]).await.unwrap();
+    ann.apply(vec![Op::SetTitle { session: id("s"), title: Some(bytes.clone()), over: None }]).await.unwrap();
     ann.keep(Checkpoint { to: 256, body: bytes.clone(), ..piece(begin.turn, 0, "") }).await.unwrap();
     let view = ann.branch("s", None).await;
     assert_eq!((view.session.title, view.session.pin), (Some(bytes.clone()), Some(bytes.clone())));

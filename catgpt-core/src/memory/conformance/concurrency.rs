@@ -145,7 +145,7 @@ pub(super) async fn one_of_64_retried_calls_is_made(store: &dyn Store) -> Checke
     let op = OpId::fresh();
     let done = at_once(64, |_| {
         let ann = ann.clone();
-        let ops = vec![Op::Create { session: id("s"), title: None, pin: None }];
+        let ops = vec![Op::create(id("s"))];
         async move { ann.memory.apply(&ann.owner, op, ops).await.unwrap() }
     })
     .await;

@@ -37,7 +37,7 @@ pub(super) async fn a_running_turn_is_refused_from_then_on(store: &dyn Store) ->
         fails(ann.finish(end(turn, "Hello")).await, NotFound);
         fails(ann.finish(bury(turn, "Hello")).await, NotFound);
         fails(ann.tail(turn, 0).await, NotFound);
-        ann.apply(vec![Op::Create { session: id("s"), title: None, pin: None }]).await.unwrap();
+        ann.apply(vec![Op::create(id("s"))]).await.unwrap();
     }
     assert_eq!(ann.tree("s").await.rows, []);
     Ok(())

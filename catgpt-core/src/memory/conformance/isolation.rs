@@ -18,14 +18,14 @@ pub(super) async fn what_is_foreign_answers_as_if_it_were_not_there(store: &dyn 
         let reads = [
             Read::Branch { session: session.clone(), head: None, limit: WHOLE },
             Read::Branch { session: session.clone(), head: Some(1), limit: WHOLE },
-            Read::Tree { session: session.clone(), after: 0, limit: WHOLE },
+            Read::Tree { session: session.clone(), after: 0, limit: WHOLE, bodies: true },
         ];
         for read in reads {
             fails(bob.read(read).await, NotFound);
         }
         fails(bob.query(Query::Session { session: session.clone() }).await, NotFound);
         let ops = [
-            Op::SetTitle { session: session.clone(), title: Some(b"his".to_vec()) },
+            Op::SetTitle { session: session.clone(), title: Some(b"his".to_vec()), over: None },
             Op::SetPin { session: session.clone(), pin: b"his".to_vec() },
             Op::SetHead { session: session.clone(), head: 1, if_version: None },
             Op::Delete { session: session.clone() },
@@ -85,7 +85,7 @@ pub(super) async fn the_operation_id_of_another_owner_is_free(store: &dyn Store)
     let op = OpId::fresh();
     for name in ["ann", "bob"] {
         let user = User::of(&store.memory(), name);
-        let ops = vec![Op::Create { session: id(name), title: Some(name.into()), pin: None }];
+        let ops = vec![Op::Create { session: id(name), title: Some(name.into()), pin: None, meta: None, ttl: None }];
         user.memory.apply(&user.owner, op, ops).await.unwrap();
         assert_eq!(user.session(name).await.unwrap().title.as_deref(), Some(name.as_bytes()));
     }
@@ -150,7 +150,9 @@ pub(super) async fn three_owners_at_random_never_meet(store: &dyn Store) -> Chec
                 assert_eq!(done.is_ok(), model.remove(session).is_some(), "step {step}");
             }
             6 => {
-                let done = user.apply(vec![Op::SetTitle { session: id(session), title: Some(b"t".to_vec()) }]).await;
+                let done = user
+                    .apply(vec![Op::SetTitle { session: id(session), title: Some(b"t".to_vec()), over: None }])
+                    .await;
                 assert_eq!(done.is_ok(), model.contains_key(session), "step {step}");
             }
             _ => poke(user, who, &turns, &mut rng).await,

@@ -21,11 +21,13 @@ pub(super) async fn it_holds_every_change_in_order(store: &dyn Store) -> Checked
     let ann = user(store);
     assert_eq!(entries(&ann, 0).await, []);
     let (turn, _) = ann.run(say("s", "hi")).await;
-    ann.apply(vec![Op::Create { session: id("t"), title: None, pin: None }]).await.unwrap();
+    ann.apply(vec![Op::create(id("t"))]).await.unwrap();
     ann.finish(end(turn, "hello")).await.unwrap();
     let (title, pin) = (Some(b"t".to_vec()), b"p".to_vec());
     let head = Op::SetHead { session: id("s"), head: 1, if_version: None };
-    ann.apply(vec![Op::SetTitle { session: id("s"), title }, Op::SetPin { session: id("t"), pin }]).await.unwrap();
+    ann.apply(vec![Op::SetTitle { session: id("s"), title, over: None }, Op::SetPin { session: id("t"), pin }])
+        .await
+        .unwrap();
     ann.apply(vec![head, Op::Delete { session: id("t") }]).await.unwrap();
     let all = [
         (1, "s", Created, None),
@@ -67,7 +69,7 @@ pub(super) async fn retries_and_refusals_leave_no_entry(store: &dyn Store) -> Ch
     assert_eq!(ann.changes(0, 1000).await, before);
     ann.finish(end(begin.turn, "hello")).await.unwrap();
     let op = OpId::fresh();
-    let ops = vec![Op::SetTitle { session: id("s"), title: None }];
+    let ops = vec![Op::SetTitle { session: id("s"), title: None, over: None }];
     ann.memory.apply(&ann.owner, op, ops.clone()).await.unwrap();
     let before = ann.changes(0, 1000).await;
     assert_eq!(before.len(), 4);
@@ -75,7 +77,7 @@ pub(super) async fn retries_and_refusals_leave_no_entry(store: &dyn Store) -> Ch
     ann.finish(end(begin.turn, "hello")).await.unwrap();
     ann.memory.apply(&ann.owner, op, ops).await.unwrap();
     ann.apply(vec![Op::Cancel { turn: begin.turn }]).await.unwrap();
-    ann.apply(vec![Op::Create { session: id("s"), title: None, pin: None }]).await.unwrap();
+    ann.apply(vec![Op::create(id("s"))]).await.unwrap();
     assert_eq!(ann.changes(0, 1000).await, before);
     Ok(())
 }

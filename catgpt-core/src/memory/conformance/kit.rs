@@ -40,6 +40,9 @@ pub(in crate::memory) fn say(session: &str, text: &str) -> Begin {
         pin: Pin { body: b"persona".to_vec(), replace: false },
         lease: LONG,
         window: WHOLE,
+        ttl: None,
+        reserve: Vec::new(),
+        max_running: None,
     }
 }
 
@@ -49,7 +52,15 @@ pub(super) fn answer_again(session: &str, parent: Parent) -> Begin {
 }
 
 pub(in crate::memory) fn end(turn: TurnId, text: &str) -> Finish {
-    Finish { turn, status: Status::Complete, body: text.into(), usage: None, if_expired: false }
+    Finish {
+        turn,
+        status: Status::Complete,
+        body: text.into(),
+        usage: None,
+        cost: 0,
+        settle: Vec::new(),
+        if_expired: false,
+    }
 }
 
 /// What ends a turn whose writer is gone.
@@ -159,7 +170,7 @@ impl User {
     }
 
     pub(super) async fn tree(&self, session: &str) -> View {
-        self.read(Read::Tree { session: id(session), after: 0, limit: WHOLE }).await.unwrap()
+        self.read(Read::Tree { session: id(session), after: 0, limit: WHOLE, bodies: true }).await.unwrap()
     }
 
     pub(super) async fn tail(&self, turn: TurnId, from: Offset) -> Result<View> {
@@ -178,7 +189,7 @@ impl User {
     }
 
     pub(super) async fn sessions(&self) -> Vec<SessionRow> {
-        match self.query(Query::Sessions { after: None, limit: 10_000 }).await.unwrap() {
+        match self.query(Query::Sessions { after: None, limit: 10_000, archived: false }).await.unwrap() {
             Answer::Sessions { rows, more: false } => rows,
             other => panic!("expected all sessions, got {other:?}"),
         }

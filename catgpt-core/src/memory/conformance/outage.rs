@@ -23,7 +23,7 @@ pub(super) async fn two_handles_are_one_store(store: &dyn Store) -> Checked {
     assert_eq!(ann.keep(piece(begin.turn, 3, "lo")).await.unwrap(), Kept::Refused);
     assert!(matches!(ann.finish(end(begin.turn, "Hello")).await.unwrap(), Sealed::Before(_)));
     let op = OpId::fresh();
-    let ops = vec![Op::Create { session: id("t"), title: None, pin: None }];
+    let ops = vec![Op::create(id("t"))];
     let done = ann.memory.apply(&ann.owner, op, ops.clone()).await.unwrap();
     assert_eq!(other.memory.apply(&ann.owner, op, ops).await.unwrap(), done);
     assert_eq!(other.everything().await, ann.everything().await);
@@ -90,7 +90,10 @@ async fn write_some(ann: &User) -> Written {
     ann.whole(keyed.clone()).await;
     ann.talk("gone", "hi").await;
     let op = OpId::fresh();
-    let ops = vec![Op::SetTitle { session: id("s"), title: Some(b"t".to_vec()) }, Op::Delete { session: id("gone") }];
+    let ops = vec![
+        Op::SetTitle { session: id("s"), title: Some(b"t".to_vec()), over: None },
+        Op::Delete { session: id("gone") },
+    ];
     let done = ann.memory.apply(&ann.owner, op, ops.clone()).await.unwrap();
     let running = Begin { lease: SHORT, ..say("s", "more") };
     ann.start(running.clone()).await;

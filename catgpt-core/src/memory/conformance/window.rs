@@ -47,7 +47,7 @@ pub(super) async fn it_never_holds_less_than_one_message(store: &dyn Store) -> C
     for limit in [Limit { bytes: 0, ..WHOLE }, Limit { messages: 0, ..WHOLE }, Limit { messages: 0, bytes: 0 }] {
         let view = newest(&ann, limit).await;
         assert_eq!((seqs(&view), view.more), (vec![2], true));
-        let tree = ann.read(Read::Tree { session: id("s"), after: 0, limit }).await.unwrap();
+        let tree = ann.read(Read::Tree { session: id("s"), after: 0, limit, bodies: true }).await.unwrap();
         assert_eq!((seqs(&tree), tree.more), (vec![1], true));
         let opened = ann.whole(Begin { window: limit, ..answer_again("s", Parent::Under(1)) }).await;
         assert_eq!(opened.window.len(), 1);

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::check_size;
 use super::session::Session;
 use super::state::{State, Time};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::ChangeKind::{self, Created, Deleted, Titled, Updated};
 use crate::id::{OpId, Owner, Seq, SessionId, TurnId};
+use crate::memory::check::unsupported;
 use crate::memory::{Done, Op};
 
 impl State {
     pub(super) fn apply(&mut self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>> {
+        ops.iter().try_for_each(Op::check)?;
         let now = self.clock.now();
         if let Some(done) = self.ops.get(&(owner.clone(), op_id), now) {
             return Ok(done.clone());
@@ -38,18 +39,13 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn op(&mut self, op: Op) -> Result<Done> {
         match op {
-            Op::Create { session, title, pin } => self.create(session, title, pin),
-            Op::SetTitle { session, title } => {
-                check_size(title.as_deref().unwrap_or_default())?;
-                self.change(session, Titled, |session| session.title = title)
-            }
-            Op::SetPin { session, pin } => {
-                check_size(&pin)?;
-                self.change(session, Updated, |session| session.pin = Some(pin))
-            }
+            Op::Create { session, title, pin, .. } => self.create(session, title, pin),
+            Op::SetTitle { session, title, .. } => self.change(session, Titled, |session| session.title = title),
+            Op::SetPin { session, pin } => self.change(session, Updated, |session| session.pin = Some(pin)),
             Op::SetHead { session, head, if_version } => self.set_head(session, head, if_version),
             Op::Cancel { turn } => self.cancel(turn),
             Op::Delete { session } => self.delete(session),
+            _ => Err(unsupported()),
         }
     }
 
@@ -73,7 +69,6 @@ impl Draft<'_> {
     }
 
     fn create(&mut self, id: SessionId, title: Option<Vec<u8>>, pin: Option<Vec<u8>>) -> Result<Done> {
-        [&title, &pin].into_iter().flatten().try_for_each(|bytes| check_size(bytes))?;
         if self.state.shelf.get(self.owner, &id).is_some() {
             return Ok(Done::Nothing);
         }

@@ -6,6 +6,7 @@ use super::session::Session;
 use super::state::{State, Time};
 use crate::error::{Error, Result};
 use crate::id::{Owner, Seq, SessionId, TurnId};
+use crate::memory::check::unsupported;
 use crate::memory::{Answer, Chunk, Cursor, Query, Read, Row, Swept, View};
 use crate::message::Offset;
 
@@ -18,7 +19,7 @@ impl State {
                 let (rows, more) = session.branch(head, limit)?;
                 (id, view(session, rows, more, now))
             }
-            Read::Tree { session: id, after, limit } => {
+            Read::Tree { session: id, after, limit, .. } => {
                 let session = self.session(owner, &id)?;
                 let (rows, more) = session.all(after, limit);
                 (id, view(session, rows, more, now))
@@ -36,7 +37,7 @@ impl State {
     pub(super) fn query(&self, owner: &Owner, query: Query) -> Result<Answer> {
         let now = self.clock.now();
         Ok(match query {
-            Query::Sessions { after, limit } => self.sessions(owner, after, limit, now),
+            Query::Sessions { after, limit, .. } => self.sessions(owner, after, limit, now),
             Query::Session { session } => {
                 Answer::Sessions { rows: vec![self.session(owner, &session)?.row(now)], more: false }
             }
@@ -52,6 +53,7 @@ impl State {
             Query::Changes { after, limit } => {
                 Answer::Changes(self.journal.after(owner, after).take(limit as usize).cloned().collect())
             }
+            _ => return Err(unsupported()),
         })
     }
 

@@ -69,6 +69,12 @@ impl Session {
             expired: self.running.as_ref().is_some_and(|running| running.expired(now)),
             created_ms: self.created_ms,
             updated_ms: self.updated_ms,
+            meta: None,
+            pinned: false,
+            archived: false,
+            ttl: None,
+            summary: None,
+            reserved: Vec::new(),
         }
     }
 

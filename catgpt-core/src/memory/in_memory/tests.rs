@@ -192,12 +192,14 @@ impl Ann {
     }
 
     async fn rename(&self, session: &str, op: OpId) -> Result<Vec<Done>> {
-        self.0.apply(&self.1, op, vec![Op::SetTitle { session: id(session), title: Some(vec![b't'; 1000]) }]).await
+        self.0
+            .apply(&self.1, op, vec![Op::SetTitle { session: id(session), title: Some(vec![b't'; 1000]), over: None }])
+            .await
     }
 
     async fn sessions(&self) -> Vec<String> {
         let Answer::Sessions { rows, .. } =
-            self.0.query(&self.1, Query::Sessions { after: None, limit: 100 }).await.unwrap()
+            self.0.query(&self.1, Query::Sessions { after: None, limit: 100, archived: false }).await.unwrap()
         else {
             unreachable!("sessions were asked for")
         };
@@ -249,10 +251,7 @@ async fn a_running_turn_is_never_put_out() {
     opened(ann.begin(a.clone()).await);
     opened(ann.begin(b.clone()).await);
     fails(ann.begin(say("c", "hi")).await, ErrorKind::StoreFull);
-    fails(
-        ann.0.apply(&ann.1, OpId::fresh(), vec![Op::Create { session: id("c"), title: None, pin: None }]).await,
-        ErrorKind::StoreFull,
-    );
+    fails(ann.0.apply(&ann.1, OpId::fresh(), vec![Op::create(id("c"))]).await, ErrorKind::StoreFull);
     assert_eq!(ann.sessions().await, ["a", "b"]);
     ann.end(b.turn).await;
     opened(ann.begin(say("c", "hi")).await);
@@ -351,7 +350,7 @@ async fn what_is_remembered_has_a_maximum() {
     ann.talk("s", "hi").await;
     for n in 0..REMEMBERED + 10 {
         let title = Some(n.to_string().into_bytes());
-        ann.0.apply(&ann.1, OpId::fresh(), vec![Op::SetTitle { session: id("s"), title }]).await.unwrap();
+        ann.0.apply(&ann.1, OpId::fresh(), vec![Op::SetTitle { session: id("s"), title, over: None }]).await.unwrap();
     }
     ann.pass(DAY);
     assert_eq!(ann.0.sweep(u32::MAX).await.unwrap().deleted, 2 * REMEMBERED as u64);

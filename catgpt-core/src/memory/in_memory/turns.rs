@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::check_size;
 use super::session::{Running, Session, row};
 use super::state::{Place, State, Time};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,9 +12,7 @@ use crate::message::{Role, Status};
 
 impl State {
     pub(super) fn begin_turn(&mut self, owner: &Owner, begin: Begin) -> Result<Begun> {
-        check_size(begin.message.as_deref().unwrap_or_default())?;
-        check_size(&begin.pin.body)?;
-        check_size(begin.title.as_deref().unwrap_or_default())?;
+        begin.check()?;
         let now = self.clock.now();
         if let Some(known) = self.known(owner, &begin, now)? {
             return Ok(known);
@@ -81,10 +78,7 @@ impl State {
     }
 
     pub(super) fn checkpoint(&mut self, owner: &Owner, piece: Checkpoint) -> Result<Kept> {
-        check_size(&piece.body)?;
-        if piece.to < piece.from || (piece.to == piece.from) != piece.body.is_empty() {
-            return Err(Error::invalid("a piece must end after it begins, and only an empty one where it begins"));
-        }
+        piece.check()?;
         let now = self.clock.now();
         let Ok(Place { session: id, .. }) = self.place(owner, piece.turn) else { return Ok(Kept::Refused) };
         let running = self.session(owner, &id)?.running.as_ref().filter(|running| running.turn == piece.turn);
@@ -104,10 +98,7 @@ impl State {
     }
 
     pub(super) fn finish_turn(&mut self, owner: &Owner, finish: Finish) -> Result<Sealed> {
-        check_size(&finish.body)?;
-        if finish.status == Status::Running {
-            return Err(Error::invalid("a turn ends with a final status, not with `running`"));
-        }
+        finish.check()?;
         let (now, Place { session: id, reply, .. }) = (self.clock.now(), self.place(owner, finish.turn)?);
         let session = self.session(owner, &id)?;
         let Some(running) = session.running.as_ref().filter(|running| running.turn == finish.turn) else {
@@ -170,6 +161,7 @@ fn opened(session: &Session, running: &Running, window: Limit, now: Time) -> Res
         user_seq: running.user,
         reply_seq: running.reply,
         window: session.branch(above, window)?.0,
+        summary: None,
     })))
 }
 

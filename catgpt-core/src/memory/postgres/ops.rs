@@ -3,11 +3,11 @@
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::bounded;
 use super::link::Link;
 use super::row::{TEXTS, count, get, int, uuid};
 use crate::error::Result;
 use crate::id::{OpId, Owner};
+use crate::memory::check::unsupported;
 use crate::memory::{Done, Op};
 
 const APPLY: &str = "SELECT catgpt.apply_v1($1,$2,$3,$4,$5,$6,$7,$8,$9) AS done";
@@ -28,11 +28,11 @@ impl<'a> Columns<'a> {
     fn add(&mut self, op: &'a Op) -> Result<()> {
         let (mut turn, mut body, mut pinned, mut to, mut version) = (None, None, None, None, None);
         let (kind, session) = match op {
-            Op::Create { session, title, pin } => {
+            Op::Create { session, title, pin, .. } => {
                 (body, pinned) = (title.as_deref(), pin.as_deref());
                 ("create", Some(session))
             }
-            Op::SetTitle { session, title } => {
+            Op::SetTitle { session, title, .. } => {
                 body = title.as_deref();
                 ("title", Some(session))
             }
@@ -49,8 +49,8 @@ impl<'a> Columns<'a> {
                 ("cancel", None)
             }
             Op::Delete { session } => ("delete", Some(session)),
+            _ => return Err(unsupported()),
         };
-        bounded(body.map_or(0, <[u8]>::len).max(pinned.map_or(0, <[u8]>::len)))?;
         self.kinds.push(kind);
         self.sessions.push(session.map(|session| session.as_str()));
         self.turns.push(turn);
@@ -64,6 +64,7 @@ impl<'a> Columns<'a> {
 
 pub(super) async fn apply(link: &Link, owner: &Owner, id: OpId, ops: &[Op]) -> Result<Vec<Done>> {
     let mut columns = Columns::default();
+    ops.iter().try_for_each(Op::check)?;
     ops.iter().try_for_each(|op| columns.add(op))?;
     let given = [
         (&owner.as_str() as _, Type::TEXT),

@@ -9,6 +9,7 @@ use super::row::{code, count, get, int, list, session, text, turn};
 use crate::error::{Error, Result};
 use crate::event::{Change, ChangeKind};
 use crate::id::Owner;
+use crate::memory::check::unsupported;
 use crate::memory::{Answer, Cursor, Query, Swept};
 
 /// A session as the functions answer it.
@@ -31,7 +32,7 @@ const SWEEP: &str = "SELECT * FROM catgpt.sweep_v1($1)";
 
 pub(super) async fn query(link: &Link, owner: &Owner, query: &Query) -> Result<Answer> {
     match query {
-        Query::Sessions { after, limit } => sessions(link, owner, after.as_ref(), *limit).await,
+        Query::Sessions { after, limit, .. } => sessions(link, owner, after.as_ref(), *limit).await,
         Query::Session { session: id } => {
             let given = [(&owner.as_str() as _, Type::TEXT), (&id.as_str() as _, Type::TEXT)];
             let records = link.ask(SESSION, &given).await?;
@@ -40,6 +41,7 @@ pub(super) async fn query(link: &Link, owner: &Owner, query: &Query) -> Result<A
         }
         Query::Turns => turns(link, owner).await,
         Query::Changes { after, limit } => changes(link, owner, *after, *limit).await,
+        _ => Err(unsupported()),
     }
 }
 

@@ -16,7 +16,7 @@ const TAIL: &str = "SELECT * FROM catgpt.tail_v1($1,$2,$3)";
 pub(super) async fn read(link: &Link, owner: &Owner, read: &Read) -> Result<View> {
     let record = match read {
         Read::Branch { session, head, limit } => rows(link, owner, session, head.map(int), None, *limit).await,
-        Read::Tree { session, after, limit } => rows(link, owner, session, None, Some(int(*after)), *limit).await,
+        Read::Tree { session, after, limit, .. } => rows(link, owner, session, None, Some(int(*after)), *limit).await,
         Read::Tail { turn, from } => {
             let given = [
                 (&owner.as_str() as _, Type::TEXT),

@@ -31,6 +31,12 @@ pub(super) fn session(record: &Record) -> Result<SessionRow> {
         expired: get(record, "s_expired")?,
         created_ms: get(record, "s_created")?,
         updated_ms: get(record, "s_updated")?,
+        meta: None,
+        pinned: false,
+        archived: false,
+        ttl: None,
+        summary: None,
+        reserved: Vec::new(),
     })
 }
 

@@ -62,6 +62,7 @@ fn begun(record: &Record) -> Result<Begun> {
             user_seq: get::<Option<i64>>(record, "asked")?.map(count),
             reply_seq: count(get(record, "reply")?),
             window: messages(record)?,
+            summary: None,
         }))),
         "replay" => Ok(Begun::Replay { turn: other()? }),
         "busy" => Ok(Begun::Busy { turn: other()?, lease_left: left(record)? }),

@@ -69,7 +69,14 @@ fn known_turn(conn: &Connection, owner: &Owner, begin: &Begin) -> Outcome<Option
     let (window, _) = window::branch(conn, held.sid, parent, begin.window)?;
     // What made the session has its first message, and its time.
     let created = user_seq.unwrap_or(reply_seq) == 1 && held.row.created_ms == began;
-    Ok(Some(Begun::Started(Box::new(Opened { session: held.row, created, user_seq, reply_seq, window }))))
+    Ok(Some(Begun::Started(Box::new(Opened {
+        session: held.row,
+        created,
+        user_seq,
+        reply_seq,
+        window,
+        summary: None,
+    }))))
 }
 
 fn known_key(conn: &Connection, owner: &Owner, begin: &Begin, now: i64) -> Outcome<Option<Begun>> {
@@ -148,7 +155,7 @@ fn open(
     }
     journal::add(conn, owner, &begin.session, Some(begin.turn), ChangeKind::TurnBegun, now)?;
     let (window, _) = window::branch(conn, held.sid, asked, begin.window)?;
-    Ok(Begun::Started(Box::new(Opened { session: held.row, created, user_seq, reply_seq, window })))
+    Ok(Begun::Started(Box::new(Opened { session: held.row, created, user_seq, reply_seq, window, summary: None })))
 }
 
 /// Makes a session and notes it in the journal.
@@ -167,11 +174,17 @@ pub(super) fn create(
         id: id.clone(),
         title: title.map(<[u8]>::to_vec),
         pin: pin.map(<[u8]>::to_vec),
+        meta: None,
+        pinned: false,
+        archived: false,
+        ttl: None,
         head: None,
+        summary: None,
         version: 1,
         messages: 0,
         running: None,
         expired: false,
+        reserved: Vec::new(),
         created_ms: now,
         updated_ms: now,
     };

@@ -9,6 +9,7 @@ use super::{journal, sweep, turn};
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeKind;
 use crate::id::{OpId, Owner, Seq, TurnId};
+use crate::memory::check::unsupported;
 use crate::memory::{Done, Op};
 
 pub(super) fn apply(conn: &Connection, owner: &Owner, id: OpId, ops: &[Op]) -> Outcome<Vec<Done>> {
@@ -35,7 +36,7 @@ fn known(conn: &Connection, owner: &Owner, id: OpId, now: i64) -> Outcome<Option
 fn encode(done: &[Done]) -> String {
     let words = done.iter().map(|done| match done {
         Done::Version(version) => format!("{version},"),
-        Done::Nothing => ",".to_owned(),
+        Done::Nothing | Done::Count(_) | Done::Seq(_) => ",".to_owned(),
     });
     words.collect()
 }
@@ -46,14 +47,14 @@ fn decode(text: &str) -> Vec<Done> {
 
 fn run(conn: &Connection, owner: &Owner, op: &Op, now: i64) -> Outcome<Done> {
     match op {
-        Op::Create { session, title, pin } => match find(conn, owner, session)? {
+        Op::Create { session, title, pin, .. } => match find(conn, owner, session)? {
             Some(_) => Ok(Done::Nothing),
             None => {
                 let held = create(conn, owner, session, title.as_deref(), pin.as_deref(), now)?;
                 Ok(Done::Version(held.row.version))
             }
         },
-        Op::SetTitle { session, title } => {
+        Op::SetTitle { session, title, .. } => {
             let held = need(conn, owner, session)?;
             conn.prepare_cached("UPDATE session SET title = ?2 WHERE sid = ?1")?.execute((held.sid, title))?;
             note(conn, owner, &held, ChangeKind::Titled, now)
@@ -74,6 +75,7 @@ fn run(conn: &Connection, owner: &Owner, op: &Op, now: i64) -> Outcome<Done> {
             journal::add(conn, owner, session, None, ChangeKind::Deleted, now)?;
             Ok(Done::Nothing)
         }
+        _ => Err(unsupported().into()),
     }
 }
 
@@ -113,15 +115,4 @@ fn cancel(conn: &Connection, owner: &Owner, id: TurnId) -> Outcome<Done> {
         conn.prepare_cached("UPDATE session SET run_cancel = 1 WHERE sid = ?1")?.execute([place.sid])?;
     }
     Ok(Done::Nothing)
-}
-
-/// The bytes that an operation brings.
-pub(super) fn size(op: &Op) -> usize {
-    let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
-    match op {
-        Op::Create { title, pin, .. } => length(title).max(length(pin)),
-        Op::SetTitle { title, .. } => length(title),
-        Op::SetPin { pin, .. } => pin.len(),
-        Op::SetHead { .. } | Op::Cancel { .. } | Op::Delete { .. } => 0,
-    }
 }

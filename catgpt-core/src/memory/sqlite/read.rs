@@ -10,6 +10,7 @@ use super::window::{Budget, branch};
 use super::{journal, turn};
 use crate::error::Error;
 use crate::id::{Owner, Seq, TurnId};
+use crate::memory::check::unsupported;
 use crate::memory::{Answer, Chunk, Cursor, Limit, Query, Read, Row, View};
 use crate::message::{Offset, Status};
 
@@ -21,7 +22,7 @@ pub(super) fn read(conn: &Connection, owner: &Owner, read: &Read) -> Outcome<Vie
             let (rows, more) = branch(conn, held.sid, head, *limit)?;
             view(conn, held, rows, more)
         }
-        Read::Tree { session, after, limit } => {
+        Read::Tree { session, after, limit, .. } => {
             let held = need(conn, owner, session)?;
             let (rows, more) = tree(conn, held.sid, *after, *limit)?;
             view(conn, held, rows, more)
@@ -89,10 +90,11 @@ fn chunks(conn: &Connection, sid: i64, seq: Seq, from: Offset) -> Outcome<Vec<Ch
 
 pub(super) fn query(conn: &Connection, owner: &Owner, query: &Query) -> Outcome<Answer> {
     match query {
-        Query::Sessions { after, limit } => sessions(conn, owner, after.as_ref(), *limit),
+        Query::Sessions { after, limit, .. } => sessions(conn, owner, after.as_ref(), *limit),
         Query::Session { session } => Ok(Answer::Sessions { rows: vec![need(conn, owner, session)?.row], more: false }),
         Query::Turns => turns(conn, owner),
         Query::Changes { after, limit } => Ok(Answer::Changes(journal::after(conn, owner, *after, *limit)?)),
+        _ => Err(unsupported().into()),
     }
 }
 

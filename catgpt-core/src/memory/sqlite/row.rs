@@ -51,6 +51,12 @@ pub(super) fn session(record: &Record<'_>) -> Decoded<Held> {
         updated_ms: record.get(8)?,
         title: record.get(9)?,
         pin: record.get(10)?,
+        meta: None,
+        pinned: false,
+        archived: false,
+        ttl: None,
+        summary: None,
+        reserved: Vec::new(),
     };
     Ok(Held { sid: record.get(0)?, until, row })
 }

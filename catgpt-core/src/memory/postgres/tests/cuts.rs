@@ -122,10 +122,10 @@ async fn an_end_that_is_cut_anywhere_ends_once() {
 async fn an_operation_that_is_cut_anywhere_is_made_once() {
     let wired = wired().await;
     let store = &wired.store;
-    let create = Op::Create { session: id("s"), title: None, pin: None };
+    let create = Op::create(id("s"));
     assert_eq!(store.apply(&ann(), OpId::fresh(), vec![create]).await.unwrap(), [Done::Version(1)]);
     all_along(&wired, async |n, cut| {
-        let ops = vec![Op::SetTitle { session: id("s"), title: Some(b"t".to_vec()) }];
+        let ops = vec![Op::SetTitle { session: id("s"), title: Some(b"t".to_vec()), over: None }];
         let op = OpId::fresh();
         cut();
         let done = store.apply(&ann(), op, ops.clone()).await.unwrap();

@@ -33,7 +33,7 @@ pub(super) async fn raw(database: &Database) -> Client {
 
 /// How many messages the session has, and how many changes its owner.
 pub(super) async fn counts(store: &Postgres, session: &str) -> (usize, usize) {
-    let read = Read::Tree { session: id(session), after: 0, limit: WHOLE };
+    let read = Read::Tree { session: id(session), after: 0, limit: WHOLE, bodies: true };
     let rows = store.read(&ann(), read).await.unwrap().rows.len();
     match store.query(&ann(), Query::Changes { after: 0, limit: 100_000 }).await.unwrap() {
         Answer::Changes(changes) => (rows, changes.iter().filter(|change| change.session == id(session)).count()),

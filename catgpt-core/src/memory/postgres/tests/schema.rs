@@ -87,7 +87,7 @@ async fn keys_and_answers_are_forgotten_after_a_day_swept_or_not() {
     let store = open(&database).await;
     talk(&store).await;
     let keyed = || Begin { key: Some(("k".into(), [1; 32])), ..say("t", "hi") };
-    let title = |text: &str| vec![Op::SetTitle { session: id("s"), title: Some(text.into()) }];
+    let title = |text: &str| vec![Op::SetTitle { session: id("s"), title: Some(text.into()), over: None }];
     let op = OpId::fresh();
     opened(store.begin_turn(&ann(), keyed()).await);
     let done = store.apply(&ann(), op, title("one")).await.unwrap();

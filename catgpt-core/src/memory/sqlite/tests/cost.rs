@@ -142,7 +142,7 @@ async fn only_pieces_do_without_the_disk() {
     assert_eq!(syncs(taken(&work)), ["FULL"]);
     store.checkpoint(&ann(), piece(4, false)).await.unwrap();
     assert_eq!(syncs(taken(&work)), ["NORMAL"]);
-    store.apply(&ann(), OpId::fresh(), vec![Op::SetTitle { session: id("s"), title: None }]).await.unwrap();
+    store.apply(&ann(), OpId::fresh(), vec![Op::SetTitle { session: id("s"), title: None, over: None }]).await.unwrap();
     assert_eq!(syncs(taken(&work)), ["FULL"]);
     store.checkpoint(&ann(), piece(5, false)).await.unwrap();
     assert_eq!(syncs(taken(&work)), ["NORMAL"]);

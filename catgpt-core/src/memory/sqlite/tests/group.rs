@@ -112,7 +112,7 @@ async fn a_caller_who_goes_away_undoes_nothing() {
     let store = open(&folder.path().join("chat.db")).await;
     let go = hold(&store).await;
     let owner = ann();
-    let create = |name: &str| vec![Op::Create { session: id(name), title: None, pin: None }];
+    let create = |name: &str| vec![Op::create(id(name))];
     let mut gone = Box::pin(store.apply(&owner, OpId::fresh(), create("a")));
     assert!(futures_util::poll!(&mut gone).is_pending());
     drop(gone);

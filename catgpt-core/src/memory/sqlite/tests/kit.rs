@@ -41,11 +41,22 @@ pub(super) fn say(session: &str, body: impl Into<Vec<u8>>) -> Begin {
         pin: Pin { body: b"persona".to_vec(), replace: false },
         lease: std::time::Duration::from_secs(600),
         window: Limit { messages: 50, bytes: 1 << 20 },
+        ttl: None,
+        reserve: Vec::new(),
+        max_running: None,
     }
 }
 
 pub(super) fn end(turn: TurnId, body: impl Into<Vec<u8>>) -> Finish {
-    Finish { turn, status: Status::Complete, body: body.into(), usage: None, if_expired: false }
+    Finish {
+        turn,
+        status: Status::Complete,
+        body: body.into(),
+        usage: None,
+        cost: 0,
+        settle: Vec::new(),
+        if_expired: false,
+    }
 }
 
 pub(super) fn started(begun: Result<Begun>) -> Opened {

@@ -23,7 +23,7 @@ async fn eight_open_a_new_store_at_once() {
         }
         let stores = openers.join_all().await;
         let Answer::Sessions { rows, .. } =
-            stores[0].query(&ann(), Query::Sessions { after: None, limit: 100 }).await.unwrap()
+            stores[0].query(&ann(), Query::Sessions { after: None, limit: 100, archived: false }).await.unwrap()
         else {
             panic!("sessions")
         };

@@ -24,7 +24,7 @@ async fn numbers(store: &Sqlite) -> Vec<u64> {
 }
 
 fn title(title: &str) -> Vec<Op> {
-    vec![Op::SetTitle { session: id("s"), title: Some(title.into()) }]
+    vec![Op::SetTitle { session: id("s"), title: Some(title.into()), over: None }]
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn the_journal_counts_on_when_all_of_it_is_swept() {
     talk(&store, "s", "hi").await;
     assert_eq!(numbers(&store).await, [6, 7]);
     let bob = Owner::new("bob").unwrap();
-    store.apply(&bob, OpId::fresh(), vec![Op::Create { session: id("s"), title: None, pin: None }]).await.unwrap();
+    store.apply(&bob, OpId::fresh(), vec![Op::create(id("s"))]).await.unwrap();
     a_day_passes(&path);
     store.sweep(100).await.unwrap();
     talk(&store, "s", "hi").await;
