@@ -24,6 +24,7 @@ mod runner;
 pub mod bridge;
 pub mod engine;
 pub mod session;
+pub mod transfer;
 pub mod user;
 
 pub use body::TitleSource;
@@ -48,6 +49,7 @@ pub use prompt::{Estimate, TokenCounter, Window};
 pub use reply::{OnDrop, Reply};
 pub use runner::begin::Busy;
 pub use session::{Send, Session, SessionInfo};
+pub use transfer::{ExportFormat, ImportFormat, ImportReport, Progress, Source};
 pub use user::{SessionPage, User};
 
 /// Everything that front ends hold across threads and awaits.

@@ -17,6 +17,7 @@ use crate::persona::Persona;
 use crate::reply::{OnDrop, Reply};
 use crate::runner::Runner;
 use crate::runner::begin::{Ask, Busy, Options};
+use crate::transfer::{Export, ExportFormat};
 
 /// The most bytes of bodies that one look at a history returns.
 const HISTORY_BYTES: u64 = 256 << 20;
@@ -131,6 +132,11 @@ impl Session {
     /// `NotFound` if it is not there.
     pub async fn delete(&self) -> Result<()> {
         self.apply(Op::Delete { session: self.id.clone() }).await
+    }
+
+    /// This conversation, as text in a format that can be imported again.
+    pub fn export(&self, format: ExportFormat) -> Export {
+        Export::new(Arc::clone(&self.runner), self.owner.clone(), format).only([self.id.clone()])
     }
 
     async fn apply(&self, op: Op) -> Result<()> {

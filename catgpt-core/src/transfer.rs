@@ -17,18 +17,16 @@ mod testing;
 mod time;
 mod transcript;
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind};
 use crate::id::SessionId;
 
-pub use export::{Export, Mark, Page};
-pub use import::{Import, Imports};
+pub use export::{Export, ExportFormat, Mark, Page};
+pub use import::Import;
 pub use report::{Entry, ImportReport, Outcome};
-pub use source::{Format, Source};
+pub use source::{ImportFormat, Source};
 pub use transcript::{Heading, LeftOut, Transcript};
 
 /// How far long work has come.

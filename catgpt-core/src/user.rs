@@ -12,6 +12,7 @@ use crate::message::Offset;
 use crate::reply::Reply;
 use crate::runner::Runner;
 use crate::session::{Session, SessionInfo, wrong_answer};
+use crate::transfer::{Export, ExportFormat, Import, Source};
 
 /// An owner. What others own is not found through it.
 #[derive(Clone, Debug)]
@@ -108,6 +109,16 @@ impl User {
             Answer::Changes(changes) => Ok(changes),
             _ => Err(wrong_answer()),
         }
+    }
+
+    /// Brings in conversations that were written elsewhere. Await it for what became of each; again, it changes nothing.
+    pub fn import(&self, source: Source) -> Import {
+        Import::to(Arc::clone(&self.runner), self.owner.clone(), source)
+    }
+
+    /// All conversations, as text in a format that [`import`](Self::import) reads.
+    pub fn export(&self, format: ExportFormat) -> Export {
+        Export::new(Arc::clone(&self.runner), self.owner.clone(), format)
     }
 
     async fn query(&self, query: Query) -> Result<Answer> {

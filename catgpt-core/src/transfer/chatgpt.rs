@@ -157,7 +157,8 @@ fn mended(bytes: &[u8], error: Error, assets: &Assets, take: &mut Take<'_>) -> F
 fn understood(conversation: &Conversation<'_>, text: &str, mut reading: Reading<'_>) -> Found {
     let title = string(conversation.title).filter(|title| !title.trim().is_empty());
     let id = identity(conversation, text);
-    let Some(nodes) = conversation.mapping.and_then(|mapping| value::<BTreeMap<String, &RawValue>>(Some(mapping))) else {
+    let Some(nodes) = conversation.mapping.and_then(|mapping| value::<BTreeMap<String, &RawValue>>(Some(mapping)))
+    else {
         let error = Error::invalid("this entry has no messages in a form that is known");
         return Found::refused(Some(id), title, error);
     };

@@ -71,7 +71,7 @@ pub(super) fn read(input: &mut dyn BufRead, take: &mut Take<'_>) -> Result<()> {
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
-        let length = input.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line).map_err(super::unreadable)?;
+        let length = (&mut *input).take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line).map_err(super::unreadable)?;
         if length == 0 {
             break;
         }
@@ -220,7 +220,7 @@ mod tests {
         let text = write(&trip()) + "\n" + &write(&transcript("empty", vec![]));
         let got = found(|take| read(&mut text.as_bytes(), take));
         assert_eq!(got.0, [trip(), transcript("empty", vec![])]);
-        assert_eq!(got.1, []);
+        assert!(got.1.is_empty(), "{:?}", got.1);
     }
 
     #[test]

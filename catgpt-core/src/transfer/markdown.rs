@@ -104,16 +104,16 @@ fn is_mark(line: &str, next: Option<&str>) -> bool {
     role(bare).is_some() || form(bare).is_some() || begins_document(bare, next)
 }
 
-/// The beginning of a document; another one before it ends there.
-pub(super) fn front(heading: &Heading, another: bool) -> String {
+/// The beginning of a document; one before it ends there.
+pub(super) fn front(heading: &Heading) -> String {
     let text = |text: &str| serde_json::to_string(text).expect("a text has a JSON form");
     let mut lines = vec!["---".to_owned(), format!("catgpt: {VERSION}"), format!("id: {}", text(heading.id.as_str()))];
     lines.extend(heading.title.as_ref().map(|title| format!("title: {}", text(title))));
     lines.extend(heading.persona.as_ref().map(|persona| format!("persona: {}", text(&persona.name))));
     lines.push(format!("created: {}", time::format(heading.created_ms)));
     lines.push(format!("updated: {}", time::format(heading.updated_ms)));
-    lines.push("---\n".to_owned());
-    format!("{}{}", if another { "\n" } else { "" }, lines.join("\n"))
+    lines.push("---\n\n".to_owned());
+    lines.join("\n")
 }
 
 /// A message with its heading.
@@ -129,13 +129,13 @@ pub(super) fn message(message: &Message) -> String {
     };
     // No `>` stands in it, so that it cannot end the comment.
     let aside = serde_json::to_string(&aside).expect("plain data has a JSON form").replace('>', "\\u003e");
-    let mut out = format!("\n## {name} <!-- {aside} -->\n");
+    let mut out = format!("## {name} <!-- {aside} -->\n\n");
     for (n, part) in message.content.parts().iter().enumerate() {
         let (heading, body) = written(part);
         if n > 0 || heading != "Text" {
-            out += &format!("\n### {heading}\n");
+            out += &format!("### {heading}\n\n");
         }
-        out += &format!("\n{body}\n");
+        out += &format!("{body}\n\n");
     }
     out
 }

@@ -123,7 +123,9 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_none() {
-        for text in ["", "yesterday", "2026-13-01", "2026-11-21T25:00", "2026-11-21x", "2026-11-21T17:44+1", "é026-01-01"] {
+        for text in
+            ["", "yesterday", "2026-13-01", "2026-11-21T25:00", "2026-11-21x", "2026-11-21T17:44+1", "é026-01-01"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

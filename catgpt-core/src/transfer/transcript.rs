@@ -87,7 +87,8 @@ impl Transcript {
             let known = |seq: Seq, what| {
                 numbers.get(&seq).copied().ok_or_else(|| Error::invalid(what).with("message", message.seq))
             };
-            message.parent = message.parent.map(|seq| known(seq, "a message follows one that is not before it")).transpose()?;
+            message.parent =
+                message.parent.map(|seq| known(seq, "a message follows one that is not before it")).transpose()?;
             if numbers.insert(message.seq, number).is_some() {
                 return Err(Error::invalid("two messages have one number").with("message", message.seq));
             }

@@ -36,7 +36,7 @@ enum Layer {
 use Layer::{Data, Form, Front, Handle, Kit, Pure, Run, Seam};
 
 /// The core's modules in the order of the picture.
-const MODULES: [(&str, Layer); 19] = [
+const MODULES: [(&str, Layer); 20] = [
     ("id", Data),
     ("error", Data),
     ("message", Data),
@@ -51,6 +51,7 @@ const MODULES: [(&str, Layer); 19] = [
     ("wire", Pure),
     ("reply", Run),
     ("runner", Run),
+    ("transfer", Handle),
     ("session", Handle),
     ("user", Handle),
     ("engine", Handle),

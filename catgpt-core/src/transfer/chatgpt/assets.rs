@@ -50,7 +50,8 @@ mod tests {
     #[test]
     fn a_pointer_leads_to_its_file() {
         let mut assets = Assets::default();
-        for path in ["file-AbC1-cat.png", "dalle-generations/file-Xy-0.webp", "c1/file_00ab-sanitized.dat", "chat.html"] {
+        for path in ["file-AbC1-cat.png", "dalle-generations/file-Xy-0.webp", "c1/file_00ab-sanitized.dat", "chat.html"]
+        {
             assets.add(path);
         }
         for (pointer, path) in [

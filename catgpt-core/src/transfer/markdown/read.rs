@@ -25,12 +25,14 @@ pub(in crate::transfer) fn read(input: &mut dyn BufRead, take: &mut Take<'_>) ->
         if bytes > MAX_DOCUMENT {
             return Err(Error::invalid("the document is too long for one conversation").with("max", MAX_DOCUMENT));
         }
-        let line = String::from_utf8(line).map_err(|_| Error::invalid("the file is not UTF-8 text: save it as such"))?;
-        lines.push(line.strip_suffix('\n').unwrap_or(&line).to_owned());
+        let line =
+            String::from_utf8(line).map_err(|_| Error::invalid("the file is not UTF-8 text: save it as such"))?;
+        let line = if lines.is_empty() { line.trim_start_matches('\u{feff}') } else { &line };
+        lines.push(line.strip_suffix('\n').unwrap_or(line).to_owned());
         let last = lines.len() - 1;
         if last > 1 && begins_document(&lines[last - 1], Some(&lines[last])) {
             let next = lines.split_off(last - 1);
-            if document(&lines, true, take) == Flow::Stop {
+            if document(&lines, take) == Flow::Stop {
                 return Ok(());
             }
             bytes = next.iter().map(String::len).sum();
@@ -38,18 +40,18 @@ pub(in crate::transfer) fn read(input: &mut dyn BufRead, take: &mut Take<'_>) ->
         }
     }
     if !lines.iter().all(|line| line.trim().is_empty()) {
-        document(&lines, false, take);
+        document(&lines, take);
     }
     Ok(())
 }
 
-fn document(lines: &[String], followed: bool, take: &mut Take<'_>) -> Flow {
+fn document(lines: &[String], take: &mut Take<'_>) -> Flow {
     let mut found = Document::new(lines);
     let lines = match found.front(lines) {
         Ok(lines) => lines,
         Err(error) => return take(Found::refused(None, None, error)),
     };
-    found.messages(lines, followed);
+    found.messages(lines);
     let Document { heading, messages, exact, .. } = found;
     if messages.is_empty() && !exact {
         let error = Error::invalid("there is no conversation in this: a message begins with a line `## User`");
@@ -74,7 +76,7 @@ impl Document {
 
     /// Reads the front matter, if there is some; the rest is messages.
     fn front<'a>(&mut self, lines: &'a [String]) -> Result<&'a [String]> {
-        let begins = lines.first().is_some_and(|line| line.trim_start_matches('\u{feff}').trim_end() == "---");
+        let begins = lines.first().is_some_and(|line| line.trim_end() == "---");
         let Some(end) = lines.iter().skip(1).position(|line| line.trim_end() == "---").filter(|_| begins) else {
             return Ok(lines);
         };
@@ -107,7 +109,7 @@ impl Document {
         Ok(())
     }
 
-    fn messages(&mut self, lines: &[String], followed: bool) {
+    fn messages(&mut self, lines: &[String]) {
         let heads: Vec<usize> = (0..lines.len()).filter(|n| role(&lines[*n]).is_some()).collect();
         let before = &lines[..heads.first().copied().unwrap_or(lines.len())];
         if self.heading.title.is_none() {
@@ -117,7 +119,7 @@ impl Document {
         for (n, head) in heads.iter().enumerate() {
             let end = heads.get(n + 1).copied().unwrap_or(lines.len());
             let Some((role, comment)) = role(&lines[*head]) else { continue };
-            let content = self.content(&lines[head + 1..end], followed || n + 1 < heads.len());
+            let content = self.content(&lines[head + 1..end]);
             self.push(role, comment, content);
         }
     }
@@ -142,12 +144,12 @@ impl Document {
     }
 
     /// The parts below a message's heading.
-    fn content(&self, lines: &[String], followed: bool) -> Content {
+    fn content(&self, lines: &[String]) -> Content {
         let marks = (0..lines.len()).filter_map(|n| Some((n, form(&lines[n])?)));
         let mut content = Content::default();
         let (mut from, mut now) = (0, Form::Text);
         for (mark, next) in marks.chain([(lines.len(), Form::Text)]) {
-            let body = self.body(&lines[from..mark], followed || mark < lines.len());
+            let body = self.body(&lines[from..mark]);
             if let Some(part) = body.and_then(|body| part(now, &body)) {
                 content.push(part);
             }
@@ -157,9 +159,17 @@ impl Document {
     }
 
     /// What stands between two headings, without the empty lines that set it off; `None` if nothing does.
-    fn body(&self, lines: &[String], followed: bool) -> Option<String> {
-        let lines = if followed { lines.split_last()?.1 } else { lines };
-        let (_, lines) = lines.split_first()?;
+    fn body(&self, mut lines: &[String]) -> Option<String> {
+        if let Some((first, rest)) = lines.split_first()
+            && first.trim().is_empty()
+        {
+            lines = rest;
+        }
+        match lines.split_last() {
+            Some((last, rest)) if last.is_empty() => lines = rest,
+            Some(_) => {}
+            None => return None,
+        }
         let next = |n: usize| lines.get(n + 1).map(String::as_str);
         let bare = |(n, line): (usize, &String)| match line.strip_prefix('\\') {
             Some(bare) if is_mark(line, next(n)) => bare.to_owned(),

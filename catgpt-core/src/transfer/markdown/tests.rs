@@ -9,10 +9,7 @@ use crate::persona::Persona;
 use Role::{Assistant, User};
 
 fn write(all: &[Transcript]) -> String {
-    let one = |(n, one): (usize, &Transcript)| {
-        front(&one.heading, n > 0) + &one.messages.iter().map(message).collect::<String>()
-    };
-    all.iter().enumerate().map(one).collect()
+    all.iter().map(|one| front(&one.heading) + &one.messages.iter().map(message).collect::<String>()).collect()
 }
 
 fn back(text: &str) -> Vec<Transcript> {
@@ -52,6 +49,7 @@ says
 ### Image
 
 ![image/png](<https://h/a b.png>)
+
 "#
     );
     let mut read = back(&write(std::slice::from_ref(&one)));
@@ -98,7 +96,9 @@ fn text() -> impl Strategy<Value = String> {
         "\\PC{1,5}",
         "[ -~\t]{1,9}",
     ];
-    prop::collection::vec(line, 1..7).prop_map(|lines| lines.join("\n")).prop_filter("not empty", |text| !text.is_empty())
+    prop::collection::vec(line, 1..7)
+        .prop_map(|lines| lines.join("\n"))
+        .prop_filter("not empty", |text| !text.is_empty())
 }
 
 fn part() -> impl Strategy<Value = Part> {
