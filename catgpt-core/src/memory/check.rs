@@ -1,7 +1,10 @@
 //! What every backend refuses before it looks into its store.
 
-use super::{Begin, Checkpoint, Finish, MAX_BODY, Op};
+use std::time::Duration;
+
+use super::{Begin, Checkpoint, Finish, Imported, MAX_BODY, Op, Query, Row};
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::Seq;
 use crate::message::Status;
 
 /// The most messages that one [`Op::Import`] brings.
@@ -10,6 +13,7 @@ const MAX_IMPORT: usize = 10_000;
 impl Begin {
     /// Whether it may be written.
     pub(super) fn check(&self) -> Result<()> {
+        self.reserve.iter().try_for_each(|counter| timed(counter.window))?;
         [self.message.as_deref(), self.title.as_deref(), Some(&self.pin.body)].into_iter().flatten().try_for_each(sized)
     }
 }
@@ -42,24 +46,52 @@ impl Op {
             Self::SetTitle { title: bytes, .. } | Self::SetMeta { meta: bytes, .. } => [bytes.as_deref(), None, None],
             Self::SetPin { pin: bytes, .. } | Self::AddSummary { body: bytes, .. } => [Some(&bytes[..]), None, None],
             Self::Import { session, after, rows } => {
-                let of = |row: &super::Row| row.parent.is_none_or(|parent| parent < row.seq);
-                let dense = rows.iter().zip(after + 1..).all(|(row, seq)| row.seq == seq && of(row));
-                let ended = rows.iter().all(|row| row.status != Status::Running);
-                let last = after + rows.len() as u64;
-                if !dense || !ended || session.head.is_some_and(|head| head == 0 || head > last) {
-                    return Err(Error::invalid(
-                        "imported messages are ended, go on without a gap, and follow older ones",
-                    ));
-                }
-                if rows.len() > MAX_IMPORT {
-                    return Err(Error::invalid("too many messages for one import: bring them in parts"));
-                }
-                rows.iter().try_for_each(|row| sized(&row.body))?;
+                imported(session, *after, rows)?;
                 [session.title.as_deref(), session.pin.as_deref(), session.meta.as_deref()]
             }
+            Self::Index { from, upto, messages, .. } => {
+                if from > upto || messages.iter().any(|message| message.seq <= *from || message.seq > *upto) {
+                    return Err(Error::invalid("terms are of messages after `from` up to `upto`"));
+                }
+                [None; 3]
+            }
+            Self::Erase { limit: 0 } => return Err(Error::invalid("a step of an erasure takes at least one session")),
             _ => [None; 3],
         };
         bytes.into_iter().flatten().try_for_each(sized)
+    }
+}
+
+impl Query {
+    /// Whether it may be asked.
+    pub(super) fn check(&self) -> Result<()> {
+        match self {
+            Self::Search { terms, .. } if terms.is_empty() => Err(Error::invalid("a search needs a word: name one")),
+            Self::Counters(counters) => counters.iter().try_for_each(|counter| timed(counter.window)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn imported(session: &Imported, after: Seq, rows: &[Row]) -> Result<()> {
+    let parent = |row: &Row| row.parent.is_none_or(|parent| parent > 0 && parent < row.seq);
+    let next = |at: usize| after.checked_add(at as u64 + 1);
+    let dense = rows.iter().enumerate().all(|(at, row)| Some(row.seq) == next(at) && parent(row));
+    let ended = rows.iter().all(|row| row.status != Status::Running);
+    let last = rows.last().map_or(after, |row| row.seq);
+    if !dense || !ended || session.head.is_some_and(|head| head == 0 || head > last) {
+        return Err(Error::invalid("imported messages are ended, go on without a gap, and follow older ones"));
+    }
+    if rows.len() > MAX_IMPORT {
+        return Err(Error::invalid("too many messages for one import: bring them in parts"));
+    }
+    rows.iter().try_for_each(|row| sized(&row.body))
+}
+
+fn timed(window: Duration) -> Result<()> {
+    match window < Duration::from_millis(1) {
+        true => Err(Error::invalid("a counter's window is at least a millisecond long")),
+        false => Ok(()),
     }
 }
 

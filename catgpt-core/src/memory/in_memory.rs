@@ -1,7 +1,14 @@
 //! The memory that lives in the process: for tests, for demos, and as the reference for every other backend.
 
+mod aged;
 mod apply;
+mod bulk;
+mod counters;
+mod grow;
+mod journal;
+mod ledger;
 mod recall;
+mod search;
 mod session;
 mod shelf;
 mod state;

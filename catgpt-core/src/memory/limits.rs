@@ -11,7 +11,7 @@ use crate::message::Usage;
 /// A counter that a turn must find below its limit, and to which it adds before it begins.
 ///
 /// It counts in windows of the store's clock that begin at multiples of `window` since 1970, each from 0. A turn passes
-/// if the count is below `limit`; then `add` is added, whatever the sum. So turns that reserve as much as they use or
+/// if the count is below `limit`; then `add` is added, whatever the sum, also 0, so that it can be settled. So turns that reserve as much as they use or
 /// more overrun a limit by at most one turn, however many begin at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
@@ -19,7 +19,7 @@ pub struct Counter {
     pub name: String,
     /// Whose: an owner, an address.
     pub key: String,
-    /// How long a window is.
+    /// How long a window is; at least a millisecond.
     #[serde(rename = "window_ms", with = "milliseconds")]
     pub window: Duration,
     /// What the turn reserves.

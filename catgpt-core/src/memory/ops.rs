@@ -10,7 +10,8 @@ use super::limits::Purpose;
 use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::message::Usage;
 
-/// A change that [`Memory::apply`](super::Memory::apply) makes. A session or turn that is not there is `NotFound`.
+/// A change that [`Memory::apply`](super::Memory::apply) makes. A session or turn that is not there is `NotFound`. Each
+/// raises the session's version and sets the time of its last change, unless it says otherwise.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -109,20 +110,22 @@ pub enum Op {
     /// that bears the owner's name (keys, answers of operations, journal, ledger, counters with this key), and answers 0.
     /// The answer of an operation with this in it is not kept.
     Erase {
-        /// How many sessions at most.
+        /// How many sessions at most; at least one.
         limit: u32,
     },
-    /// Takes over all that another owner has: sessions with their keys, and the ledger. Answers how many sessions.
-    /// `Conflict` with the fact `sessions` if both have sessions of the same id; `Busy` while a turn runs in one. The
-    /// other owner's journal says that they are deleted, this one's that they are made.
+    /// Takes over all that another owner has: sessions with their keys, and the ledger. Answers how many sessions; from
+    /// oneself, 0. `Conflict` with the fact `sessions` (a JSON array of the first 100 ids) if both have sessions of the
+    /// same id; `Busy` while a turn runs in one. The sessions stay as they are, also their versions and times. Where both
+    /// know a key, the one that comes along counts. The other owner's journal says that they are deleted, this one's that
+    /// they are made.
     Claim {
         /// The other owner.
         from: Owner,
     },
     /// Makes a session of messages that were written elsewhere, or adds more of them. The message that is there last must
-    /// be number `after`; for 0 there must be no such session (`Conflict`, with the fact `messages`). `Busy` while a
-    /// turn runs in it. The rows go on from `after` without a gap, each parent before its child, none `Running`
-    /// (`InvalidInput`); their turns are not kept.
+    /// be number `after`; for 0 there must be no such session (`Conflict`, with the fact `messages`: how many are there).
+    /// `Busy` while a turn runs in it. The rows go on from `after` without a gap, each parent before its child, none
+    /// `Running` (`InvalidInput`); their turns are not kept, and the ledger does not mention them.
     Import {
         /// The session; what is in it takes the place of what was there.
         session: Box<Imported>,
@@ -138,7 +141,7 @@ pub enum Op {
         session: SessionId,
         /// The newest message that it covers. `NotFound` if it is not there.
         upto: Seq,
-        /// Only in the place of this one; else [`Done::Nothing`].
+        /// Only in the place of this one (`None`: only if none stands there); else [`Done::Nothing`].
         over: Option<Seq>,
         /// The encoded summary.
         #[serde(with = "bytes")]
@@ -156,7 +159,8 @@ pub enum Op {
         summary: Option<Seq>,
     },
     /// Makes messages findable: those after `from` up to `upto`, of which the ones with words are listed. Only if all up
-    /// to `from` and no more are findable already; else [`Done::Nothing`]. The journal does not mention it.
+    /// to `from` and no more are findable already; else [`Done::Nothing`]. `NotFound` if there is no `upto`. The session
+    /// stays as it is, also its version, which is the answer, and the journal does not mention it.
     Index {
         /// The session.
         session: SessionId,
@@ -166,12 +170,12 @@ pub enum Op {
         upto: Seq,
         /// Their terms.
         messages: Vec<Terms>,
-        /// The title's terms.
+        /// The title's terms; they are passed over if that is not the title any more.
         title: Option<TitleTerms>,
     },
-    /// Adds to the owner's ledger what was used beside the turns.
+    /// Adds to the owner's ledger what was used beside the turns, as one call. Answers [`Done::Nothing`].
     Bill {
-        /// The session for which it was used.
+        /// The session for which it was used; it need not be there any more.
         session: SessionId,
         /// The model.
         model: String,

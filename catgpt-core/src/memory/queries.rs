@@ -103,14 +103,14 @@ pub enum Query {
         /// How many changes of each.
         limit: u32,
     },
-    /// Messages that have all of `terms`, and sessions whose titles have; the newest first (a title is as old as its
-    /// session; equal times in any order, but always the same). Only what was indexed is found.
+    /// Messages that have all of `terms`, and sessions whose titles have; the newest first (a title was made when its
+    /// session was; equal times in any order, but always the same). Only what was indexed is found.
     Search {
-        /// The terms, as [`Op::Index`](super::Op::Index) has them; at least one.
+        /// The terms, as [`Op::Index`](super::Op::Index) has them; at least one (`InvalidInput`).
         terms: Vec<String>,
         /// Whether the last term may also be the beginning of one.
         prefix: bool,
-        /// Where to go on: what the last answer said.
+        /// Where to go on: what the last answer said. `InvalidInput` for what no answer said.
         after: Option<String>,
         /// How many.
         limit: u32,
@@ -120,15 +120,15 @@ pub enum Query {
         /// How many.
         limit: u32,
     },
-    /// The ledger: what was used, summed up by `by`.
+    /// The ledger: what was used, summed up and ordered by `by`, least first, strings by their bytes.
     Usage {
         /// From this time on, in milliseconds since 1970, rounded down to a day (UTC).
         from_ms: Option<i64>,
-        /// Up to the day before this time.
+        /// Up to the day before the day of this time.
         to_ms: Option<i64>,
         /// For this session alone.
         session: Option<SessionId>,
-        /// What is told apart, in the order of the answer; nothing: one sum.
+        /// What is told apart; nothing: one sum, also of nothing.
         by: Vec<GroupBy>,
     },
     /// How far counters have come in their present windows.
@@ -184,7 +184,7 @@ pub struct Unindexed {
     pub session: SessionId,
     /// The last message that is.
     pub indexed: Seq,
-    /// Whether its title is not.
+    /// Whether it has a title that is not.
     pub title: bool,
 }
 

@@ -36,8 +36,8 @@ pub struct Begin {
     pub parent: Parent,
     /// Only if the session is still at this version.
     pub if_version: Option<u64>,
-    /// The user's message. `None` with [`Parent::Beside`] answers the parent again, which must then be a user's message;
-    /// with the others it goes on from the parent, which must then be a reply (`InvalidInput`).
+    /// The user's message. `None` answers a user's message again: the parent must be one. But after [`Parent::Head`] and
+    /// [`Parent::Under`] it may be a reply too, which is then gone on from. Anything else is `InvalidInput`.
     #[serde(with = "bytes_option")]
     pub message: Option<Vec<u8>>,
     /// The encoded title of a session that this makes.
@@ -55,7 +55,8 @@ pub struct Begin {
     /// How long after its last change a session that this makes is deleted.
     #[serde(rename = "ttl_ms", with = "milliseconds_option")]
     pub ttl: Option<Duration>,
-    /// What the turn must find below its limits.
+    /// What the turn must find below its limits, in this order; the first that is not is named. All of it is reserved, or
+    /// nothing.
     pub reserve: Vec<Counter>,
     /// How many turns of the owner may run, this one counted; those whose lease has run out do not run.
     pub max_running: Option<u32>,
@@ -122,7 +123,7 @@ pub enum Begun {
     Limited {
         /// The counter's name; `None`: as many turns run as may.
         name: Option<String>,
-        /// When its next window begins, from now.
+        /// When its next window begins, from now; a counter has one always.
         #[serde(rename = "retry_after_ms", with = "milliseconds_option", default)]
         retry_after: Option<Duration>,
     },
@@ -135,7 +136,7 @@ pub struct Opened {
     pub session: SessionRow,
     /// Whether the session was made by this.
     pub created: bool,
-    /// The user's message; `None` when it answers an older one again.
+    /// The user's message; `None` when it answers an older one again, or goes on from a reply.
     pub user_seq: Option<Seq>,
     /// The reply.
     pub reply_seq: Seq,
@@ -201,7 +202,8 @@ pub struct Finish {
     pub body: Vec<u8>,
     /// What it used.
     pub usage: Option<Usage>,
-    /// What it cost, in millionths of the unit of the prices. With the usage it goes to the owner's ledger.
+    /// What it cost, in millionths of the unit of the prices. With the usage it goes to the owner's ledger, as one call,
+    /// whatever the status and also without a usage.
     pub cost: u64,
     /// What becomes of the counters.
     pub settle: Vec<Settle>,

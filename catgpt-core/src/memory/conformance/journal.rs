@@ -2,7 +2,7 @@
 
 use super::kit::{User, end, id, say, user};
 use super::{Checked, Store};
-use crate::event::ChangeKind::{self, Created, Deleted, Titled, TurnBegun, TurnEnded, Updated};
+use crate::event::ChangeKind::{self, Created, Deleted, Renamed, TurnBegun, TurnEnded, Updated};
 use crate::id::{OpId, TurnId};
 use crate::memory::Op;
 
@@ -34,7 +34,7 @@ pub(super) async fn it_holds_every_change_in_order(store: &dyn Store) -> Checked
         (2, "s", TurnBegun, Some(turn)),
         (3, "t", Created, None),
         (4, "s", TurnEnded, Some(turn)),
-        (5, "s", Titled, None),
+        (5, "s", Renamed, None),
         (6, "t", Updated, None),
         (7, "s", Updated, None),
         (8, "t", Deleted, None),

@@ -2,12 +2,13 @@
 
 use std::cmp::Reverse;
 
+use super::ledger::Span;
 use super::session::Session;
 use super::state::{State, Time};
 use crate::error::{Error, Result};
+use crate::event::Change;
 use crate::id::{Owner, Seq, SessionId, TurnId};
-use crate::memory::check::unsupported;
-use crate::memory::{Answer, Chunk, Cursor, Query, Read, Row, Swept, View};
+use crate::memory::{Answer, Chunk, CounterId, Cursor, Query, Read, Row, Swept, View};
 use crate::message::Offset;
 
 impl State {
@@ -19,10 +20,12 @@ impl State {
                 let (rows, more) = session.branch(head, limit)?;
                 (id, view(session, rows, more, now))
             }
-            Read::Tree { session: id, after, limit, .. } => {
+            Read::Tree { session: id, after, limit, bodies } => {
                 let session = self.session(owner, &id)?;
-                let (rows, more) = session.all(after, limit);
-                (id, view(session, rows, more, now))
+                let (rows, more) = session.all(after, limit, bodies);
+                let mut view = view(session, rows, more, now);
+                view.chunks.retain(|_| bodies);
+                (id, view)
             }
             Read::Tail { turn, from } => {
                 let place = self.place(owner, turn)?;
@@ -35,9 +38,10 @@ impl State {
     }
 
     pub(super) fn query(&self, owner: &Owner, query: Query) -> Result<Answer> {
+        query.check()?;
         let now = self.clock.now();
         Ok(match query {
-            Query::Sessions { after, limit, .. } => self.sessions(owner, after, limit, now),
+            Query::Sessions { after, limit, archived } => self.sessions(owner, after, (limit, archived), now),
             Query::Session { session } => {
                 Answer::Sessions { rows: vec![self.session(owner, &session)?.row(now)], more: false }
             }
@@ -53,14 +57,35 @@ impl State {
             Query::Changes { after, limit } => {
                 Answer::Changes(self.journal.after(owner, after).take(limit as usize).cloned().collect())
             }
-            _ => return Err(unsupported()),
+            Query::Journals { after, limit } => Answer::Journals(self.journals(after, limit)),
+            Query::Search { terms, prefix, after, limit } => {
+                self.search(owner, (terms, prefix), after.as_deref(), limit)?
+            }
+            Query::Unindexed { limit } => self.unindexed(owner, limit),
+            Query::Usage { from_ms, to_ms, session, by } => {
+                Answer::Usage(self.ledger.sums(owner, &Span { from_ms, to_ms, session }, &by))
+            }
+            Query::Counters(counters) => {
+                let now_ms = self.clock.ms(now);
+                let count = |id: &CounterId| self.counters.count(&id.name, &id.key, id.window, now_ms);
+                Answer::Counters(counters.iter().map(count).collect())
+            }
         })
     }
 
-    fn sessions(&self, owner: &Owner, after: Option<Cursor>, limit: u32, now: Time) -> Answer {
-        let place = |session: &Session| Reverse((session.updated_ms(), session.id().clone()));
-        let after = after.map(|cursor| Reverse((cursor.updated_ms, cursor.session)));
-        let mut rows: Vec<_> = self.shelf.of(owner).map(|session| (place(session), session)).collect();
+    fn journals(&self, after: Vec<(Owner, u64)>, limit: u32) -> Vec<(Owner, Vec<Change>)> {
+        let changes = |(owner, after): (Owner, u64)| {
+            let changes: Vec<_> = self.journal.after(&owner, after).take(limit as usize).cloned().collect();
+            (!changes.is_empty()).then_some((owner, changes))
+        };
+        after.into_iter().filter_map(changes).collect()
+    }
+
+    fn sessions(&self, owner: &Owner, after: Option<Cursor>, (limit, archived): (u32, bool), now: Time) -> Answer {
+        let place = |session: &Session| Reverse((session.pinned, session.updated_ms(), session.id().clone()));
+        let after = after.map(|cursor| Reverse((cursor.pinned, cursor.updated_ms, cursor.session)));
+        let shown = self.shelf.of(owner).filter(|session| session.archived == archived);
+        let mut rows: Vec<_> = shown.map(|session| (place(session), session)).collect();
         rows.retain(|(place, _)| after.as_ref().is_none_or(|after| place > after));
         rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let more = rows.len() > limit as usize;
@@ -69,7 +94,12 @@ impl State {
 
     pub(super) fn sweep(&mut self, limit: u32) -> Swept {
         let (now, most) = (self.clock.now(), limit as usize);
-        let due = [self.keys.sweep(now, limit), self.ops.sweep(now, limit), self.journal.sweep(now, limit)];
+        let due = [
+            self.keys.sweep(now, limit),
+            self.ops.sweep(now, limit),
+            self.journal.sweep(now, limit),
+            self.counters.sweep(self.clock.ms(now), limit),
+        ];
         let mut deleted: u64 = due.iter().map(|(deleted, _)| deleted).sum();
         let mut more = due.iter().any(|(_, more)| *more);
 
@@ -89,12 +119,13 @@ impl State {
         Swept { expired, deleted, more }
     }
 
-    /// Sessions that nobody used for too long.
+    /// Sessions that nobody used for too long, or whose own time is over.
     fn unused(&self, now: Time, most: usize) -> Vec<(Owner, SessionId)> {
-        let Some(ttl) = self.limits.ttl else { return Vec::new() };
-        let old = self.shelf.by_use().take_while(|(at, ..)| at.saturating_add(ttl) <= now);
-        let idle = old.filter(|(_, _, session)| session.running.is_none());
-        idle.take(most).map(|(_, owner, session)| (owner.clone(), session.id().clone())).collect()
+        let now_ms = self.clock.ms(now);
+        let old = |at: Time| self.limits.ttl.is_some_and(|ttl| at.saturating_add(ttl) <= now);
+        let over = |at, session: &Session| session.running.is_none() && old(at) || session.due(now_ms);
+        let over = self.shelf.by_use().filter(|(at, _, session)| over(*at, session));
+        over.take(most).map(|(_, owner, session)| (owner.clone(), session.id().clone())).collect()
     }
 }
 

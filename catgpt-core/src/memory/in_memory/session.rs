@@ -2,11 +2,13 @@
 
 use std::iter;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::state::Time;
-use crate::error::{Error, Result};
-use crate::id::{Seq, SessionId, TurnId};
-use crate::memory::{Begin, Chunk, Limit, Parent, Row, SessionRow};
+use super::search::Index;
+use super::state::{Place, Time, millis};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Owner, Seq, SessionId, TurnId};
+use crate::memory::{Begin, Chunk, Imported, Limit, Parent, Reserved, Row, SessionRow};
 use crate::message::{Role, Status};
 
 /// What a row or a session weighs beside its bytes, roughly.
@@ -18,9 +20,15 @@ pub(super) struct Session {
     id: SessionId,
     pub(super) title: Option<Vec<u8>>,
     pub(super) pin: Option<Vec<u8>>,
+    pub(super) meta: Option<Vec<u8>>,
+    pub(super) pinned: bool,
+    pub(super) archived: bool,
+    pub(super) ttl: Option<Duration>,
     pub(super) head: Option<Seq>,
+    pub(super) summary: Option<Seq>,
     pub(super) version: u64,
     pub(super) running: Option<Running>,
+    pub(super) index: Index,
     tree: Arc<Vec<Row>>,
     /// What the tree and the pieces weigh.
     content: u64,
@@ -38,6 +46,7 @@ pub(super) struct Running {
     pub(super) until: Time,
     pub(super) cancel: bool,
     pub(super) chunks: Arc<Vec<Chunk>>,
+    pub(super) reserved: Vec<Reserved>,
 }
 
 impl Session {
@@ -46,9 +55,15 @@ impl Session {
             id,
             title: None,
             pin: None,
+            meta: None,
+            pinned: false,
+            archived: false,
+            ttl: None,
             head: None,
+            summary: None,
             version: 0,
             running: None,
+            index: Index::default(),
             tree: Arc::default(),
             content: 0,
             created_ms: now_ms,
@@ -62,20 +77,24 @@ impl Session {
             id: self.id.clone(),
             title: self.title.clone(),
             pin: self.pin.clone(),
+            meta: self.meta.clone(),
+            pinned: self.pinned,
+            archived: self.archived,
+            ttl: self.ttl,
             head: self.head,
+            summary: self.summary,
             version: self.version,
             messages: self.tree.len() as u64,
             running: self.running.as_ref().map(|running| running.turn),
             expired: self.running.as_ref().is_some_and(|running| running.expired(now)),
+            reserved: self.running.as_ref().map(|running| running.reserved.clone()).unwrap_or_default(),
             created_ms: self.created_ms,
             updated_ms: self.updated_ms,
-            meta: None,
-            pinned: false,
-            archived: false,
-            ttl: None,
-            summary: None,
-            reserved: Vec::new(),
         }
+    }
+
+    pub(super) fn created_ms(&self) -> i64 {
+        self.created_ms
     }
 
     pub(super) fn updated_ms(&self) -> i64 {
@@ -87,19 +106,43 @@ impl Session {
     }
 
     pub(super) fn weight(&self) -> u64 {
-        let meta = [&self.title, &self.pin].into_iter().flatten().map(|bytes| bytes.len() as u64);
-        OVERHEAD + self.content + meta.sum::<u64>()
+        let bytes = [&self.title, &self.pin, &self.meta].into_iter().flatten().map(|bytes| bytes.len() as u64);
+        let reserved = self.running.iter().flat_map(|running| &running.reserved);
+        let reserved = reserved.map(|reserved| weight_of_counter(&reserved.name, &reserved.key));
+        OVERHEAD + self.content + self.index.weight() + bytes.sum::<u64>() + reserved.sum::<u64>()
     }
 
     /// What a begin adds to the weight.
     pub(super) fn weight_of(begin: &Begin) -> u64 {
         let message = begin.message.as_ref().map_or(0, |message| OVERHEAD + message.len() as u64);
-        message + OVERHEAD + (begin.model.len() + begin.pin.body.len()) as u64
+        let reserve = begin.reserve.iter().map(|counter| weight_of_counter(&counter.name, &counter.key));
+        message + OVERHEAD + (begin.model.len() + begin.pin.body.len()) as u64 + reserve.sum::<u64>()
     }
 
     pub(super) fn changed(&mut self, now_ms: i64) {
         self.version += 1;
         self.updated_ms = now_ms;
+    }
+
+    /// Whether it has outlived its time to live.
+    pub(super) fn due(&self, now_ms: i64) -> bool {
+        let due = |ttl| self.updated_ms.saturating_add(millis(ttl)) <= now_ms;
+        self.running.is_none() && self.ttl.is_some_and(due)
+    }
+
+    /// Refuses what must not happen while a turn runs.
+    pub(super) fn idle(&self) -> Result<()> {
+        let Some(running) = &self.running else { return Ok(()) };
+        let text = "a turn runs in this session; wait for its end, or cancel it";
+        Err(Error::new(ErrorKind::Busy, text).with("session", &self.id).with_turn(running.turn))
+    }
+
+    /// Every turn of an owner's session, and where its reply is.
+    pub(super) fn turns(&self, owner: &Owner) -> impl Iterator<Item = (TurnId, Place)> {
+        let replies = self.tree.iter().filter(|row| row.role == Role::Assistant);
+        replies.filter_map(|row| {
+            Some((row.turn?, Place { owner: owner.clone(), session: self.id.clone(), reply: row.seq }))
+        })
     }
 
     pub(super) fn rows(&self) -> &[Row] {
@@ -110,12 +153,12 @@ impl Session {
         self.tree.get(usize::try_from(seq).ok()?.checked_sub(1)?)
     }
 
-    fn find(&self, seq: Seq) -> Result<&Row> {
+    pub(super) fn find(&self, seq: Seq) -> Result<&Row> {
         self.get(seq).ok_or_else(|| Error::not_found("message").with("seq", seq))
     }
 
-    /// The message that a new turn follows. With `answer` it must be the user's.
-    pub(super) fn above(&self, parent: Parent, answer: bool) -> Result<Option<Seq>> {
+    /// The message that a new turn follows. A turn that asks nothing answers a user's, or goes on from a reply.
+    pub(super) fn above(&self, parent: Parent, asks: bool) -> Result<Option<Seq>> {
         let above = match parent {
             Parent::Head => self.head,
             Parent::Under(seq) => Some(self.find(seq)?.seq),
@@ -124,20 +167,47 @@ impl Session {
                 self.find(beside)?.parent
             }
         };
-        let asked = above.and_then(|seq| self.get(seq)).is_some_and(|row| row.role == Role::User);
-        match answer && !asked {
-            true => Err(Error::invalid("only a user's message can be answered again; name one")),
-            false => Ok(above),
+        let role = above.and_then(|seq| self.get(seq)).map(|row| row.role);
+        match (role, parent) {
+            _ if asks => Ok(above),
+            (Some(Role::User), _) | (Some(Role::Assistant), Parent::Head | Parent::Under(_)) => Ok(above),
+            _ => Err(Error::invalid("only a user's message can be answered, and only a reply gone on from; name one")),
         }
     }
 
     /// Adds a message, gives it its number and moves the head there.
     pub(super) fn push(&mut self, row: Row) -> Seq {
+        let seq = self.add(row);
+        self.head = Some(seq);
+        seq
+    }
+
+    /// Adds a message and gives it its number.
+    pub(super) fn add(&mut self, row: Row) -> Seq {
         let seq = self.tree.len() as Seq + 1;
         self.content += OVERHEAD + (row.body.len() + row.model.as_ref().map_or(0, String::len)) as u64;
         Arc::make_mut(&mut self.tree).push(Row { seq, ..row });
-        self.head = Some(seq);
         seq
+    }
+
+    /// Gives it another title, which is not findable yet.
+    pub(super) fn entitle(&mut self, title: Option<Vec<u8>>) {
+        if self.title != title {
+            self.title = title;
+            self.index.retitled();
+        }
+    }
+
+    /// Adds messages from elsewhere, and becomes what the session was there.
+    pub(super) fn import(&mut self, session: Imported, rows: Vec<Row>) {
+        for row in rows {
+            self.add(Row { turn: None, ..row });
+        }
+        let Imported { id: _, title, pin, meta, pinned, archived, head, created_ms, updated_ms } = session;
+        self.entitle(title);
+        (self.pin, self.meta, self.pinned, self.archived, self.head) = (pin, meta, pinned, archived, head);
+        self.changed(updated_ms);
+        self.created_ms = created_ms;
     }
 
     /// Adds a piece to the running reply.
@@ -168,9 +238,14 @@ impl Session {
     }
 
     /// The messages of all branches after `after`, and whether there are more.
-    pub(super) fn all(&self, after: Seq, limit: Limit) -> (Vec<Row>, bool) {
+    pub(super) fn all(&self, after: Seq, limit: Limit, bodies: bool) -> (Vec<Row>, bool) {
         let known = usize::try_from(after).unwrap_or(usize::MAX).min(self.tree.len());
-        take(self.tree[known..].iter(), limit)
+        if bodies {
+            return take(self.tree[known..].iter(), limit);
+        }
+        let most = limit.messages.max(1) as usize;
+        let bare = |row: &Row| Row { body: Vec::new(), model: row.model.clone(), ..*row };
+        (self.tree[known..].iter().take(most).map(bare).collect(), self.tree.len() - known > most)
     }
 }
 
@@ -188,6 +263,10 @@ impl Running {
     pub(super) fn weight(&self) -> u64 {
         self.chunks.iter().map(|chunk| chunk.body.len() as u64).sum()
     }
+}
+
+fn weight_of_counter(name: &str, key: &str) -> u64 {
+    OVERHEAD + (name.len() + key.len()) as u64
 }
 
 /// A message before it has its number.

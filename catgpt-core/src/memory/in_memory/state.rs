@@ -1,10 +1,13 @@
 //! All that is in the memory, and how it stays bounded.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Limits;
+use super::aged::Aged;
+use super::counters::Counters;
+use super::journal::Journal;
+use super::ledger::Ledger;
 use super::session::Session;
 use super::shelf::Shelf;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +21,7 @@ pub(super) type Time = Duration;
 /// How long keys, operation ids and changes are remembered.
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many of each are remembered, of all owners; the oldest go first.
+/// How many of each are remembered, of all owners; the oldest go first. The same holds for the lines of the ledger.
 pub(super) const REMEMBERED: usize = 1 << 16;
 
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub(super) struct State {
     pub(super) keys: Aged<(Owner, SessionId, String), ([u8; 32], TurnId)>,
     pub(super) ops: Aged<(Owner, OpId), Vec<Done>>,
     pub(super) journal: Journal,
+    pub(super) ledger: Ledger,
+    pub(super) counters: Counters,
     pub(super) closed: bool,
 }
 
@@ -51,6 +56,8 @@ impl State {
             keys: Aged::default(),
             ops: Aged::default(),
             journal: Journal::default(),
+            ledger: Ledger::default(),
+            counters: Counters::default(),
             closed: false,
         }
     }
@@ -71,6 +78,11 @@ impl State {
         self.journal.push(owner, change, now);
     }
 
+    /// Remembers where the turns of a session are.
+    pub(super) fn place_turns(&mut self, owner: &Owner, session: &Session) {
+        self.turns.extend(session.turns(owner));
+    }
+
     /// Forgets the turns of a session that is gone.
     pub(super) fn forget(&mut self, session: &Session) {
         for turn in session.rows().iter().filter_map(|row| row.turn) {
@@ -80,7 +92,7 @@ impl State {
 
     /// Makes room for so many more bytes and sessions. Never touches the sessions of `keep` or one in which a turn
     /// runs, and nothing at all where that does not suffice.
-    pub(super) fn make_room(&mut self, owner: &Owner, keep: &[&SessionId], bytes: u64, sessions: usize) -> Result<()> {
+    pub(super) fn make_room(&mut self, keep: &[(&Owner, &SessionId)], bytes: u64, sessions: usize) -> Result<()> {
         let mut bytes_over = (self.shelf.bytes() + bytes).saturating_sub(self.limits.bytes);
         let mut sessions_over = (self.shelf.count() + sessions).saturating_sub(self.limits.sessions);
         let mut victims = Vec::new();
@@ -88,7 +100,7 @@ impl State {
             if bytes_over == 0 && sessions_over == 0 {
                 break;
             }
-            if session.running.is_none() && !(whose == owner && keep.contains(&session.id())) {
+            if session.running.is_none() && !keep.contains(&(whose, session.id())) {
                 bytes_over = bytes_over.saturating_sub(session.weight());
                 sessions_over = sessions_over.saturating_sub(1);
                 victims.push((whose.clone(), session.id().clone()));
@@ -122,7 +134,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self {
             start: Instant::now(),
@@ -145,106 +157,6 @@ impl Clock {
     }
 }
 
-fn millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// A map that forgets: what is older than a day, and the oldest of too many.
-#[derive(Debug)]
-pub(super) struct Aged<K, V> {
-    map: HashMap<K, (Time, V)>,
-    order: VecDeque<(Time, K)>,
-}
-
-impl<K, V> Default for Aged<K, V> {
-    fn default() -> Self {
-        Self { map: HashMap::new(), order: VecDeque::new() }
-    }
-}
-
-impl<K: Clone + Eq + Hash, V> Aged<K, V> {
-    pub(super) fn get(&self, key: &K, now: Time) -> Option<&V> {
-        self.map.get(key).filter(|(at, _)| now < *at + DAY).map(|(_, value)| value)
-    }
-
-    pub(super) fn insert(&mut self, key: K, value: V, now: Time) {
-        if self.order.len() >= REMEMBERED {
-            self.drop_first();
-        }
-        self.order.push_back((now, key.clone()));
-        self.map.insert(key, (now, value));
-    }
-
-    fn drop_first(&mut self) {
-        let Some((at, key)) = self.order.pop_front() else { return };
-        // A key that was used again after a day is in the order twice; only its own entry takes it away.
-        if self.map.get(&key).is_some_and(|(inserted, _)| *inserted == at) {
-            self.map.remove(&key);
-        }
-    }
-
-    fn has_due(&self, now: Time) -> bool {
-        self.order.front().is_some_and(|(at, _)| *at + DAY <= now)
-    }
-
-    /// Forgets at most `limit` that are older than a day; says how many, and whether some are left.
-    pub(super) fn sweep(&mut self, now: Time, limit: u32) -> (u64, bool) {
-        let mut dropped = 0;
-        while dropped < u64::from(limit) && self.has_due(now) {
-            self.drop_first();
-            dropped += 1;
-        }
-        (dropped, self.has_due(now))
-    }
-}
-
-/// The changes of every owner.
-#[derive(Debug, Default)]
-pub(super) struct Journal {
-    owners: HashMap<Owner, VecDeque<Change>>,
-    order: VecDeque<(Time, Owner)>,
-    /// The greatest number of an owner whose changes are all forgotten. Who comes again goes on after it, so that a
-    /// reader who knows an old number misses nothing.
-    floor: u64,
-}
-
-impl Journal {
-    /// An owner's changes after this number.
-    pub(super) fn after(&self, owner: &Owner, after: u64) -> impl Iterator<Item = &Change> {
-        self.owners.get(owner).into_iter().flatten().filter(move |change| change.n > after)
-    }
-
-    fn push(&mut self, owner: &Owner, change: Change, now: Time) {
-        if self.order.len() >= REMEMBERED {
-            self.drop_first();
-        }
-        self.order.push_back((now, owner.clone()));
-        let changes = self.owners.entry(owner.clone()).or_default();
-        let n = changes.back().map_or(self.floor, |last| last.n) + 1;
-        changes.push_back(Change { n, ..change });
-    }
-
-    fn drop_first(&mut self) {
-        let Some((_, owner)) = self.order.pop_front() else { return };
-        let Some(changes) = self.owners.get_mut(&owner) else { return };
-        let dropped = changes.pop_front().map_or(0, |change| change.n);
-        if changes.is_empty() {
-            self.floor = self.floor.max(dropped);
-            self.owners.remove(&owner);
-        }
-    }
-
-    fn has_due(&self, now: Time) -> bool {
-        self.order.front().is_some_and(|(at, _)| *at + DAY <= now)
-    }
-
-    /// Forgets at most `limit` that are older than a day; says how many, and whether some are left.
-    pub(super) fn sweep(&mut self, now: Time, limit: u32) -> (u64, bool) {
-        let mut dropped = 0;
-        while dropped < u64::from(limit) && self.has_due(now) {
-            self.drop_first();
-            dropped += 1;
-        }
-        (dropped, self.has_due(now))
-    }
 }

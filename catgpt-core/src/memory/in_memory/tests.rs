@@ -341,7 +341,7 @@ async fn a_reader_of_changes_misses_nothing_when_old_ones_go() {
     assert_eq!(ann.0.sweep(100).await.unwrap().deleted, 3);
     assert_eq!(ann.changes(0).await, []);
     ann.rename("s", OpId::fresh()).await.unwrap();
-    assert_eq!(ann.changes(3).await, [(4, ChangeKind::Titled)]);
+    assert_eq!(ann.changes(3).await, [(4, ChangeKind::Renamed)]);
 }
 
 #[tokio::test]

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::ledger::{Line, Sum};
 use super::session::{Running, Session, row};
 use super::state::{Place, State, Time};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::ChangeKind;
 use crate::id::Owner;
-use crate::memory::{Begin, Begun, Checkpoint, Chunk, Finish, Kept, Limit, Opened, Row, Sealed};
+use crate::memory::{Begin, Begun, Checkpoint, Chunk, Finish, Kept, Limit, Opened, Purpose, Reserved, Row, Sealed};
 use crate::message::{Role, Status};
 
 impl State {
@@ -19,14 +20,18 @@ impl State {
         }
         let mut fresh = Session::new(begin.session.clone(), self.clock.ms(now));
         fresh.title.clone_from(&begin.title);
+        fresh.ttl = begin.ttl;
         let there = self.shelf.get(owner, &begin.session);
         let (created, session) = (there.is_none(), there.unwrap_or(&fresh));
         if let Some(refused) = gate(session, &begin, now)? {
             return Ok(refused);
         }
-        session.above(begin.parent, begin.message.is_none())?;
+        session.above(begin.parent, begin.message.is_some())?;
+        if let Some(limited) = self.limited(owner, &begin, now) {
+            return Ok(limited);
+        }
         let weight = Session::weight_of(&begin) + if created { session.weight() } else { 0 };
-        self.make_room(owner, &[&begin.session], weight, usize::from(created))?;
+        self.make_room(&[(owner, &begin.session)], weight, usize::from(created))?;
         if created {
             self.shelf.put(owner, fresh, now);
             self.note(owner, &begin.session, None, ChangeKind::Created);
@@ -61,10 +66,11 @@ impl State {
         Ok(begun.flatten().transpose()?.unwrap_or(Begun::Replay { turn: begin.turn }))
     }
 
-    fn start(&mut self, owner: &Owner, begin: Begin, created: bool, now: Time) -> Result<Begun> {
+    fn start(&mut self, owner: &Owner, mut begin: Begin, created: bool, now: Time) -> Result<Begun> {
         let (turn, id, now_ms) = (begin.turn, begin.session.clone(), self.clock.ms(now));
         let key = begin.key.clone();
-        let started = self.shelf.change(owner, &id, |session| write(session, begin, created, now, now_ms));
+        let reserved = self.reserve(std::mem::take(&mut begin.reserve), now);
+        let started = self.shelf.change(owner, &id, |session| write(session, begin, (created, reserved), now, now_ms));
         let begun =
             started.ok_or_else(|| Error::new(ErrorKind::Unexpected, "the session went while it was begun"))??;
         let Begun::Started(opened) = &begun else { return Ok(begun) };
@@ -90,28 +96,31 @@ impl State {
                 .with("stored", running.end()));
         }
         if new {
-            self.make_room(owner, &[&id], piece.body.len() as u64, 0)?;
+            self.make_room(&[(owner, &id)], piece.body.len() as u64, 0)?;
         }
         let cancel = self.shelf.change(owner, &id, |session| renew(session, piece, new, now));
         self.shelf.touch(owner, &id, now);
         Ok(Kept::Renewed { cancel: cancel.unwrap_or_default() })
     }
 
-    pub(super) fn finish_turn(&mut self, owner: &Owner, finish: Finish) -> Result<Sealed> {
+    pub(super) fn finish_turn(&mut self, owner: &Owner, mut finish: Finish) -> Result<Sealed> {
         finish.check()?;
         let (now, Place { session: id, reply, .. }) = (self.clock.now(), self.place(owner, finish.turn)?);
         let session = self.session(owner, &id)?;
+        let row = session.get(reply).ok_or_else(|| Error::not_found("turn").with_turn(finish.turn))?;
         let Some(running) = session.running.as_ref().filter(|running| running.turn == finish.turn) else {
-            let row = session.get(reply).ok_or_else(|| Error::not_found("turn").with_turn(finish.turn))?;
             return Ok(Sealed::Before(Box::new(row.clone())));
         };
         if finish.if_expired && !running.expired(now) {
             return Ok(Sealed::Alive { lease_left: running.until - now });
         }
         let more = (finish.body.len() as u64).saturating_sub(running.weight());
-        self.make_room(owner, &[&id], more, 0)?;
+        let model = row.model.clone().unwrap_or_default();
+        self.make_room(&[(owner, &id)], more, 0)?;
         let now_ms = self.clock.ms(now);
-        let turn = finish.turn;
+        let (turn, sum) = (finish.turn, Sum::once(finish.usage.unwrap_or_default(), finish.cost));
+        self.ledger.add(Line::new(now_ms, owner, &id, model, Purpose::Turn), sum);
+        std::mem::take(&mut finish.settle).into_iter().for_each(|settle| self.counters.settle(settle));
         self.shelf.change(owner, &id, |session| {
             session.end(|row| *row = ended(row, finish));
             session.changed(now_ms);
@@ -136,8 +145,14 @@ fn gate(session: &Session, begin: &Begin, now: Time) -> Result<Option<Begun>> {
 }
 
 /// Writes the two messages of a new turn.
-fn write(session: &mut Session, begin: Begin, created: bool, now: Time, now_ms: i64) -> Result<Begun> {
-    let above = session.above(begin.parent, begin.message.is_none())?;
+fn write(
+    session: &mut Session,
+    begin: Begin,
+    (created, reserved): (bool, Vec<Reserved>),
+    now: Time,
+    now_ms: i64,
+) -> Result<Begun> {
+    let above = session.above(begin.parent, begin.message.is_some())?;
     let turn = begin.turn;
     let user =
         begin.message.map(|body| session.push(Row { body, ..row(above, turn, Role::User, Status::Complete, now_ms) }));
@@ -147,7 +162,7 @@ fn write(session: &mut Session, begin: Begin, created: bool, now: Time, now_ms: 
         session.pin = Some(begin.pin.body);
     }
     let until = now.saturating_add(begin.lease);
-    let running = Running { turn, reply, user, created, until, cancel: false, chunks: Arc::default() };
+    let running = Running { turn, reply, user, created, until, cancel: false, chunks: Arc::default(), reserved };
     session.running = Some(running.clone());
     session.changed(now_ms);
     opened(session, &running, begin.window, now)
@@ -161,7 +176,7 @@ fn opened(session: &Session, running: &Running, window: Limit, now: Time) -> Res
         user_seq: running.user,
         reply_seq: running.reply,
         window: session.branch(above, window)?.0,
-        summary: None,
+        summary: session.summary.and_then(|seq| session.get(seq).cloned()),
     })))
 }
 

@@ -1,0 +1,178 @@
+//! The names of all behaviours, once: for the list and for the tests.
+
+/// Expands to one `#[tokio::test]` for every behaviour, in one module for every topic. The argument is an expression
+/// that makes the [`Harness`](crate::memory::conformance::Harness).
+///
+/// The crate that uses it needs `tokio` with the features `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($harness:expr) => {
+        $crate::__conformance_behaviours!([$crate::__conformance_expand][$harness]);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_expand {
+    ([$harness:expr] $($topic:ident $names:tt)*) => {
+        $($crate::__conformance_topic!([$harness] $topic $names);)*
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_topic {
+    ([$harness:expr] $topic:ident { $($name:ident)* }) => {
+        mod $topic {
+            #[allow(unused_imports, reason = "a harness may need nothing from outside")]
+            use super::*;
+
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let name = concat!(stringify!($topic), "::", stringify!($name));
+                    if let Err(lacks) = $crate::memory::conformance::check(&$harness, name).await {
+                        eprintln!("differs  {name}: {lacks}");
+                    }
+                }
+            )*
+        }
+    };
+}
+
+// The one list of names: `ALL` and `conformance_tests!` both come from it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_behaviours {
+    ([$($then:tt)*] $with:tt) => {
+        $($then)*! {
+            $with
+            isolation {
+                what_is_foreign_answers_as_if_it_were_not_there
+                a_foreign_turn_goes_on_untouched
+                two_owners_may_use_the_same_session_id_and_key
+                the_turn_id_of_another_owner_is_refused
+                the_operation_id_of_another_owner_is_free
+                lists_turns_and_changes_show_only_ones_own
+                names_are_taken_literally
+                three_owners_at_random_never_meet
+            }
+            begin {
+                the_first_send_makes_the_session
+                the_rows_say_what_was_asked
+                a_retried_begin_is_one
+                a_retried_begin_takes_its_lease_again
+                the_begin_of_a_turn_that_ended_is_a_replay
+                a_turn_id_stays_in_its_session
+                a_key_replays_its_turn_running_or_not
+                a_key_used_for_something_else_is_a_conflict
+                a_key_belongs_to_its_session
+                a_begin_that_did_not_start_keeps_no_key
+                a_wrong_version_is_a_conflict
+                a_second_turn_is_busy_and_writes_nothing
+                an_outlived_turn_is_stale_and_nothing_is_written
+                it_decides_by_turn_then_key_then_version_then_lease
+                a_title_is_for_the_session_that_is_made
+                a_persona_stays_until_it_is_replaced
+                bytes_come_back_as_they_went
+                what_is_too_large_is_refused
+            }
+            tree {
+                numbers_are_dense_and_every_change_raises_the_version
+                an_edit_is_a_sibling
+                a_new_answer_is_a_sibling
+                a_turn_may_go_on_from_anywhere
+                only_a_users_message_is_answered_again
+                a_parent_that_is_not_there_is_not_found
+                the_head_moves_and_the_next_turn_follows_it
+                the_head_stays_where_it_is_while_a_turn_runs
+            }
+            window {
+                it_ends_at_the_number_of_messages
+                it_ends_at_the_number_of_bytes
+                it_never_holds_less_than_one_message
+                it_never_mixes_branches
+                random_trees_equal_a_plain_model
+            }
+            checkpoint {
+                pieces_are_kept_until_the_end
+                a_retried_piece_is_one
+                a_gap_is_a_conflict
+                a_malformed_piece_is_refused
+                an_empty_piece_renews_the_lease_only
+                it_hears_of_a_cancel
+                it_is_refused_after_the_end
+                an_unknown_turn_is_refused
+            }
+            finish {
+                it_ends_the_turn_and_frees_the_session
+                every_final_status_comes_back
+                a_retried_finish_is_one
+                running_is_not_an_end
+                an_unknown_turn_is_not_found
+                an_end_that_is_too_large_leaves_the_turn_running
+            }
+            takeover {
+                who_waits_too_long_is_buried
+                every_reader_is_told_at_once
+                a_live_turn_is_not_buried
+                a_checkpoint_brings_a_turn_back
+                the_late_writer_gets_what_is_stored
+                sweep_names_the_dead_of_every_owner
+            }
+            reading {
+                a_tail_begins_where_it_is_asked
+                a_running_reply_comes_with_its_pieces
+                a_branch_says_whether_there_is_more
+                a_tree_is_read_page_by_page
+                an_empty_session_is_no_error
+                what_is_not_there_is_not_found
+                sessions_come_latest_first_and_page_by_page
+                running_turns_are_listed
+                the_greatest_numbers_are_numbers
+            }
+            apply {
+                what_it_does_can_be_read
+                creating_twice_is_creating_once
+                a_retried_call_is_one
+                it_is_all_or_nothing
+                one_call_may_undo_what_it_did
+                cancelling_what_has_ended_does_nothing
+                what_is_not_there_is_not_found
+            }
+            delete {
+                everything_in_it_goes
+                a_running_turn_is_refused_from_then_on
+                keys_outlive_the_session
+                the_id_may_be_used_again
+            }
+            journal {
+                it_holds_every_change_in_order
+                it_is_read_from_where_one_was
+                retries_and_refusals_leave_no_entry
+            }
+            concurrency {
+                one_of_64_begins_wins
+                one_key_begins_one_turn
+                one_turn_id_begins_one_turn
+                turns_that_wait_their_turn_see_each_other
+                many_sessions_do_not_disturb_each_other
+                one_of_64_finishes_wins
+                one_of_64_retried_calls_is_made
+                the_dead_are_buried_once
+                a_sign_of_life_and_a_burial_do_not_both_win
+                an_end_and_a_deletion_leave_nothing_behind
+            }
+            outage {
+                two_handles_are_one_store
+                two_handles_have_one_winner_of_64
+                a_cancel_is_heard_by_the_other_handle
+                what_was_answered_survives_a_reopen
+                what_was_answered_survives_a_crash
+                a_full_store_says_so_and_recovers
+                a_read_only_store_says_so_and_recovers
+                a_closed_store_says_so
+            }
+        }
+    };
+}

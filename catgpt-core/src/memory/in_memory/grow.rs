@@ -1,0 +1,82 @@
+//! What makes a session more than its turns: messages from elsewhere, summaries, words to find it by.
+
+use super::apply::Draft;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::ChangeKind::{Created, Updated};
+use crate::id::{Seq, SessionId};
+use crate::memory::{Done, Imported, Row, Terms, TitleTerms};
+use crate::message::{Role, Status, Usage};
+
+impl Draft<'_> {
+    pub(super) fn import(&mut self, imported: Imported, after: Seq, rows: Vec<Row>) -> Result<Done> {
+        let id = imported.id.clone();
+        let there = self.state.shelf.get(self.owner, &id);
+        if after > 0 || there.is_some() {
+            let session = self.state.session(self.owner, &id)?;
+            session.idle()?;
+            let messages = session.rows().len() as u64;
+            if after == 0 || after != messages {
+                let text = "the session does not end where this goes on; read how many messages it has";
+                return Err(Error::new(ErrorKind::Conflict, text).with("messages", messages));
+            }
+            return self.change_at(id, Updated, |session| session.import(imported, rows));
+        }
+        self.make(&id);
+        self.change_at(id, Created, |session| session.import(imported, rows))
+    }
+
+    pub(super) fn add_summary(
+        &mut self,
+        id: SessionId,
+        (upto, over): (Seq, Option<Seq>),
+        (body, model, usage): (Vec<u8>, String, Option<Usage>),
+    ) -> Result<Done> {
+        let session = self.state.session(self.owner, &id)?;
+        session.find(upto)?;
+        if session.summary != over {
+            return Ok(Done::Nothing);
+        }
+        let seq = session.rows().len() as Seq + 1;
+        let row = Row {
+            seq,
+            parent: Some(upto),
+            turn: None,
+            role: Role::Summary,
+            status: Status::Complete,
+            body,
+            model: Some(model),
+            usage,
+            created_ms: self.state.clock.ms(self.now),
+        };
+        self.change(id, Updated, |session| session.summary = Some(session.add(row)))?;
+        Ok(Done::Seq(seq))
+    }
+
+    pub(super) fn set_summary(&mut self, id: SessionId, summary: Option<Seq>) -> Result<Done> {
+        let session = self.state.session(self.owner, &id)?;
+        if let Some(seq) = summary
+            && session.find(seq)?.role != Role::Summary
+        {
+            return Err(Error::not_found("summary").with("seq", seq));
+        }
+        self.change(id, Updated, |session| session.summary = summary)
+    }
+
+    pub(super) fn index(
+        &mut self,
+        id: &SessionId,
+        (from, upto): (Seq, Seq),
+        messages: Vec<Terms>,
+        title: Option<TitleTerms>,
+    ) -> Result<Done> {
+        let session = self.state.session(self.owner, id)?;
+        if upto > 0 {
+            session.find(upto)?;
+        }
+        self.remember(self.owner, id);
+        let done = self.state.shelf.change(self.owner, id, |session| {
+            session.index(from, upto, messages, title).then_some(Done::Version(session.version))
+        });
+        Ok(done.flatten().unwrap_or(Done::Nothing))
+    }
+}
