@@ -88,16 +88,28 @@ pub(super) fn read(input: &mut dyn BufRead, take: &mut Take<'_>) -> Result<()> {
 
 fn each(input: &mut dyn BufRead, assets: &Assets, take: &mut Take<'_>) -> Result<Flow> {
     let mut elements = Elements::new(input);
+    // After something broken come pieces of it, of which nothing is said, until the next conversation.
+    let mut lost = false;
     while let Some(element) = elements.next().map_err(super::unreadable)? {
-        let flow = match element {
-            Element::Whole(bytes) => conversation(bytes, assets, take),
-            Element::Cut(bytes) => mended(bytes, cut(), assets, take),
+        let found = match element {
+            Element::Whole(bytes) => conversation(bytes, assets, lost),
+            Element::Cut(bytes) => Err(broken(bytes, cut())),
             Element::TooLong => {
                 let error = Error::invalid("a conversation is too long to be read").with("max", split::MAX_ELEMENT);
-                take(Found::refused(None, None, error))
+                Err(Found::refused(None, None, error))
             }
         };
-        if flow == Flow::Stop {
+        let found = match found {
+            Ok(found) => {
+                lost &= found.is_none();
+                found
+            }
+            Err(refused) => {
+                elements.back_up();
+                (!std::mem::replace(&mut lost, true)).then_some(refused)
+            }
+        };
+        if found.is_some_and(|found| take(found) == Flow::Stop) {
             return Ok(Flow::Stop);
         }
     }
@@ -105,53 +117,29 @@ fn each(input: &mut dyn BufRead, assets: &Assets, take: &mut Take<'_>) -> Result
 }
 
 fn cut() -> Error {
-    Error::new(crate::error::ErrorKind::Truncated, "the file ends in the middle of a conversation: download it again")
+    let text = "a conversation ends in its middle: if it is the last one, download the export again";
+    Error::new(crate::error::ErrorKind::Truncated, text)
 }
 
-fn conversation(bytes: &[u8], assets: &Assets, take: &mut Take<'_>) -> Flow {
+fn broken(bytes: &[u8], error: Error) -> Found {
+    Found::refused(None, split::title(bytes), error)
+}
+
+/// The conversation in an object; as an error, what says that the object is none. When `lost`, what has no messages is
+/// passed over.
+fn conversation(bytes: &[u8], assets: &Assets, lost: bool) -> std::result::Result<Option<Found>, Found> {
     let text = String::from_utf8_lossy(bytes);
-    let lossy = matches!(text, Cow::Owned(_));
-    match serde_json::from_str::<Conversation<'_>>(&text) {
-        Ok(conversation) => {
-            let mut reading = Reading { assets, left_out: LeftOut::new() };
-            if lossy {
-                reading.leave_out("characters that are not UTF-8");
-            }
-            take(understood(&conversation, &text, reading))
-        }
-        Err(error) => {
-            let broken = Error::invalid("a conversation is not JSON").with("column", error.column());
-            mended(bytes, broken, assets, take)
-        }
+    let read = serde_json::from_str::<Conversation<'_>>(&text);
+    let conversation = read
+        .map_err(|error| broken(bytes, Error::invalid("a conversation is not JSON").with("column", error.column())))?;
+    if lost && conversation.mapping.is_none() {
+        return Ok(None);
     }
-}
-
-/// Refuses what cannot be read, and goes on with the next conversation that begins in it: one bracket too few makes all
-/// that follows a part of the broken one.
-fn mended(bytes: &[u8], error: Error, assets: &Assets, take: &mut Take<'_>) -> Flow {
-    let title = split::title(bytes);
-    if take(Found::refused(None, title, error)) == Flow::Stop {
-        return Flow::Stop;
+    let mut reading = Reading { assets, left_out: LeftOut::new() };
+    if matches!(text, Cow::Owned(_)) {
+        reading.leave_out("characters that are not UTF-8");
     }
-    let mut rest = bytes;
-    while let Some(at) = split::next_beginning(rest) {
-        rest = &rest[at..];
-        let mut input = rest;
-        let mut elements = Elements::new(&mut input);
-        let Ok(Some(Element::Whole(one))) = elements.next() else { continue };
-        let text = String::from_utf8_lossy(one);
-        // Things that have titles stand inside conversations too.
-        let Ok(conversation) = serde_json::from_str::<Conversation<'_>>(&text) else { continue };
-        if conversation.mapping.is_some() {
-            let reading = Reading { assets, left_out: LeftOut::new() };
-            let length = one.len();
-            if take(understood(&conversation, &text, reading)) == Flow::Stop {
-                return Flow::Stop;
-            }
-            rest = &rest[length - 1..];
-        }
-    }
-    Flow::On
+    Ok(Some(understood(&conversation, &text, reading)))
 }
 
 fn understood(conversation: &Conversation<'_>, text: &str, mut reading: Reading<'_>) -> Found {

@@ -139,7 +139,7 @@ pub(in crate::transfer) fn zip<R: std::io::Read + std::io::Seek>(
 /// memories and disks becomes a thousand times as long.
 #[cfg(feature = "zip")]
 fn allowed(compressed: u64) -> u64 {
-    (64 << 20) + compressed.saturating_mul(100)
+    (16 << 20) + compressed.saturating_mul(100)
 }
 
 /// A file that may not become longer than it should.

@@ -1,6 +1,8 @@
 //! Cuts a file into its conversations without reading them, so that one at a time is in memory.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read as _};
+
+use serde::de::IgnoredAny;
 
 /// The longest conversation that is read.
 pub(super) const MAX_ELEMENT: usize = 256 << 20;
@@ -14,10 +16,19 @@ pub(super) enum Element<'a> {
     TooLong,
 }
 
+/// How much is read at once.
+const PIECE: u64 = 64 << 10;
+
+/// How far an object may go on after what looks like the beginning of the next one, before it is believed to be broken.
+const BEYOND: usize = 4 << 20;
+
 /// The objects of a list, or of a file without one.
 pub(super) struct Elements<'a> {
     input: &'a mut dyn BufRead,
+    /// What was read and not given out, but for the object that was given out last.
     buffer: Vec<u8>,
+    /// The length of that object.
+    given: usize,
 }
 
 /// Where in an object we are.
@@ -51,54 +62,85 @@ impl Place {
 
 impl<'a> Elements<'a> {
     pub(super) fn new(input: &'a mut dyn BufRead) -> Self {
-        Self { input, buffer: Vec::new() }
+        Self { input, buffer: Vec::new(), given: 0 }
     }
 
     pub(super) fn next(&mut self) -> io::Result<Option<Element<'_>>> {
-        self.buffer.clear();
+        self.buffer.drain(..self.given);
         self.buffer.shrink_to(1 << 20);
+        self.given = 0;
         if !self.skip_to_object()? {
             return Ok(None);
         }
-        let (mut place, mut length) = (Place::default(), 0);
+        let (mut place, mut at, mut next) = (Place::default(), 0, None);
         loop {
-            let piece = self.input.fill_buf()?;
-            if piece.is_empty() {
-                return Ok(Some(if length > MAX_ELEMENT { Element::TooLong } else { Element::Cut(&self.buffer) }));
+            if let Some(end) = self.buffer[at..].iter().position(|byte| place.step(*byte)) {
+                self.given = at + end + 1;
+                return Ok(Some(Element::Whole(&self.buffer[..self.given])));
             }
-            let end = piece.iter().position(|byte| place.step(*byte));
-            let taken = end.map_or(piece.len(), |end| end + 1);
-            length += taken;
-            if length <= MAX_ELEMENT {
-                self.buffer.extend_from_slice(&piece[..taken]);
+            at = self.buffer.len();
+            next = next.or_else(|| conversation(&self.buffer, at.saturating_sub(2 * PIECE as usize)));
+            if let Some(next) = next.filter(|next| at - next > BEYOND) {
+                self.given = next;
+                return Ok(Some(Element::Cut(&self.buffer[..next])));
             }
-            self.input.consume(taken);
-            if end.is_some() {
-                return Ok(Some(if length > MAX_ELEMENT { Element::TooLong } else { Element::Whole(&self.buffer) }));
+            if at > MAX_ELEMENT {
+                self.given = at;
+                return Ok(Some(Element::TooLong));
+            }
+            if !self.fill()? {
+                self.given = at;
+                return Ok(Some(Element::Cut(&self.buffer)));
             }
         }
+    }
+
+    /// What was given out last is broken: the next one may begin in it.
+    pub(super) fn back_up(&mut self) {
+        let broken = &self.buffer[..self.given];
+        self.given = conversation(broken, 0).or_else(|| next_beginning(broken)).unwrap_or(self.given);
     }
 
     fn skip_to_object(&mut self) -> io::Result<bool> {
         loop {
-            let piece = self.input.fill_buf()?;
-            if piece.is_empty() {
-                return Ok(false);
-            }
-            let found = piece.iter().position(|byte| *byte == b'{');
-            let skipped = found.unwrap_or(piece.len());
-            self.input.consume(skipped);
+            let found = self.buffer.iter().position(|byte| *byte == b'{');
+            self.buffer.drain(..found.unwrap_or(self.buffer.len()));
             if found.is_some() {
                 return Ok(true);
             }
+            if !self.fill()? {
+                return Ok(false);
+            }
         }
     }
+
+    fn fill(&mut self) -> io::Result<bool> {
+        Ok((&mut *self.input).take(PIECE).read_to_end(&mut self.buffer)? > 0)
+    }
+}
+
+/// Where, after `from`, a conversation seems to begin as ChatGPT writes it: a title and then a time.
+fn conversation(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(found) = next_beginning(bytes.get(at..)?) {
+        at += found;
+        let rest = &bytes[at..];
+        let colon = rest.iter().position(|byte| *byte == b':')?;
+        let mut title = serde_json::Deserializer::from_slice(&rest[colon + 1..]).into_iter::<IgnoredAny>();
+        let titled = matches!(title.next(), Some(Ok(_)));
+        let after = rest[colon + 1 + title.byte_offset()..].trim_ascii_start();
+        let after = after.strip_prefix(b",").unwrap_or_default().trim_ascii_start();
+        if titled && after.starts_with(b"\"create_time\"") {
+            return Some(at);
+        }
+    }
+    None
 }
 
 /// Where, after its first byte, the next conversation seems to begin: with its title. Inside a text the quotes would have
 /// backslashes.
-pub(super) fn next_beginning(bytes: &[u8]) -> Option<usize> {
-    (1..bytes.len()).find(|at| bytes[*at] == b'{' && begins(&bytes[*at..]))
+fn next_beginning(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().enumerate().skip(1).find(|(at, byte)| **byte == b'{' && begins(&bytes[*at..])).map(|(at, _)| at)
 }
 
 fn begins(bytes: &[u8]) -> bool {
@@ -191,6 +233,17 @@ mod tests {
     fn a_file_that_ends_early_is_known_as_one() {
         assert_eq!(split(b"[{\"a\":1},{\"b\":", 4), ["{\"a\":1}", "Cut([123, 34, 98, 34, 58])"]);
         assert_eq!(split(b"", 4), [""; 0]);
+    }
+
+    #[test]
+    fn what_never_ends_is_cut_where_the_next_conversation_begins() {
+        let next = r#"{"title": "b", "create_time": 1, "mapping": {}}"#;
+        let text = format!("[{{\"title\": \"a, {},{next},{}]", "\"x\", ".repeat(9), "0,".repeat(BEYOND));
+        let mut input = text.as_bytes();
+        let mut elements = Elements::new(&mut input);
+        let Some(Element::Cut(broken)) = elements.next().unwrap() else { panic!("it is whole") };
+        assert!(broken.len() < 100);
+        assert_eq!(elements.next().unwrap(), Some(Element::Whole(next.as_bytes())));
     }
 
     #[test]
