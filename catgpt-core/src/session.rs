@@ -17,7 +17,7 @@ use crate::persona::Persona;
 use crate::reply::{OnDrop, Reply};
 use crate::runner::Runner;
 use crate::runner::begin::{Ask, Busy, Options};
-use crate::transfer::{Export, ExportFormat};
+use crate::transfer::{self, Export, ExportFormat, Mark, Page};
 
 /// The most bytes of bodies that one look at a history returns.
 const HISTORY_BYTES: u64 = 256 << 20;
@@ -137,6 +137,15 @@ impl Session {
     /// This conversation, as text in a format that can be imported again.
     pub fn export(&self, format: ExportFormat) -> Export {
         Export::new(Arc::clone(&self.runner), self.owner.clone(), format).only([self.id.clone()])
+    }
+
+    /// A page of [`export`](Self::export): the first, or the one where the last one says that it goes on. Nothing is held
+    /// between two pages, so they may be asked for by different processes.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there.
+    pub async fn export_page(&self, format: ExportFormat, mark: Option<Mark>) -> Result<Page> {
+        transfer::page(&self.runner, &self.owner, &self.id, format, mark).await
     }
 
     async fn apply(&self, op: Op) -> Result<()> {

@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorKind};
 use crate::id::SessionId;
 
 pub use export::{Export, ExportFormat, Mark, Page};
+pub(crate) use export::{list, page};
 pub use import::Import;
 pub use report::{Entry, ImportReport, Outcome};
 pub use source::{ImportFormat, Source};

@@ -12,7 +12,7 @@ use crate::message::Offset;
 use crate::reply::Reply;
 use crate::runner::Runner;
 use crate::session::{Session, SessionInfo, wrong_answer};
-use crate::transfer::{Export, ExportFormat, Import, Source};
+use crate::transfer::{self, Export, ExportFormat, Import, Source};
 
 /// An owner. What others own is not found through it.
 #[derive(Clone, Debug)]
@@ -119,6 +119,14 @@ impl User {
     /// All conversations, as text in a format that [`import`](Self::import) reads.
     pub fn export(&self, format: ExportFormat) -> Export {
         Export::new(Arc::clone(&self.runner), self.owner.clone(), format)
+    }
+
+    /// The sessions that an export of all has, in its order: for those who take it page by page.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn export_list(&self) -> Result<Vec<SessionId>> {
+        transfer::list(&self.runner, &self.owner).await
     }
 
     async fn query(&self, query: Query) -> Result<Answer> {

@@ -1,11 +1,12 @@
 /** Model, memory and persona put together; hands out users. */
+import type { ImportReport } from "./data.js";
 import { Desk } from "./desk.js";
 import { InvalidInputError, crossing } from "./errors.js";
 import { hub } from "./hub.js";
 import type { Memory } from "./memory.js";
 import type { ChatModel, ModelFunction } from "./model.js";
 import { native, type NativeEngine } from "./native.js";
-import { spelled, type CallOptions } from "./options.js";
+import { spelled, type CallOptions, type LongCallOptions } from "./options.js";
 import type { Persona } from "./persona.js";
 import { Scope } from "./scope.js";
 import { Scripted } from "./testing.js";
@@ -37,6 +38,14 @@ export interface EngineOptions {
   leaseMs?: number | undefined;
 }
 
+/** How to adopt a database, beside which. */
+export interface AdoptOptions extends LongCallOptions {
+  /** Who gets the chats that nobody owns; left out: they are refused. */
+  otherwise?: string | undefined;
+  /** Only say what would become of each chat. */
+  dryRun?: boolean | undefined;
+}
+
 /** Making one does no I/O; the first call opens the store. */
 export class Engine implements AsyncDisposable {
   readonly #native: NativeEngine;
@@ -66,6 +75,21 @@ export class Engine implements AsyncDisposable {
   /** Opens the store now, to hear at once if it cannot be used. */
   async open({ signal }: CallOptions = {}): Promise<void> {
     await hub().call(this.#native, { do: "open" }, signal);
+  }
+
+  /**
+   * Brings in the chats of another program's SQLite database (tables `chats` and `messages`), each for the owner that its
+   * `user_id` names, and those without one for `otherwise`.
+   */
+  async adopt(path: string, { otherwise, dryRun, signal, onProgress }: AdoptOptions = {}): Promise<ImportReport> {
+    const call = { do: "adopt", path, otherwise, dry_run: dryRun };
+    const answer = (await hub().call(this.#native, call, signal, onProgress)) as { data: ImportReport };
+    return answer.data;
+  }
+
+  /** Copies the SQLite store into a new file, while it is in use. */
+  async backup(path: string, { signal, onProgress }: LongCallOptions = {}): Promise<void> {
+    await hub().call(this.#native, { do: "backup", path }, signal, onProgress);
   }
 
   /** Ends turns that nobody drives any more; a long-lived engine does it by itself. */

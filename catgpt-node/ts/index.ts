@@ -1,13 +1,13 @@
 /** catgpt for Node: a turn is a durable record, not a request. */
-export { Engine, type EngineOptions } from "./engine.js";
-export { User } from "./user.js";
+export { Engine, type AdoptOptions, type EngineOptions } from "./engine.js";
+export { User, type ImportOptions } from "./user.js";
 export { Session, type OnDrop, type SendOptions } from "./session.js";
 export { Reply } from "./reply.js";
 export { Persona } from "./persona.js";
 export type * from "./data.js";
 export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest } from "./model.js";
 export type * from "./memory.js";
-export type { CallOptions } from "./options.js";
+export type { CallOptions, LongCallOptions, OnProgress, Progress } from "./options.js";
 export type { ServerResponseLike, SseOptions } from "./sse.js";
 export {
   BusyError,

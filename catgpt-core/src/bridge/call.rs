@@ -1,6 +1,7 @@
 //! What a host may ask of an engine, as data. Each call is one method of [`User`] or [`Session`] with its defaults.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,16 +10,18 @@ use serde::Deserialize;
 use super::given::{Hidden, Who};
 use super::hub::Hub;
 use super::subscription::Subscription;
+use super::transfer::{ImportOptions, Watch};
 use super::{Answer, json};
 use crate::engine::Engine;
-use crate::error::Result;
-use crate::id::{Seq, SessionId, TurnId};
+use crate::error::{ErrorKind, Result};
+use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::memory::Cursor;
 use crate::message::Offset;
 use crate::model::Params;
 use crate::reply::{OnDrop, Reply};
 use crate::runner::begin::Busy;
 use crate::session::{Send, Session};
+use crate::transfer::{ExportFormat, Mark, Page};
 use crate::user::User;
 
 /// One call. `owner: null` is the one owner of a single-user program.
@@ -119,6 +122,43 @@ pub enum Call {
         #[serde(default = "page")]
         limit: u32,
     },
+    /// With `watch`, the ticket tells how far it has come.
+    Import {
+        owner: Option<String>,
+        source: ImportOptions,
+        #[serde(default)]
+        watch: bool,
+    },
+    /// Without `otherwise`, chats that nobody owns are refused.
+    Adopt {
+        path: PathBuf,
+        otherwise: Option<String>,
+        #[serde(default)]
+        dry_run: bool,
+        #[serde(default)]
+        watch: bool,
+    },
+    /// The sessions that an export of all has, in its order.
+    ExportList {
+        owner: Option<String>,
+    },
+    /// A piece of an export, and where the next begins.
+    ExportPage {
+        owner: Option<String>,
+        session: SessionId,
+        #[serde(default)]
+        format: ExportFormat,
+        mark: Option<Mark>,
+        /// One that was listed and is gone meanwhile has nothing to say.
+        #[serde(default)]
+        listed: bool,
+    },
+    /// Of the store that the config names; the engine need not be open.
+    Backup {
+        path: PathBuf,
+        #[serde(default)]
+        watch: bool,
+    },
     Sweep,
     Close {
         #[serde(default = "close_deadline_ms")]
@@ -166,7 +206,7 @@ fn close_deadline_ms() -> u64 {
 }
 
 impl Call {
-    pub(super) async fn run(self, engine: &Engine, hub: &Arc<Hub>) -> Result<Answer> {
+    pub(super) async fn run(self, engine: &Engine, hub: &Arc<Hub>, watch: &Arc<Watch>) -> Result<Answer> {
         let reply = |reply: Reply| Ok(Answer::Reply(Box::new(Subscription::new(reply, hub))));
         let user = |owner| user(engine, owner);
         let session = |owner, id| session(engine, owner, id);
@@ -185,6 +225,16 @@ impl Call {
             }
             Self::Attach { owner, session: Some(id), turn, offset, on_drop } => {
                 reply(session(owner, id)?.attach(turn, offset).await?.on_drop(on_drop))
+            }
+            Self::Import { owner, source, watch: watched } => {
+                let import = source.of(&user(owner)?)?;
+                let import = if watched { import.on_progress(watch.hears()) } else { import };
+                import.await.map(|report| Answer::Json(json(&report)))
+            }
+            Self::Adopt { path, otherwise, dry_run, watch: watched } => {
+                let import = engine.adopt(path, otherwise.map(Owner::new).transpose()?).dry_run(dry_run);
+                let import = if watched { import.on_progress(watch.hears()) } else { import };
+                import.await.map(|report| Answer::Json(json(&report)))
             }
             other => other.look(engine).await.map(Answer::Json),
         }
@@ -208,6 +258,13 @@ impl Call {
             Self::Sessions { owner, after, limit } => json(&user(owner)?.sessions(after, limit).await?),
             Self::Turns { owner } => json(&user(owner)?.turns().await?),
             Self::Changes { owner, after, limit } => json(&user(owner)?.changes(after, limit).await?),
+            Self::ExportList { owner } => json(&user(owner)?.export_list().await?),
+            Self::ExportPage { owner, session: id, format, mark, listed } => {
+                match session(owner, id)?.export_page(format, mark).await {
+                    Err(error) if listed && error.kind() == ErrorKind::NotFound => json(&Page::default()),
+                    page => json(&page?),
+                }
+            }
             Self::Sweep => json(&engine.sweep().await?),
             Self::Close { deadline_ms } => json(&engine.close(Duration::from_millis(deadline_ms)).await?),
             // What is left is `Open`: the engine is open.

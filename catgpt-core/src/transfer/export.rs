@@ -33,7 +33,7 @@ pub enum ExportFormat {
 }
 
 /// A piece of an export.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Page {
     /// The text.
     pub text: String,

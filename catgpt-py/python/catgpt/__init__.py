@@ -10,13 +10,15 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import OnDrop, SendOptions
+from ._calls import ExportFormat, ImportFormat, OnDrop, OnProgress, SendOptions
 from ._data import (
     Call,
     Change,
     CitationPart,
     Cursor,
     ImagePart,
+    ImportEntry,
+    ImportReport,
     Message,
     Part,
     ReasoningPart,
@@ -86,20 +88,25 @@ __all__ = [
     "Engine",
     "Event",
     "Example",
+    "ExportFormat",
     "Finished",
     "ImagePart",
+    "ImportEntry",
+    "ImportFormat",
+    "ImportReport",
     "InvalidInputError",
+    "LimitedError",
     "Memory",
     "Message",
     "NotFoundError",
     "OnDrop",
+    "OnProgress",
     "Params",
     "Part",
     "PartAdded",
     "Persona",
     "PromptMessage",
     "RateLimitedError",
-    "LimitedError",
     "Reasoning",
     "ReasoningPart",
     "RefusedError",

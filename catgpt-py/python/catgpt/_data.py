@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from ._errors import CatgptError, from_dict
@@ -177,3 +177,49 @@ class Change:
     kind: Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended", "renamed"]
     at_ms: int
     turn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportEntry:
+    """What became of one conversation of an import."""
+
+    session: str | None
+    """Its id here; `None` where the source does not tell which conversation it was."""
+    title: str | None
+    messages: int
+    """How many messages were written."""
+    outcome: Literal["imported", "unchanged", "partly", "refused"]
+    left_out: dict[str, int] = field(default_factory=dict)
+    """What could not be kept, by reasons."""
+    error: CatgptError | None = None
+    """Why it was refused."""
+    owner: str | None = None
+    """Who owns it, where an import has several owners."""
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ImportEntry:
+        """From its JSON form."""
+        error = data.get("error")
+        return cls(**(data | {"error": error and from_dict(error)}))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of the conversations of an import, one by one."""
+
+    entries: list[ImportEntry]
+    imported: int
+    """How many are here now, whole."""
+    unchanged: int
+    """How many were here already."""
+    partly: int
+    """How many are here now, with something left out."""
+    refused: int
+    """How many are not here."""
+    messages: int
+    """How many messages were written."""
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ImportReport:
+        """From its JSON form."""
+        return cls(**(data | {"entries": [ImportEntry.from_dict(entry) for entry in data["entries"]]}))
