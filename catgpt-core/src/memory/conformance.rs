@@ -55,17 +55,22 @@
 
 mod apply;
 mod begin;
+mod bulk;
 mod checkpoint;
+mod claim;
 mod concurrency;
 mod delete;
 mod finish;
+mod import;
 mod isolation;
 mod journal;
 pub(super) mod kit;
 mod names;
+mod organize;
 mod outage;
 mod reading;
 mod takeover;
+mod titles;
 mod tree;
 mod window;
 

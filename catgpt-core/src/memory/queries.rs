@@ -95,6 +95,8 @@ pub enum Query {
         /// How many.
         limit: u32,
     },
+    /// The number of the newest entry that the journal ever had; 0 for none.
+    JournalEnd,
     /// The journals of many owners at once, the asking one's not among them unless it is named: how one process looks
     /// after the feeds of all its users. The only look beyond its owner, and the engine's alone.
     Journals {
@@ -151,6 +153,8 @@ pub enum Answer {
     Turns(Vec<(SessionId, TurnId)>),
     /// Changes.
     Changes(Vec<Change>),
+    /// A number of the journal.
+    JournalEnd(u64),
     /// Owners with changes, in any order.
     Journals(Vec<(Owner, Vec<Change>)>),
     /// What was found.

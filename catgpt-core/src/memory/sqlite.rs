@@ -2,15 +2,22 @@
 
 mod backup;
 mod begin;
+mod bulk;
 mod connect;
+mod edit;
 mod fault;
 pub mod fork;
+mod grow;
 mod journal;
+mod ledger;
+mod limits;
 mod ops;
+mod query;
 mod read;
 mod reader;
 mod row;
 mod schema;
+mod search;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -97,6 +104,18 @@ impl Sqlite {
         self.answer(answer.await)
     }
 
+    /// Takes the words of an erased owner out of the index, in steps, between which others write.
+    async fn forget_words(&self, owner: &Owner) -> Result<()> {
+        let mut first = true;
+        loop {
+            let owner = owner.clone();
+            if !self.write(Care::Erase, move |conn| search::forget(conn, &owner, first)).await? {
+                return Ok(());
+            }
+            first = false;
+        }
+    }
+
     fn answer<T>(&self, answer: std::result::Result<Outcome<T>, oneshot::error::RecvError>) -> Result<T> {
         answer.map_err(|_| gone())?.map_err(|fault| fault.into_error(&self.path))
     }
@@ -155,10 +174,17 @@ impl Memory for Sqlite {
 
     async fn apply(&self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>> {
         ops.iter().try_for_each(Op::check)?;
-        let erases = ops.iter().any(|op| matches!(op, Op::Delete { .. }));
-        let care = if erases { Care::Erase } else { Care::Machine };
-        let owner = owner.clone();
-        self.write(care, move |conn| ops::apply(conn, &owner, op_id, &ops)).await
+        let deletes = |op: &Op| {
+            matches!(op, Op::Delete { .. } | Op::DeleteMany { .. } | Op::DeleteEmpty { .. } | Op::Erase { .. })
+        };
+        let care = if ops.iter().any(deletes) { Care::Erase } else { Care::Machine };
+        let erases: Vec<_> = ops.iter().map(|op| matches!(op, Op::Erase { .. })).collect();
+        let whose = owner.clone();
+        let done = self.write(care, move |conn| ops::apply(conn, &whose, op_id, &ops)).await?;
+        if erases.into_iter().zip(&done).any(|(erase, done)| erase && *done == Done::Count(0)) {
+            self.forget_words(owner).await?;
+        }
+        Ok(done)
     }
 
     async fn read(&self, owner: &Owner, read: Read) -> Result<View> {
@@ -167,8 +193,9 @@ impl Memory for Sqlite {
     }
 
     async fn query(&self, owner: &Owner, query: Query) -> Result<Answer> {
+        query.check()?;
         let owner = owner.clone();
-        self.look(move |conn| read::query(conn, &owner, &query)).await
+        self.look(move |conn| query::query(conn, &owner, &query)).await
     }
 
     async fn sweep(&self, limit: u32) -> Result<Swept> {
@@ -176,7 +203,10 @@ impl Memory for Sqlite {
         // Usually nothing is due, and then nobody waits for the writer.
         let deleted = match found.due.is_empty() {
             true => 0,
-            false => self.write(Care::Machine, move |conn| sweep::delete(conn, &found.due)).await?,
+            false => {
+                let care = if found.due.iter().any(sweep::Due::is_session) { Care::Erase } else { Care::Machine };
+                self.write(care, move |conn| sweep::delete(conn, &found.due)).await?
+            }
         };
         Ok(Swept { expired: found.expired, deleted, more: found.more })
     }

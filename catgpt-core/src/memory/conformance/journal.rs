@@ -3,8 +3,8 @@
 use super::kit::{User, end, id, say, user};
 use super::{Checked, Store};
 use crate::event::ChangeKind::{self, Created, Deleted, Renamed, TurnBegun, TurnEnded, Updated};
-use crate::id::{OpId, TurnId};
-use crate::memory::Op;
+use crate::id::{OpId, Owner, TurnId};
+use crate::memory::{Answer, Op, Query};
 
 type Entry = (u64, &'static str, ChangeKind, Option<TurnId>);
 
@@ -56,6 +56,46 @@ pub(super) async fn it_is_read_from_where_one_was(store: &dyn Store) -> Checked 
     }
     assert_eq!(ann.changes(1, 2).await, all[1..3]);
     assert_eq!(ann.changes(99, 2).await, []);
+    let bob = User { owner: Owner::new("bob").unwrap(), ..ann.clone() };
+    assert_eq!(ann.query(Query::JournalEnd).await.unwrap(), Answer::JournalEnd(5));
+    assert_eq!(bob.query(Query::JournalEnd).await.unwrap(), Answer::JournalEnd(0));
+    Ok(())
+}
+
+pub(super) async fn the_journals_of_many_are_read_at_once(store: &dyn Store) -> Checked {
+    let memory = store.memory();
+    let [ann, bob, cleo] = ["ann", "bob", "cleo"].map(|name| User::of(&memory, name));
+    for user in [&ann, &bob] {
+        for session in ["s", "t"] {
+            user.talk(session, "hi").await;
+        }
+    }
+    let (hers, his) = (ann.changes(0, 100).await, bob.changes(0, 100).await);
+    let read = |after: &[(&User, u64)], limit| {
+        let after = after.iter().map(|(user, n)| (user.owner.clone(), *n)).collect();
+        // Who asks is not meant, unless it is named.
+        let query = Query::Journals { after, limit };
+        let cleo = cleo.clone();
+        async move {
+            match cleo.query(query).await.unwrap() {
+                Answer::Journals(mut journals) => {
+                    journals.sort_by(|(a, _), (b, _)| a.cmp(b));
+                    journals
+                }
+                other => panic!("expected journals, got {other:?}"),
+            }
+        }
+    };
+    let (a, b) = (ann.owner.clone(), bob.owner.clone());
+    let both = read(&[(&bob, 0), (&ann, 0), (&cleo, 0)], 100).await;
+    assert_eq!(both, [(a.clone(), hers.clone()), (b.clone(), his.clone())]);
+    // Each from where it was, and so many of each.
+    let both = read(&[(&ann, 1), (&bob, 4)], 3).await;
+    assert_eq!(both, [(a, hers[1..4].to_vec()), (b.clone(), his[4..].to_vec())]);
+    // Who has no news is not mentioned.
+    assert_eq!(read(&[(&ann, 6), (&bob, 5)], 100).await, [(b, his[5..].to_vec())]);
+    assert_eq!(read(&[(&ann, 6), (&bob, 99), (&cleo, 0)], 100).await, []);
+    assert_eq!(read(&[], 100).await, []);
     Ok(())
 }
 

@@ -10,8 +10,8 @@ use crate::error::{ErrorKind, Result};
 use crate::event::Change;
 use crate::id::{OpId, Owner, Seq, SessionId, TurnId};
 use crate::memory::{
-    Answer, Begin, Begun, Checkpoint, Done, Finish, Kept, Limit, Memory, Op, Opened, Parent, Pin, Query, Read, Sealed,
-    SessionRow, View,
+    Answer, Begin, Begun, Checkpoint, Counter, CounterId, Done, Finish, GroupBy, Hit, Kept, Limit, Memory, Op, Opened,
+    Parent, Pin, Query, Read, Sealed, SessionRow, Spent, Terms, Unindexed, Unit, View,
 };
 use crate::message::{Offset, Status};
 
@@ -72,6 +72,22 @@ pub(in crate::memory) fn piece(turn: TurnId, from: Offset, text: &str) -> Checkp
     Checkpoint { turn, from, to: from + text.len() as u64, body: text.into(), lease: LONG, sync: false }
 }
 
+/// A counter of turns whose window does not end while a behaviour is checked.
+pub(super) fn ever(name: &str, key: &str) -> Counter {
+    let window = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
+    Counter { name: name.into(), key: key.into(), window, add: 1, limit: 1000, unit: Unit::Turns }
+}
+
+/// How far a counter has come.
+pub(super) async fn count(user: &User, counter: &Counter) -> u64 {
+    user.counts(&[counter]).await[0]
+}
+
+/// The words of a message.
+pub(super) fn terms(seq: Seq, words: &str) -> Terms {
+    Terms { seq, terms: words.split(' ').map(str::to_owned).collect() }
+}
+
 #[track_caller]
 pub(in crate::memory) fn fails<T: Debug>(result: Result<T>, kind: ErrorKind) {
     match result {
@@ -111,6 +127,15 @@ pub(super) struct Everything {
     pub(super) trees: Vec<View>,
     pub(super) turns: Vec<(SessionId, TurnId)>,
     pub(super) changes: Vec<Change>,
+}
+
+/// The same, and what does not stand in its lists.
+#[derive(Debug, PartialEq)]
+pub(super) struct All {
+    everything: Everything,
+    archived: Vec<SessionRow>,
+    unindexed: Vec<Unindexed>,
+    ledger: Vec<Spent>,
 }
 
 pub(super) fn user(store: &dyn Store) -> User {
@@ -195,6 +220,66 @@ impl User {
         }
     }
 
+    /// What was used, told apart as far as it can be.
+    pub(super) async fn ledger(&self) -> Vec<Spent> {
+        self.spent(&[GroupBy::Day, GroupBy::Session, GroupBy::Model, GroupBy::Purpose]).await
+    }
+
+    /// What was used, summed up.
+    pub(super) async fn spent(&self, by: &[GroupBy]) -> Vec<Spent> {
+        let usage = Query::Usage { from_ms: None, to_ms: None, session: None, by: by.to_vec() };
+        match self.query(usage).await.unwrap() {
+            Answer::Usage(spent) => spent,
+            other => panic!("expected sums, got {other:?}"),
+        }
+    }
+
+    /// How far counters have come.
+    pub(super) async fn counts(&self, counters: &[&Counter]) -> Vec<u64> {
+        let id = |counter: &&Counter| CounterId {
+            name: counter.name.clone(),
+            key: counter.key.clone(),
+            window: counter.window,
+        };
+        match self.query(Query::Counters(counters.iter().map(id).collect())).await.unwrap() {
+            Answer::Counters(counts) => counts,
+            other => panic!("expected counts, got {other:?}"),
+        }
+    }
+
+    /// One page of what has all these words.
+    pub(super) async fn search(
+        &self,
+        words: &str,
+        prefix: bool,
+        after: Option<String>,
+        limit: u32,
+    ) -> (Vec<Hit>, Option<String>) {
+        let terms = words.split(' ').map(str::to_owned).collect();
+        match self.query(Query::Search { terms, prefix, after, limit }).await.unwrap() {
+            Answer::Hits { hits, next } => (hits, next),
+            other => panic!("expected hits, got {other:?}"),
+        }
+    }
+
+    /// Where all these words stand: the session, and the message if it is not the title.
+    pub(super) async fn found(&self, words: &str) -> Vec<(String, Option<Seq>)> {
+        let (hits, next) = self.search(words, false, None, 1000).await;
+        assert_eq!(next, None);
+        hits.into_iter().map(|hit| (hit.session.id.to_string(), hit.row.map(|row| row.seq))).collect()
+    }
+
+    /// What is not indexed, in the order of the sessions.
+    pub(super) async fn unindexed(&self) -> Vec<Unindexed> {
+        match self.query(Query::Unindexed { limit: 1000 }).await.unwrap() {
+            Answer::Unindexed(mut sessions) => {
+                sessions.sort_by(|a, b| a.session.cmp(&b.session));
+                sessions
+            }
+            other => panic!("expected what is not indexed, got {other:?}"),
+        }
+    }
+
     pub(super) async fn turns(&self) -> Vec<(SessionId, TurnId)> {
         match self.query(Query::Turns).await.unwrap() {
             Answer::Turns(turns) => turns,
@@ -217,6 +302,16 @@ impl User {
             trees.push(self.tree(row.id.as_str()).await);
         }
         Everything { sessions, trees, turns: self.turns().await, changes: self.changes(0, 10_000).await }
+    }
+
+    /// The same, and what does not stand in its lists.
+    pub(super) async fn all(&self) -> All {
+        let archived = match self.query(Query::Sessions { after: None, limit: 10_000, archived: true }).await.unwrap() {
+            Answer::Sessions { rows, more: false } => rows,
+            other => panic!("expected all sessions, got {other:?}"),
+        };
+        let (unindexed, ledger) = (self.unindexed().await, self.ledger().await);
+        All { everything: self.everything().await, archived, unindexed, ledger }
     }
 
     /// Waits until the turn's lease has run out by the store's clock.

@@ -83,6 +83,7 @@ macro_rules! __conformance_behaviours {
                 a_new_answer_is_a_sibling
                 a_turn_may_go_on_from_anywhere
                 only_a_users_message_is_answered_again
+                a_reply_is_gone_on_from
                 a_parent_that_is_not_there_is_not_found
                 the_head_moves_and_the_next_turn_follows_it
                 the_head_stays_where_it_is_while_a_turn_runs
@@ -125,6 +126,7 @@ macro_rules! __conformance_behaviours {
                 a_running_reply_comes_with_its_pieces
                 a_branch_says_whether_there_is_more
                 a_tree_is_read_page_by_page
+                a_tree_may_be_read_without_its_bodies
                 an_empty_session_is_no_error
                 what_is_not_there_is_not_found
                 sessions_come_latest_first_and_page_by_page
@@ -149,7 +151,50 @@ macro_rules! __conformance_behaviours {
             journal {
                 it_holds_every_change_in_order
                 it_is_read_from_where_one_was
+                the_journals_of_many_are_read_at_once
                 retries_and_refusals_leave_no_entry
+            }
+            organize {
+                a_mark_changes_what_it_names_and_nothing_else
+                metadata_is_set_and_taken_away
+                the_pinned_come_first_page_by_page
+                a_time_to_live_is_set_and_taken_away
+                the_sweep_deletes_what_has_lived_its_time
+                a_session_outlives_its_time_while_a_turn_runs
+            }
+            titles {
+                the_journal_tells_a_persons_title_from_the_engines
+                a_title_that_was_changed_meanwhile_stays
+                a_retried_title_answers_what_it_answered
+                one_of_64_titles_takes_the_place
+            }
+            bulk {
+                those_that_are_there_are_deleted
+                only_what_is_empty_goes_as_empty
+                an_owner_is_erased_step_by_step
+                an_erasure_keeps_no_answer
+                an_erasure_that_fails_leaves_all
+            }
+            claim {
+                all_of_it_goes_along
+                nothing_of_it_stays_behind
+                equal_ids_are_refused_with_their_list
+                it_waits_until_no_turn_runs
+                a_retried_claim_is_one
+                a_claim_that_fails_leaves_both_as_they_are
+                equal_lines_of_the_ledgers_become_one
+                of_two_equal_keys_the_one_that_comes_counts
+            }
+            import {
+                it_can_be_read_as_it_came
+                its_turns_are_not_kept
+                turns_go_on_from_it
+                more_of_it_follows_what_is_there
+                what_does_not_follow_is_a_conflict
+                what_is_malformed_is_refused
+                it_waits_until_no_turn_runs
+                a_retried_import_is_one
+                an_import_that_fails_leaves_nothing
             }
             concurrency {
                 one_of_64_begins_wins

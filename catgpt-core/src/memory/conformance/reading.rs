@@ -6,7 +6,7 @@ use super::kit::{User, WHOLE, end, fails, id, piece, say, until, user};
 use super::{Checked, Store};
 use crate::error::ErrorKind::{Conflict, NotFound};
 use crate::id::{Seq, TurnId};
-use crate::memory::{Answer, Begin, Begun, Checkpoint, Cursor, Limit, Op, Parent, Query, Read};
+use crate::memory::{Answer, Begin, Begun, Checkpoint, Cursor, Limit, Op, Parent, Query, Read, Row};
 
 pub(super) async fn a_tail_begins_where_it_is_asked(store: &dyn Store) -> Checked {
     let ann = user(store);
@@ -86,6 +86,31 @@ pub(super) async fn a_tree_is_read_page_by_page(store: &dyn Store) -> Checked {
     }
     let end = ann.read(Read::Tree { session: id("s"), after: 8, limit: WHOLE, bodies: true }).await.unwrap();
     assert!(end.rows.is_empty() && !end.more);
+    Ok(())
+}
+
+pub(super) async fn a_tree_may_be_read_without_its_bodies(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    ann.talk("s", "one").await;
+    ann.whole(Begin { parent: Parent::Beside(Some(1)), ..say("s", "again") }).await;
+    let (turn, _) = ann.run(say("s", "more")).await;
+    ann.keep(piece(turn, 0, "Hel")).await.unwrap();
+    let whole = ann.tree("s").await;
+    let bare: Vec<_> = whole.rows.iter().map(|row| Row { body: Vec::new(), ..row.clone() }).collect();
+    let read = |after, messages, bytes| {
+        let limit = Limit { messages, bytes };
+        ann.read(Read::Tree { session: id("s"), after, limit, bodies: false })
+    };
+    // Bytes that are not read are not counted.
+    for bytes in [0, 5, u64::MAX] {
+        let view = read(0, 100, bytes).await.unwrap();
+        assert_eq!((&view.rows, view.chunks.len(), view.more), (&bare, 0, false));
+        assert_eq!(view.session, whole.session);
+        let view = read(1, 3, bytes).await.unwrap();
+        assert_eq!((view.rows.as_slice(), view.chunks.len(), view.more), (&bare[1..4], 0, true));
+    }
+    assert_eq!(read(0, 0, 0).await.unwrap().rows.len(), 1);
+    assert_eq!(read(6, 100, 0).await.unwrap().rows.len(), 0);
     Ok(())
 }
 

@@ -4,7 +4,8 @@ use super::kit::{User, answer_again, end, fails, id, say, user};
 use super::{Checked, Store};
 use crate::error::ErrorKind::{Busy, Conflict, InvalidInput, NotFound};
 use crate::id::Seq;
-use crate::memory::{Begin, Op, Parent};
+use crate::memory::{Begin, Finish, Op, Parent};
+use crate::message::Status;
 
 fn at(parent: Parent, text: &str) -> Begin {
     Begin { parent, ..say("s", text) }
@@ -83,14 +84,32 @@ pub(super) async fn only_a_users_message_is_answered_again(store: &dyn Store) ->
     ann.talk("s", "one").await;
     ann.talk("s", "two").await;
     let before = ann.everything().await;
-    // A reply cannot be answered again, and beside a user's message stands what follows a reply, or nothing.
-    for parent in [Parent::Head, Parent::Under(2), Parent::Under(4), Parent::Beside(Some(3)), Parent::Beside(Some(1))] {
+    // Beside a user's message stands what follows a reply, or nothing.
+    for parent in [Parent::Beside(Some(3)), Parent::Beside(Some(1))] {
         fails(ann.begin(answer_again("s", parent)).await, InvalidInput);
     }
     assert_eq!(ann.everything().await, before);
     fails(ann.begin(answer_again("none", Parent::Beside(None))).await, NotFound);
     assert!(ann.begin(answer_again("none", Parent::Head)).await.is_err());
     assert_eq!(ann.everything().await, before);
+    Ok(())
+}
+
+pub(super) async fn a_reply_is_gone_on_from(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    let (turn, _) = ann.run(say("s", "one")).await;
+    ann.finish(Finish { status: Status::Cancelled, ..end(turn, "half an") }).await.unwrap();
+    let more = ann.whole(answer_again("s", Parent::Head)).await;
+    assert_eq!((more.user_seq, more.reply_seq, more.created), (None, 3, false));
+    assert_eq!(more.window.iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 2]);
+    ann.talk("s", "two").await;
+    let other = ann.whole(answer_again("s", Parent::Under(2))).await;
+    assert_eq!(other.window.iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 2]);
+    let parents = [(1, None), (2, Some(1)), (3, Some(2)), (4, Some(3)), (5, Some(4)), (6, Some(2))];
+    assert_eq!(self::parents(&ann).await, parents);
+    assert_eq!(shown(&ann, None).await, [1, 2, 6]);
+    // Beside the one that went on stands another that goes on; only its own words could be answered again there.
+    fails(ann.begin(answer_again("s", Parent::Beside(Some(6)))).await, InvalidInput);
     Ok(())
 }
 

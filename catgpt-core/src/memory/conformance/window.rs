@@ -159,8 +159,10 @@ fn some_begin(model: &mut Model, rng: &mut fastrand::Rng) -> (Begin, Seq) {
         }
         _ => (Parent::Beside(None), model.at(last).0),
     };
+    // A reply is gone on from only where it is named as the parent.
+    let on = matches!(parent, Parent::Head | Parent::Under(_));
     match above {
-        Some(seq) if model.at(seq).2 && rng.bool() => (Begin { parent, message: None, ..begin }, seq),
+        Some(seq) if (model.at(seq).2 || on) && rng.bool() => (Begin { parent, message: None, ..begin }, seq),
         _ => (Begin { parent, ..begin }, model.add(above, text.len(), true)),
     }
 }

@@ -22,14 +22,18 @@ impl Journal {
         self.owners.get(owner).into_iter().flatten().filter(move |change| change.n > after)
     }
 
+    /// The number of the owner's newest change, also if that is forgotten.
+    pub(super) fn end(&self, owner: &Owner) -> u64 {
+        self.owners.get(owner).and_then(VecDeque::back).map_or(self.floor, |last| last.n)
+    }
+
     pub(super) fn push(&mut self, owner: &Owner, change: Change, now: Time) {
         if self.order.len() >= REMEMBERED {
             self.drop_first();
         }
         self.order.push_back((now, owner.clone()));
-        let changes = self.owners.entry(owner.clone()).or_default();
-        let n = changes.back().map_or(self.floor, |last| last.n) + 1;
-        changes.push_back(Change { n, ..change });
+        let n = self.end(owner) + 1;
+        self.owners.entry(owner.clone()).or_default().push_back(Change { n, ..change });
     }
 
     /// Forgets an owner's changes.

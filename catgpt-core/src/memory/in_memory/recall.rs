@@ -57,6 +57,7 @@ impl State {
             Query::Changes { after, limit } => {
                 Answer::Changes(self.journal.after(owner, after).take(limit as usize).cloned().collect())
             }
+            Query::JournalEnd => Answer::JournalEnd(self.journal.end(owner)),
             Query::Journals { after, limit } => Answer::Journals(self.journals(after, limit)),
             Query::Search { terms, prefix, after, limit } => {
                 self.search(owner, (terms, prefix), after.as_deref(), limit)?

@@ -28,6 +28,7 @@ const TURNS: &str = "SELECT id, run FROM catgpt.session WHERE owner = $1 AND run
     AND run_until > catgpt.now_v1() ORDER BY id";
 const CHANGES: &str =
     "SELECT n, session, turn, kind, at FROM catgpt.change WHERE owner = $1 AND n > $2 ORDER BY n LIMIT $3";
+const JOURNAL_END: &str = "SELECT n FROM catgpt.journal WHERE owner = $1";
 const SWEEP: &str = "SELECT * FROM catgpt.sweep_v1($1)";
 
 pub(super) async fn query(link: &Link, owner: &Owner, query: &Query) -> Result<Answer> {
@@ -41,6 +42,10 @@ pub(super) async fn query(link: &Link, owner: &Owner, query: &Query) -> Result<A
         }
         Query::Turns => turns(link, owner).await,
         Query::Changes { after, limit } => changes(link, owner, *after, *limit).await,
+        Query::JournalEnd => {
+            let records = link.ask(JOURNAL_END, &[(&owner.as_str() as _, Type::TEXT)]).await?;
+            Ok(Answer::JournalEnd(records.first().map(|record| get(record, "n")).transpose()?.map_or(0, count)))
+        }
         _ => Err(unsupported()),
     }
 }

@@ -1,10 +1,14 @@
 //! Beginning a turn: the decisions of [`Memory::begin_turn`](crate::Memory::begin_turn), in their order.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension};
 
 use super::fault::{Outcome, damaged};
-use super::row::{Held, coded, count, find, int, left, millis, now, optional_count, text, turn as turn_at};
-use super::{journal, sweep, turn, window};
+use super::row::{
+    Held, coded, count, find, find_message, int, left, millis, now, optional_count, text, to_json, turn as turn_at,
+};
+use super::{journal, limits, sweep, turn, window};
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeKind;
 use crate::id::{Owner, Seq, SessionId, TurnId};
@@ -33,6 +37,9 @@ pub(super) fn begin(conn: &Connection, owner: &Owner, begin: &Begin) -> Outcome<
         });
     }
     let parent = parent(conn, held.as_ref(), begin)?;
+    if let Some(limited) = limits::limited(conn, owner, begin, now)? {
+        return Ok(limited);
+    }
     open(conn, owner, begin, held, parent, now)
 }
 
@@ -66,17 +73,24 @@ fn known_turn(conn: &Connection, owner: &Owner, begin: &Begin) -> Outcome<Option
     turn::renew(conn, sid, begin.lease)?;
     let held = find(conn, owner, &begin.session)?.ok_or_else(|| damaged("a turn without its session"))?;
     let user_seq = parent.filter(|_| begin.message.is_some());
-    let (window, _) = window::branch(conn, held.sid, parent, begin.window)?;
     // What made the session has its first message, and its time.
     let created = user_seq.unwrap_or(reply_seq) == 1 && held.row.created_ms == began;
-    Ok(Some(Begun::Started(Box::new(Opened {
-        session: held.row,
-        created,
-        user_seq,
-        reply_seq,
-        window,
-        summary: None,
-    }))))
+    started(conn, held, begin, parent, Opening { created, user_seq, reply_seq }).map(Some)
+}
+
+/// What is known of a turn that has begun.
+struct Opening {
+    created: bool,
+    user_seq: Option<Seq>,
+    reply_seq: Seq,
+}
+
+/// The answer, with the branch up to `asked`.
+fn started(conn: &Connection, held: Held, begin: &Begin, asked: Option<Seq>, opening: Opening) -> Outcome<Begun> {
+    let Opening { created, user_seq, reply_seq } = opening;
+    let (window, _) = window::branch(conn, held.sid, asked, begin.window)?;
+    let summary = held.row.summary.map(|seq| find_message(conn, held.sid, seq)).transpose()?.flatten();
+    Ok(Begun::Started(Box::new(Opened { session: held.row, created, user_seq, reply_seq, window, summary })))
 }
 
 fn known_key(conn: &Connection, owner: &Owner, begin: &Begin, now: i64) -> Outcome<Option<Begun>> {
@@ -109,13 +123,18 @@ fn parent(conn: &Connection, held: Option<&Held>, begin: &Begin) -> Outcome<Opti
             None => return Err(Error::not_found("message").into()),
         },
     };
-    if begin.message.is_none() {
-        let asked = parent.map(|seq| look(conn, held, seq)).transpose()?;
-        if asked.is_none_or(|(_, role)| role != Role::User) {
-            return Err(Error::invalid("only a user's message can be answered again: name one").into());
+    if begin.message.is_some() {
+        return Ok(parent);
+    }
+    // What asks nothing answers a user's message, or goes on from a reply.
+    let role = parent.map(|seq| look(conn, held, seq)).transpose()?.map(|(_, role)| role);
+    match (role, begin.parent) {
+        (Some(Role::User), _) | (Some(Role::Assistant), Parent::Head | Parent::Under(_)) => Ok(parent),
+        _ => {
+            let sentence = "only a user's message can be answered, and only a reply gone on from: name one";
+            Err(Error::invalid(sentence).into())
         }
     }
-    Ok(parent)
 }
 
 fn look(conn: &Connection, held: Option<&Held>, seq: Seq) -> Outcome<(Option<Seq>, Role)> {
@@ -138,7 +157,10 @@ fn open(
     let created = held.is_none();
     let mut held = match held {
         Some(held) => held,
-        None => create(conn, owner, &begin.session, begin.title.as_deref(), None, now)?,
+        None => {
+            let fresh = Fresh { title: begin.title.as_deref(), ttl: begin.ttl, ..Fresh::default() };
+            create(conn, owner, &begin.session, &fresh, now)?
+        }
     };
     let user_seq = begin.message.as_ref().map(|_| held.row.messages + 1);
     let reply_seq = user_seq.unwrap_or(held.row.messages) + 1;
@@ -154,30 +176,34 @@ fn open(
         conn.prepare_cached(sql)?.execute(place)?;
     }
     journal::add(conn, owner, &begin.session, Some(begin.turn), ChangeKind::TurnBegun, now)?;
-    let (window, _) = window::branch(conn, held.sid, asked, begin.window)?;
-    Ok(Begun::Started(Box::new(Opened { session: held.row, created, user_seq, reply_seq, window, summary: None })))
+    started(conn, held, begin, asked, Opening { created, user_seq, reply_seq })
+}
+
+/// What a new session is like.
+#[derive(Default)]
+pub(super) struct Fresh<'a> {
+    pub(super) title: Option<&'a [u8]>,
+    pub(super) pin: Option<&'a [u8]>,
+    pub(super) meta: Option<&'a [u8]>,
+    pub(super) ttl: Option<Duration>,
 }
 
 /// Makes a session and notes it in the journal.
-pub(super) fn create(
-    conn: &Connection,
-    owner: &Owner,
-    id: &SessionId,
-    title: Option<&[u8]>,
-    pin: Option<&[u8]>,
-    now: i64,
-) -> Outcome<Held> {
-    let sql = "INSERT INTO session(owner, id, created_at, updated_at, title, pin) VALUES(?1, ?2, ?3, ?3, ?4, ?5)";
-    let sid = conn.prepare_cached(sql)?.insert((owner.as_str(), id.as_str(), now, title, pin))?;
+pub(super) fn create(conn: &Connection, owner: &Owner, id: &SessionId, fresh: &Fresh<'_>, now: i64) -> Outcome<Held> {
+    let Fresh { title, pin, meta, ttl } = *fresh;
+    let sql = "INSERT INTO session(owner, id, created_at, updated_at, title, retitled, pin, meta, ttl)
+        VALUES(?1, ?2, ?3, ?3, ?4, ?4 IS NOT NULL, ?5, ?6, ?7)";
+    let place = (owner.as_str(), id.as_str(), now, title, pin, meta, ttl.map(millis));
+    let sid = conn.prepare_cached(sql)?.insert(place)?;
     journal::add(conn, owner, id, None, ChangeKind::Created, now)?;
     let row = SessionRow {
         id: id.clone(),
         title: title.map(<[u8]>::to_vec),
         pin: pin.map(<[u8]>::to_vec),
-        meta: None,
+        meta: meta.map(<[u8]>::to_vec),
         pinned: false,
         archived: false,
-        ttl: None,
+        ttl,
         head: None,
         summary: None,
         version: 1,
@@ -188,7 +214,7 @@ pub(super) fn create(
         created_ms: now,
         updated_ms: now,
     };
-    Ok(Held { sid, until: None, row })
+    Ok(Held { sid, until: None, indexed: 0, retitled: title.is_some(), row })
 }
 
 /// The user's message, or the empty reply that runs.
@@ -218,19 +244,17 @@ fn insert(
 /// Gives the session to the turn.
 fn claim(conn: &Connection, held: &mut Held, begin: &Begin, reply: Seq, now: i64) -> Outcome<()> {
     let until = now.saturating_add(millis(begin.lease));
-    let place = (held.sid, int(reply), begin.turn.to_bytes(), until, now);
-    let pin = begin.pin.replace || held.row.pin.is_none();
-    if pin {
-        let sql = "UPDATE session SET head = ?2, last_seq = ?2, version = version + 1, run = ?3, run_until = ?4,
-            run_cancel = 0, updated_at = ?5, pin = ?6 WHERE sid = ?1";
-        let (sid, reply, turn, until, now) = place;
-        conn.prepare_cached(sql)?.execute((sid, reply, turn, until, now, &begin.pin.body))?;
-        held.row.pin = Some(begin.pin.body.clone());
-    } else {
-        let sql = "UPDATE session SET head = ?2, last_seq = ?2, version = version + 1, run = ?3, run_until = ?4,
-            run_cancel = 0, updated_at = ?5 WHERE sid = ?1";
-        conn.prepare_cached(sql)?.execute(place)?;
+    let pin = (begin.pin.replace || held.row.pin.is_none()).then_some(&begin.pin.body);
+    let reserved = limits::reserve(conn, &begin.reserve, now)?;
+    let kept = (!reserved.is_empty()).then(|| to_json(&reserved)).transpose()?;
+    let sql = "UPDATE session SET head = ?2, last_seq = ?2, version = version + 1, run = ?3, run_until = ?4,
+        run_cancel = 0, updated_at = ?5, pin = coalesce(?6, pin), reserved = ?7 WHERE sid = ?1";
+    let place = (held.sid, int(reply), begin.turn.to_bytes(), until, now, pin, kept);
+    conn.prepare_cached(sql)?.execute(place)?;
+    if let Some(pin) = pin {
+        held.row.pin = Some(pin.clone());
     }
+    held.row.reserved = reserved;
     held.until = Some(until);
     held.row.head = Some(reply);
     held.row.messages = reply;

@@ -54,7 +54,7 @@ fn connect(path: &Path) -> Outcome<Connection> {
     // One thread uses a connection, and a path is never read as a URI.
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(BUSY)?;
-    conn.set_prepared_statement_cache_capacity(64);
+    conn.set_prepared_statement_cache_capacity(128);
     // Else the bundled SQLite (it has STAT4) compiles many statements anew each time that other values are bound.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(conn)

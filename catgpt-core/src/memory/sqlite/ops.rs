@@ -2,14 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::begin::{changed, create};
+use super::edit::{self, cancel, mark, set_head, set_meta, set_pin, set_summary, set_title, set_ttl};
 use super::fault::Outcome;
-use super::row::{Held, find, int, need, now};
-use super::{journal, sweep, turn};
-use crate::error::{Error, ErrorKind};
-use crate::event::ChangeKind;
-use crate::id::{OpId, Owner, Seq, TurnId};
-use crate::memory::check::unsupported;
+use super::ledger::{self, Line};
+use super::row::now;
+use super::{bulk, grow, search, sweep};
+use crate::id::{OpId, Owner};
 use crate::memory::{Done, Op};
 
 pub(super) fn apply(conn: &Connection, owner: &Owner, id: OpId, ops: &[Op]) -> Outcome<Vec<Done>> {
@@ -18,8 +16,10 @@ pub(super) fn apply(conn: &Connection, owner: &Owner, id: OpId, ops: &[Op]) -> O
         return Ok(done);
     }
     let done = ops.iter().map(|op| run(conn, owner, op, now)).collect::<Outcome<Vec<_>>>()?;
-    let sql = "INSERT OR REPLACE INTO op(owner, id, done, at) VALUES(?1, ?2, ?3, ?4)";
-    conn.prepare_cached(sql)?.execute((owner.as_str(), id.to_bytes(), encode(&done), now))?;
+    if !ops.iter().any(|op| matches!(op, Op::Erase { .. })) {
+        let sql = "INSERT OR REPLACE INTO op(owner, id, done, at) VALUES(?1, ?2, ?3, ?4)";
+        conn.prepare_cached(sql)?.execute((owner.as_str(), id.to_bytes(), encode(&done), now))?;
+    }
     Ok(done)
 }
 
@@ -32,87 +32,61 @@ fn known(conn: &Connection, owner: &Owner, id: OpId, now: i64) -> Outcome<Option
     Ok(known.optional()?)
 }
 
-/// Versions by commas; nothing for [`Done::Nothing`], and each ends with a comma, so that none and one differ.
-fn encode(done: &[Done]) -> String {
+/// Each ends with a comma, so that none and one differ: a version as its number, other numbers behind a letter.
+pub(super) fn encode(done: &[Done]) -> String {
     let words = done.iter().map(|done| match done {
         Done::Version(version) => format!("{version},"),
-        Done::Nothing | Done::Count(_) | Done::Seq(_) => ",".to_owned(),
+        Done::Nothing => ",".to_owned(),
+        Done::Count(count) => format!("c{count},"),
+        Done::Seq(seq) => format!("s{seq},"),
     });
     words.collect()
 }
 
-fn decode(text: &str) -> Vec<Done> {
-    text.split_terminator(',').map(|word| word.parse().map_or(Done::Nothing, Done::Version)).collect()
+pub(super) fn decode(text: &str) -> Vec<Done> {
+    text.split_terminator(',').map(|word| decode_one(word).unwrap_or(Done::Nothing)).collect()
+}
+
+fn decode_one(word: &str) -> Option<Done> {
+    match word.split_at_checked(1)? {
+        ("c", count) => count.parse().ok().map(Done::Count),
+        ("s", seq) => seq.parse().ok().map(Done::Seq),
+        _ => word.parse().ok().map(Done::Version),
+    }
 }
 
 fn run(conn: &Connection, owner: &Owner, op: &Op, now: i64) -> Outcome<Done> {
     match op {
-        Op::Create { session, title, pin, .. } => match find(conn, owner, session)? {
-            Some(_) => Ok(Done::Nothing),
-            None => {
-                let held = create(conn, owner, session, title.as_deref(), pin.as_deref(), now)?;
-                Ok(Done::Version(held.row.version))
-            }
-        },
-        Op::SetTitle { session, title, .. } => {
-            let held = need(conn, owner, session)?;
-            conn.prepare_cached("UPDATE session SET title = ?2 WHERE sid = ?1")?.execute((held.sid, title))?;
-            note(conn, owner, &held, ChangeKind::Titled, now)
+        Op::Create { session, title, pin, meta, ttl } => {
+            edit::create(conn, owner, session, (title.as_deref(), pin.as_deref(), meta.as_deref()), *ttl, now)
         }
-        Op::SetPin { session, pin } => {
-            let held = need(conn, owner, session)?;
-            conn.prepare_cached("UPDATE session SET pin = ?2 WHERE sid = ?1")?.execute((held.sid, pin))?;
-            note(conn, owner, &held, ChangeKind::Updated, now)
+        Op::SetTitle { session, title, over } => {
+            set_title(conn, owner, session, title.as_deref(), over.as_deref(), now)
         }
-        Op::SetHead { session, head, if_version } => {
-            let held = need(conn, owner, session)?;
-            set_head(conn, owner, &held, *head, *if_version, now)
-        }
+        Op::SetMeta { session, meta } => set_meta(conn, owner, session, meta.as_deref(), now),
+        Op::Mark { session, pinned, archived } => mark(conn, owner, session, *pinned, *archived, now),
+        Op::SetTtl { session, ttl } => set_ttl(conn, owner, session, *ttl, now),
+        Op::SetPin { session, pin } => set_pin(conn, owner, session, pin, now),
+        Op::SetHead { session, head, if_version } => set_head(conn, owner, session, *head, *if_version, now),
         Op::Cancel { turn } => cancel(conn, owner, *turn),
-        Op::Delete { session } => {
-            let held = need(conn, owner, session)?;
-            conn.prepare_cached("DELETE FROM session WHERE sid = ?1")?.execute([held.sid])?;
-            journal::add(conn, owner, session, None, ChangeKind::Deleted, now)?;
+        Op::Delete { session } => bulk::delete(conn, owner, session, now),
+        Op::DeleteMany { sessions } => bulk::delete_many(conn, owner, sessions, now),
+        Op::DeleteEmpty { limit } => bulk::delete_empty(conn, owner, *limit, now),
+        Op::Erase { limit } => bulk::erase(conn, owner, *limit, now),
+        Op::Claim { from } => bulk::claim(conn, owner, from, now),
+        Op::Import { session, after, rows } => grow::import(conn, owner, session, *after, rows, now),
+        Op::AddSummary { session, upto, over, body, model, usage } => {
+            let summary = grow::Summary { upto: *upto, over: *over, body, model, usage: *usage };
+            grow::add_summary(conn, owner, session, &summary, now)
+        }
+        Op::SetSummary { session, summary } => set_summary(conn, owner, session, *summary, now),
+        Op::Index { session, from, upto, messages, title } => {
+            search::index(conn, owner, session, (*from, *upto), messages, title.as_ref())
+        }
+        Op::Bill { session, model, purpose, usage, cost } => {
+            let line = Line { session, model, purpose: *purpose };
+            ledger::add(conn, owner, &line, *usage, *cost, now)?;
             Ok(Done::Nothing)
         }
-        _ => Err(unsupported().into()),
     }
-}
-
-/// Raises the session's version and notes what changed.
-fn note(conn: &Connection, owner: &Owner, held: &Held, kind: ChangeKind, now: i64) -> Outcome<Done> {
-    let sql = "UPDATE session SET version = version + 1, updated_at = ?2 WHERE sid = ?1";
-    conn.prepare_cached(sql)?.execute((held.sid, now))?;
-    journal::add(conn, owner, &held.row.id, None, kind, now)?;
-    Ok(Done::Version(held.row.version + 1))
-}
-
-fn set_head(
-    conn: &Connection,
-    owner: &Owner,
-    held: &Held,
-    head: Seq,
-    if_version: Option<u64>,
-    now: i64,
-) -> Outcome<Done> {
-    if if_version.is_some_and(|version| version != held.row.version) {
-        return Err(changed(held.row.version).into());
-    }
-    if let Some(turn) = held.row.running {
-        let sentence = "a turn runs in the session: wait for it or cancel it, then try again";
-        return Err(Error::new(ErrorKind::Busy, sentence).with_turn(turn).into());
-    }
-    if head == 0 || head > held.row.messages {
-        return Err(Error::not_found("message").with("seq", head).into());
-    }
-    conn.prepare_cached("UPDATE session SET head = ?2 WHERE sid = ?1")?.execute((held.sid, int(head)))?;
-    note(conn, owner, held, ChangeKind::Updated, now)
-}
-
-fn cancel(conn: &Connection, owner: &Owner, id: TurnId) -> Outcome<Done> {
-    let place = turn::need(conn, owner, id)?;
-    if place.running {
-        conn.prepare_cached("UPDATE session SET run_cancel = 1 WHERE sid = ?1")?.execute([place.sid])?;
-    }
-    Ok(Done::Nothing)
 }

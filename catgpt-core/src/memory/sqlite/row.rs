@@ -4,9 +4,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row as Record};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::fault::Outcome;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::memory::{Row, SessionRow};
 use crate::message::{Role, Status};
@@ -16,7 +18,10 @@ type Decoded<T> = rusqlite::Result<T>;
 /// The columns that [`message`] reads.
 macro_rules! message_columns {
     () => {
-        "seq, parent, turn, role, status, body, model, usage, created_at"
+        message_columns!("body")
+    };
+    ($body:literal) => {
+        concat!("seq, parent, turn, role, status, ", $body, ", model, usage, created_at")
     };
 }
 pub(super) use message_columns;
@@ -24,7 +29,8 @@ pub(super) use message_columns;
 /// The columns that [`session`] reads.
 macro_rules! session_columns {
     () => {
-        "sid, id, head, last_seq, version, run, run_until, created_at, updated_at, title, pin"
+        "sid, id, head, last_seq, version, run, run_until, created_at, updated_at, title, pin, meta, pinned, archived, ttl,
+         summary, reserved, indexed, retitled"
     };
 }
 pub(super) use session_columns;
@@ -35,6 +41,10 @@ pub(super) struct Held {
     pub(super) sid: i64,
     /// When the running turn's lease ends.
     pub(super) until: Option<i64>,
+    /// The last message that search finds.
+    pub(super) indexed: Seq,
+    /// Whether it has a title that search does not find.
+    pub(super) retitled: bool,
     pub(super) row: SessionRow,
 }
 
@@ -51,14 +61,14 @@ pub(super) fn session(record: &Record<'_>) -> Decoded<Held> {
         updated_ms: record.get(8)?,
         title: record.get(9)?,
         pin: record.get(10)?,
-        meta: None,
-        pinned: false,
-        archived: false,
-        ttl: None,
-        summary: None,
-        reserved: Vec::new(),
+        meta: record.get(11)?,
+        pinned: record.get(12)?,
+        archived: record.get(13)?,
+        ttl: optional_count(record, 14)?.map(Duration::from_millis),
+        summary: optional_count(record, 15)?,
+        reserved: json(record, 16)?.unwrap_or_default(),
     };
-    Ok(Held { sid: record.get(0)?, until, row })
+    Ok(Held { sid: record.get(0)?, until, indexed: count(record, 17)?, retitled: record.get(18)?, row })
 }
 
 /// The session, if this owner has it.
@@ -74,8 +84,6 @@ pub(super) fn need(conn: &Connection, owner: &Owner, id: &SessionId) -> Outcome<
 }
 
 pub(super) fn message(record: &Record<'_>) -> Decoded<Row> {
-    let usage: Option<String> = record.get(7)?;
-    let usage = usage.map(|json| serde_json::from_str(&json)).transpose();
     Ok(Row {
         seq: count(record, 0)?,
         parent: optional_count(record, 1)?,
@@ -84,9 +92,27 @@ pub(super) fn message(record: &Record<'_>) -> Decoded<Row> {
         status: coded(record, 4, Status::from_code)?,
         body: record.get(5)?,
         model: record.get(6)?,
-        usage: usage.map_err(|e| rusqlite::Error::FromSqlConversionFailure(7, Type::Text, Box::new(e)))?,
+        usage: json(record, 7)?,
         created_ms: record.get(8)?,
     })
+}
+
+/// The message, if it is there.
+pub(super) fn find_message(conn: &Connection, sid: i64, seq: Seq) -> Outcome<Option<Row>> {
+    let sql = concat!("SELECT ", message_columns!(), " FROM message WHERE sid = ?1 AND seq = ?2");
+    Ok(conn.prepare_cached(sql)?.query_row((sid, int(seq)), message).optional()?)
+}
+
+/// What is kept as JSON.
+fn json<T: DeserializeOwned>(record: &Record<'_>, column: usize) -> Decoded<Option<T>> {
+    let read = record.get_ref(column)?.as_str_or_null()?.map(serde_json::from_str).transpose();
+    read.map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(e)))
+}
+
+/// JSON as it is kept.
+pub(super) fn to_json(value: &impl Serialize) -> Outcome<String> {
+    let unwritable = |e| Error::new(ErrorKind::Unexpected, "a record cannot be written as JSON").caused_by(e);
+    Ok(serde_json::to_string(value).map_err(unwritable)?)
 }
 
 pub(super) fn turn(record: &Record<'_>, column: usize) -> Decoded<Option<TurnId>> {

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 const APPLICATION: i64 = 0x4341_5447;
 
 /// Every schema, oldest first. A line that was released is never changed.
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("v1.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("v1.sql")), (2, include_str!("v2.sql"))];
 
 /// What a file says about itself.
 struct Identity {

@@ -8,4 +8,5 @@ mod group;
 mod kill;
 mod kit;
 mod migrations;
+mod search;
 mod sweep;

@@ -5,12 +5,13 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::fault::{Outcome, damaged};
-use super::journal;
-use super::row::{coded, count, int, left, message, message_columns, millis, now, text};
+use super::ledger::{self, Line};
+use super::row::{coded, count, find_message, int, left, millis, now, text, to_json};
+use super::{journal, limits};
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeKind;
 use crate::id::{Owner, Seq, SessionId, TurnId};
-use crate::memory::{Checkpoint, Finish, Kept, Row, Sealed};
+use crate::memory::{Checkpoint, Finish, Kept, Purpose, Row, Sealed};
 use crate::message::{Offset, Status};
 
 /// Where a turn stands.
@@ -19,13 +20,14 @@ pub(super) struct Place {
     pub(super) seq: Seq,
     pub(super) session: SessionId,
     pub(super) running: bool,
+    model: Option<String>,
     until: i64,
     cancel: bool,
 }
 
 /// The turn's place, if it is this owner's.
 pub(super) fn find(conn: &Connection, owner: &Owner, turn: TurnId) -> Outcome<Option<Place>> {
-    let sql = "SELECT m.sid, m.seq, m.status, s.id, s.run_until, s.run_cancel
+    let sql = "SELECT m.sid, m.seq, m.status, s.id, s.run_until, s.run_cancel, m.model
         FROM message m JOIN session s ON s.sid = m.sid WHERE m.turn = ?1 AND m.role = 2 AND s.owner = ?2";
     let mut statement = conn.prepare_cached(sql)?;
     let found = statement.query_row((turn.to_bytes(), owner.as_str()), |record| {
@@ -36,6 +38,7 @@ pub(super) fn find(conn: &Connection, owner: &Owner, turn: TurnId) -> Outcome<Op
             session: text(record, 3)?,
             until: record.get::<_, Option<i64>>(4)?.unwrap_or(0),
             cancel: record.get(5)?,
+            model: record.get(6)?,
         })
     });
     Ok(found.optional()?)
@@ -48,9 +51,7 @@ pub(super) fn need(conn: &Connection, owner: &Owner, turn: TurnId) -> Outcome<Pl
 
 /// The reply's row.
 pub(super) fn reply(conn: &Connection, place: &Place) -> Outcome<Row> {
-    let sql = concat!("SELECT ", message_columns!(), " FROM message WHERE sid = ?1 AND seq = ?2");
-    let found = conn.prepare_cached(sql)?.query_row((place.sid, int(place.seq)), message).optional()?;
-    found.ok_or_else(|| damaged("a turn without its reply"))
+    find_message(conn, place.sid, place.seq)?.ok_or_else(|| damaged("a turn without its reply"))
 }
 
 pub(super) fn checkpoint(conn: &Connection, owner: &Owner, piece: &Checkpoint) -> Outcome<Kept> {
@@ -100,15 +101,18 @@ pub(super) fn finish(conn: &Connection, owner: &Owner, finish: &Finish) -> Outco
     if finish.if_expired && place.until > now {
         return Ok(Sealed::Alive { lease_left: left(place.until, now) });
     }
-    let usage = finish.usage.map(|usage| serde_json::to_string(&usage)).transpose();
-    let usage = usage.map_err(|e| Error::new(ErrorKind::Unexpected, "the usage cannot be written").caused_by(e))?;
+    let usage = finish.usage.map(|usage| to_json(&usage)).transpose()?;
     let reply = (place.sid, int(place.seq));
     let sql = "UPDATE message SET status = ?3, body = ?4, usage = ?5 WHERE sid = ?1 AND seq = ?2";
     conn.prepare_cached(sql)?.execute((reply.0, reply.1, finish.status.code(), &finish.body, usage))?;
     conn.prepare_cached("DELETE FROM chunk WHERE sid = ?1 AND seq = ?2")?.execute(reply)?;
     let sql = "UPDATE session SET run = NULL, run_until = NULL, run_cancel = 0, version = version + 1,
-        updated_at = ?2 WHERE sid = ?1";
+        updated_at = ?2, reserved = NULL WHERE sid = ?1";
     conn.prepare_cached(sql)?.execute((place.sid, now))?;
+    limits::settle(conn, &finish.settle)?;
+    let model = place.model.as_deref().unwrap_or_default();
+    let line = Line { session: &place.session, model, purpose: Purpose::Turn };
+    ledger::add(conn, owner, &line, finish.usage.unwrap_or_default(), finish.cost, now)?;
     journal::add(conn, owner, &place.session, Some(finish.turn), ChangeKind::TurnEnded, now)?;
     Ok(Sealed::Now)
 }

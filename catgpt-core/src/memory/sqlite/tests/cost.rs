@@ -72,7 +72,7 @@ async fn a_turn_is_two_commits_and_few_statements() {
     store.finish_turn(&ann(), end(turn, "Hello")).await.unwrap();
     let finished = taken(&work);
     assert_eq!((finished.count("BEGIN IMMEDIATE"), finished.count("COMMIT")), (1, 1));
-    assert!(finished.statements.len() <= 7, "{:#?}", finished.statements);
+    assert!(finished.statements.len() <= 8, "{:#?}", finished.statements);
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn a_turn_costs_the_same_in_a_long_session_and_in_a_large_store() {
     }
     let [(short, few), (long, many)] = &costs[..] else { panic!("two") };
     assert_eq!(short, long, "the same statements, the same number of rows");
-    assert!(*few <= 150 && *many <= 150, "{few} and {many} pages for 10 turns");
+    assert!(*few <= 160 && *many <= 160, "{few} and {many} pages for 10 turns");
 }
 
 #[tokio::test]

@@ -46,9 +46,11 @@ async fn a_damaged_file_says_so() {
         talk(&store, "s", "x".repeat(2000)).await;
     }
     store.close().await.unwrap();
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'message'";
+    let root: u16 = Connection::open(&path).unwrap().query_row(root, [], |row| row.get(0)).unwrap();
+    let root = usize::from(root);
     let mut bytes = std::fs::read(&path).unwrap();
-    // Everything behind the schema's page.
-    bytes[4096..].fill(0xAA);
+    bytes[(root - 1) * 4096..root * 4096].fill(0xAA);
     std::fs::write(&path, bytes).unwrap();
     let store = open(&path).await;
     let error = store.begin_turn(&ann(), say("s", "hi")).await.unwrap_err();
@@ -86,7 +88,7 @@ async fn only_the_owner_of_a_new_file_may_read_it() {
     }
 }
 
-fn holds(folder: &Path, text: &[u8]) -> bool {
+pub(super) fn holds(folder: &Path, text: &[u8]) -> bool {
     let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
     files.into_iter().any(|bytes| bytes.windows(text.len()).any(|window| window == text))
 }

@@ -1,12 +1,14 @@
 //! What is older than a day goes, a bounded number at a time.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::kit::{ann, folder, id, open, say, talk};
+use super::files::holds;
+use super::kit::{ann, end, folder, id, open, say, talk};
 use crate::id::{OpId, Owner};
-use crate::memory::{Answer, Begin, Begun, Done, Memory, Op, Query, Sqlite};
+use crate::memory::{Answer, Begin, Begun, Counter, Done, Memory, Op, Query, Sqlite, Unit};
 
 /// Makes everything that the store remembers a day older.
 fn a_day_passes(path: &Path) {
@@ -73,4 +75,67 @@ async fn keys_and_answers_are_forgotten_after_a_day_swept_or_not() {
         let again = store.apply(&ann(), op, title("two")).await.unwrap();
         assert!(matches!((&done[..], &again[..]), ([Done::Version(first)], [Done::Version(then)]) if then > first));
     }
+}
+
+#[tokio::test]
+async fn a_session_goes_when_its_time_is_over_but_not_while_a_turn_runs() {
+    let folder = folder();
+    let path = folder.path().join("chat.db");
+    let store = open(&path).await;
+    let ttl = Some(Duration::from_secs(60));
+    let mut turns = Vec::new();
+    for session in ["used", "runs", "goes", "goes, too"] {
+        let begin = Begin { ttl, ..say(session, "the-cat-knows") };
+        turns.push(begin.turn);
+        store.begin_turn(&ann(), begin).await.unwrap();
+    }
+    for turn in [turns[0], turns[2], turns[3]] {
+        store.finish_turn(&ann(), end(turn, "the-cat-knows")).await.unwrap();
+    }
+    talk(&store, "stays", "hi").await;
+    assert_eq!(store.sweep(100).await.unwrap().deleted, 0);
+    Connection::open(&path).unwrap().execute_batch("UPDATE session SET updated_at = updated_at - 61000").unwrap();
+    talk(&store, "used", "hi").await;
+    let before = numbers(&store).await.len();
+    let swept = store.sweep(1).await.unwrap();
+    assert_eq!((swept.deleted, swept.more), (1, true));
+    let swept = store.sweep(100).await.unwrap();
+    assert_eq!((swept.deleted, swept.more), (1, false));
+    assert_eq!(numbers(&store).await.len(), before + 2, "the journal says so");
+    let all = Query::Sessions { after: None, limit: 9, archived: false };
+    let Answer::Sessions { rows, .. } = store.query(&ann(), all).await.unwrap() else { panic!("sessions") };
+    let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!(ids, ["used", "stays", "runs"]);
+    store.finish_turn(&ann(), end(turns[1], "it came to an end")).await.unwrap();
+    Connection::open(&path).unwrap().execute_batch("UPDATE session SET updated_at = updated_at - 61000").unwrap();
+    assert_eq!(store.sweep(100).await.unwrap().deleted, 2);
+    assert!(!holds(folder.path(), b"the-cat-knows"));
+}
+
+#[tokio::test]
+async fn counters_go_a_day_after_their_window() {
+    let folder = folder();
+    let path = folder.path().join("chat.db");
+    let store = open(&path).await;
+    let counter = |name: &str| Counter {
+        name: name.into(),
+        key: "ann".into(),
+        window: Duration::from_secs(3600),
+        add: 1,
+        limit: 100,
+        unit: Unit::Turns,
+    };
+    for (n, session) in ["a", "b", "c"].into_iter().enumerate() {
+        let begin = Begin { reserve: (0..=n).map(|n| counter(&n.to_string())).collect(), ..say(session, "hi") };
+        store.begin_turn(&ann(), begin).await.unwrap();
+    }
+    let count = || Connection::open(&path).unwrap().query_row("SELECT count(*) FROM counter", [], |row| row.get(0));
+    let older = "UPDATE counter SET start = start - 90000000, ends = ends - 90000000";
+    store.sweep(100).await.unwrap();
+    assert_eq!(count(), Ok(3));
+    Connection::open(&path).unwrap().execute_batch(older).unwrap();
+    let swept = store.sweep(2).await.unwrap();
+    assert_eq!((swept.deleted, swept.more, count()), (2, true, Ok(1)));
+    let swept = store.sweep(2).await.unwrap();
+    assert_eq!((swept.deleted, swept.more, count()), (1, false, Ok(0)));
 }
