@@ -1,10 +1,13 @@
 //! Changes outside a turn: all of a call or nothing, and once.
 
-use super::kit::{fails, id, piece, say, user};
+use std::time::Duration;
+
+use super::kit::{fails, id, piece, say, terms, user};
 use super::{Checked, Store};
 use crate::error::ErrorKind::{InvalidInput, NotFound};
 use crate::id::{OpId, TurnId};
-use crate::memory::{Done, Kept, MAX_BODY, Op};
+use crate::memory::{Done, Kept, MAX_BODY, Op, Purpose};
+use crate::message::Usage;
 
 fn create(session: &str) -> Op {
     Op::create(id(session))
@@ -72,20 +75,75 @@ pub(super) async fn a_retried_call_is_one(store: &dyn Store) -> Checked {
     Ok(())
 }
 
+pub(super) async fn each_change_is_made_once(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    ann.talk("s", "hi").await;
+    ann.apply(vec![create("full"), title("full", "t")]).await.unwrap();
+    let session = || id("s");
+    let summary =
+        Op::AddSummary { session: session(), upto: 2, over: None, body: vec![1], model: "m".into(), usage: None };
+    let usage = Usage { input_tokens: 1, ..Usage::default() };
+    let ops = [
+        Op::SetMeta { session: session(), meta: Some(b"m".to_vec()) },
+        Op::Mark { session: session(), pinned: Some(true), archived: None },
+        Op::SetTtl { session: session(), ttl: Some(Duration::from_secs(999)) },
+        Op::SetPin { session: session(), pin: b"p".to_vec() },
+        Op::SetHead { session: session(), head: 1, if_version: None },
+        summary,
+        Op::SetSummary { session: session(), summary: None },
+        Op::Index { session: session(), from: 0, upto: 2, messages: vec![terms(1, "hi")], title: None },
+        Op::Bill { session: session(), model: "m".into(), purpose: Purpose::Title, usage, cost: 1 },
+        Op::DeleteEmpty { limit: 1 },
+        Op::DeleteMany { sessions: vec![session()] },
+    ];
+    for op in ops {
+        let (name, op_id) = (format!("{op:?}"), OpId::fresh());
+        let before = ann.all().await;
+        let done = ann.memory.apply(&ann.owner, op_id, vec![op.clone()]).await.unwrap();
+        let after = ann.all().await;
+        assert_ne!(after, before, "{name}");
+        assert_eq!(ann.memory.apply(&ann.owner, op_id, vec![op]).await.unwrap(), done, "{name}");
+        assert_eq!(ann.all().await, after, "{name}");
+    }
+    Ok(())
+}
+
 pub(super) async fn it_is_all_or_nothing(store: &dyn Store) -> Checked {
     let ann = user(store);
     ann.talk("s", "hi").await;
     let (turn, _) = ann.run(say("running", "hi")).await;
-    let before = ann.everything().await;
+    let before = ann.all().await;
     let good = || vec![title("s", "new"), create("new"), Op::Cancel { turn }, Op::Delete { session: id("running") }];
+    let each = |session: &str| {
+        let (session, usage) = (id(session), Usage::default());
+        vec![
+            Op::SetMeta { session: session.clone(), meta: Some(b"m".to_vec()) },
+            Op::Mark { session: session.clone(), pinned: Some(true), archived: Some(true) },
+            Op::SetTtl { session: session.clone(), ttl: Some(Duration::ZERO) },
+            Op::AddSummary {
+                session: session.clone(),
+                upto: 1,
+                over: None,
+                body: vec![1],
+                model: "m".into(),
+                usage: None,
+            },
+            Op::Index { session: session.clone(), from: 0, upto: 2, messages: vec![terms(1, "hi")], title: None },
+            Op::Bill { session, model: "m".into(), purpose: Purpose::Title, usage, cost: 1 },
+            Op::DeleteEmpty { limit: 10 },
+            Op::DeleteMany { sessions: vec![id("s"), id("running")] },
+        ]
+    };
     let large = Op::SetPin { session: id("s"), pin: vec![b'x'; MAX_BODY + 1] };
     let op = OpId::fresh();
     for (bad, kind) in
         [(title("none", "x"), NotFound), (Op::Cancel { turn: TurnId::fresh() }, NotFound), (large, InvalidInput)]
     {
-        let ops = [good(), vec![bad]].concat();
-        fails(ann.memory.apply(&ann.owner, op, ops).await, kind);
-        assert_eq!(ann.everything().await, before);
+        for first in [good(), each("s")] {
+            let ops = [first, vec![bad.clone()]].concat();
+            fails(ann.memory.apply(&ann.owner, op, ops).await, kind);
+            assert_eq!(ann.all().await, before);
+        }
     }
     // It was told nothing of the cancel, and a call that failed left no answer behind.
     let kept = ann.keep(piece(turn, 0, "Hel")).await.unwrap();

@@ -1,18 +1,19 @@
 //! Owners never meet: what is foreign is not there.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::kit::{User, WHOLE, bury, end, fails, id, piece, say, user};
+use super::kit::{User, WHOLE, bury, end, fails, id, piece, say, terms, user};
 use super::{Checked, Store};
 use crate::error::ErrorKind::NotFound;
-use crate::id::{OpId, TurnId};
-use crate::memory::{Begin, Kept, Op, Parent, Query, Read};
+use crate::id::{OpId, SessionId, TurnId};
+use crate::memory::{Begin, Done, Imported, Kept, Op, Parent, Query, Read};
 use crate::message::Role;
 
 pub(super) async fn what_is_foreign_answers_as_if_it_were_not_there(store: &dyn Store) -> Checked {
     let (ann, bob) = (user(store), User::of(&store.memory(), "bob"));
     ann.talk("hers", "mine").await;
-    let before = ann.everything().await;
+    let before = ann.all().await;
     for session in ["hers", "nobody's"] {
         let session = id(session);
         let reads = [
@@ -30,15 +31,49 @@ pub(super) async fn what_is_foreign_answers_as_if_it_were_not_there(store: &dyn 
             Op::SetHead { session: session.clone(), head: 1, if_version: None },
             Op::Delete { session: session.clone() },
         ];
+        let ops = [ops.to_vec(), newer(&session)].concat();
         for op in ops {
             fails(bob.apply(vec![op]).await, NotFound);
         }
         let under = Begin { parent: Parent::Under(1), ..say(session.as_str(), "hi") };
         fails(bob.begin(under).await, NotFound);
+        let nothing = vec![
+            Op::DeleteMany { sessions: vec![session.clone()] },
+            Op::DeleteEmpty { limit: 10 },
+            Op::Erase { limit: 10 },
+        ];
+        assert_eq!(bob.apply(nothing).await.unwrap(), [Done::Count(0); 3]);
     }
-    assert_eq!(ann.everything().await, before);
-    assert_eq!(bob.sessions().await, []);
+    assert_eq!(ann.all().await, before);
+    assert_eq!(bob.all().await, User::of(&store.memory(), "nobody").all().await);
     Ok(())
+}
+
+/// What else can be tried on a session.
+fn newer(session: &SessionId) -> Vec<Op> {
+    let session = || session.clone();
+    let body = b"his".to_vec();
+    let imported = Imported {
+        id: session(),
+        title: None,
+        pin: None,
+        meta: None,
+        pinned: false,
+        archived: false,
+        head: None,
+        created_ms: 0,
+        updated_ms: 0,
+    };
+    vec![
+        Op::SetTitle { session: session(), title: None, over: Some(body.clone()) },
+        Op::SetMeta { session: session(), meta: Some(body.clone()) },
+        Op::Mark { session: session(), pinned: Some(true), archived: Some(true) },
+        Op::SetTtl { session: session(), ttl: Some(Duration::ZERO) },
+        Op::Import { session: Box::new(imported), after: 2, rows: Vec::new() },
+        Op::AddSummary { session: session(), upto: 2, over: None, body, model: String::new(), usage: None },
+        Op::SetSummary { session: session(), summary: None },
+        Op::Index { session: session(), from: 0, upto: 2, messages: vec![terms(1, "his")], title: None },
+    ]
 }
 
 pub(super) async fn a_foreign_turn_goes_on_untouched(store: &dyn Store) -> Checked {

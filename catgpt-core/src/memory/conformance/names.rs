@@ -137,6 +137,7 @@ macro_rules! __conformance_behaviours {
                 what_it_does_can_be_read
                 creating_twice_is_creating_once
                 a_retried_call_is_one
+                each_change_is_made_once
                 it_is_all_or_nothing
                 one_call_may_undo_what_it_did
                 cancelling_what_has_ended_does_nothing
@@ -195,6 +196,53 @@ macro_rules! __conformance_behaviours {
                 it_waits_until_no_turn_runs
                 a_retried_import_is_one
                 an_import_that_fails_leaves_nothing
+            }
+            summary {
+                it_hangs_under_what_it_covers_and_moves_no_head
+                a_turn_is_given_the_summary
+                it_may_come_while_a_turn_runs
+                it_takes_only_the_place_of_the_one_it_knows
+                it_is_undone_and_done_again
+                what_is_not_there_is_not_found
+                it_is_neither_answered_nor_gone_on_from
+                a_retried_summary_is_one
+            }
+            search {
+                all_words_must_be_there
+                the_last_word_may_be_the_beginning_of_one
+                the_newest_come_first_page_by_page
+                what_comes_meanwhile_disturbs_no_page
+                it_goes_on_only_from_where_it_is
+                it_changes_nothing_else
+                a_title_is_found_as_long_as_it_is_the_title
+                what_is_not_indexed_is_listed
+                what_is_gone_is_not_found
+                everybody_finds_only_his_own
+            }
+            ledger {
+                every_end_is_counted
+                the_dead_are_counted_once
+                it_is_summed_up_by_what_is_asked
+                it_is_kept_by_the_day
+                it_outlives_its_sessions
+                a_retried_bill_is_one
+                everybody_sees_only_his_own
+                many_at_once_add_up
+            }
+            limits {
+                a_turn_passes_below_the_limit_and_adds
+                all_counters_are_passed_or_none
+                a_name_and_a_key_are_a_counter
+                what_does_not_start_reserves_nothing
+                it_decides_by_lease_then_parent_then_limit
+                one_of_64_begins_passes_the_last_place
+                what_is_reserved_is_known_until_the_end
+                it_is_settled_once
+                a_counter_never_falls_below_nothing
+                a_window_begins_from_nothing
+                a_window_has_a_length
+                only_so_many_turns_run
+                of_64_begins_only_so_many_run
             }
             concurrency {
                 one_of_64_begins_wins
