@@ -1,10 +1,13 @@
 //! The commands: what each needs is put together here.
 
 mod ask;
+mod backup;
 mod chats;
 mod doctor;
+mod transfer;
 
 pub(crate) use ask::ask;
+pub(crate) use backup::backup;
 pub(crate) use chats::chats;
 pub(crate) use doctor::doctor;
 

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod exit;
 mod notes;
+mod progress;
 mod refs;
 mod render;
 mod signals;
@@ -38,6 +39,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         None => commands::ask(cli.ask, &common),
         Some(Command::Ask(ask)) => commands::ask(ask, &common),
         Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
+        Some(Command::Backup(backup)) => commands::backup(&backup, &common),
         Some(Command::Doctor) => commands::doctor(&common),
     }
 }

@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use super::super::source::Meter;
-use super::super::{Flow, Found, Take, unreadable};
+use super::super::{Flow, Take, unreadable};
 use super::{Assets, each};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -126,7 +126,7 @@ pub(in crate::transfer) fn zip<R: std::io::Read + std::io::Seek>(
         };
         let flow = match read {
             Ok(flow) => flow,
-            Err(error) => take(Found::refused(None, None, error.with("file", &paths[n]))),
+            Err(error) => take(super::super::Found::refused(None, None, error.with("file", &paths[n]))),
         };
         if flow == Flow::Stop {
             break;
