@@ -6,7 +6,8 @@ mod kit;
 
 use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::Duration};
 
-use catgpt_core::{Busy, Error, Reply, Result, Send, Session, User, memory};
+use catgpt_core::{Busy, Error, Reply, Result, Send, Session, Source, User, memory};
+use futures_util::TryStreamExt;
 use kit::{Fields, Names, asked, check, expect, named, open, scripted, take, take_or};
 use serde_json::{Value, from_slice, json};
 use tokio::{runtime::Runtime, time::timeout};
@@ -60,6 +61,14 @@ fn play(mut scenario: Fields, url: &str) {
                 }
                 "history" => check(&mut names, &take(&mut step, "messages"), &json!(session.history(100).await?)),
                 "tree" => check(&mut names, &take(&mut step, "messages"), &json!(session.tree(0, 100).await?)),
+                "import" => {
+                    let source = Source::bytes(take::<String>(&mut step, "text"));
+                    check(&mut names, &take(&mut step, "report"), &json!(user.import(source).await?));
+                }
+                "export" => {
+                    let pieces: Vec<_> = session.export(take(&mut step, "format")).stream().try_collect().await?;
+                    check(&mut names, &take(&mut step, "text"), &json!(pieces.concat()));
+                }
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
                 "crash" | "reopen" => {
                     replies.clear();

@@ -39,7 +39,7 @@ class Player {
     return got;
   }
   async step({ do: verb, error = null, owner = "alice", session: id = "chat", reply = "reply", turn: name, ...step }) {
-    const { text, seq, from, gate, events, messages, times, persona, key, busy, ...unknown } = step;
+    const { text, seq, from, gate, events, messages, times, persona, key, busy, report, format, ...unknown } = step;
     const [user, session] = [this.engine.user(owner), this.engine.user(owner).session(id)];
     const turn = name && (this.names[name] ?? assert.fail(`no ${name}`));
     assert.deepEqual(unknown, {}, "unknown fields");
@@ -58,6 +58,8 @@ class Player {
       },
       history: async () => this.check(messages, await session.history({ last: 100 })),
       tree: async () => this.check(messages, await session.tree({ limit: 100 })),
+      import: async () => this.check(report, await user.import(Buffer.from(text))),
+      export: async () => this.check(text, (await Array.fromAsync(session.export(format))).join("")),
       asked: async () => this.check({ times, messages: messages ?? "*" }, this.asked()),
       reopen: async () => (this.replies.clear(), await this.engine.close(), (this.engine = this.open(persona))),
     };

@@ -29,6 +29,10 @@ def same(names: dict[str, Any], want: Any, got: Any) -> bool:
     return bool(want == got)
 
 
+def plain(data: Any) -> Any:
+    return data.to_dict() if isinstance(data, CatgptError) else {name: getattr(data, name) for name in data.__slots__}
+
+
 class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
         self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
@@ -62,6 +66,11 @@ class World:
             case "history" | "tree":
                 found = await (chat.history(100) if do == "history" else chat.tree(0, 100))
                 self.check(it["messages"], [message.to_dict() for message in found])
+            case "import":
+                report = json.loads(json.dumps(await user.import_(it["text"].encode()), default=plain))
+                self.check(it["report"], report)
+            case "export":
+                self.check(it.get("text"), "".join([text async for text in chat.export(it["format"])]))
             case "asked":
                 asked = self.model.requests
                 self.check(it, {"times": len(asked), "messages": asked[-1]["messages"]})
