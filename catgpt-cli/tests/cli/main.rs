@@ -8,3 +8,4 @@ mod input;
 mod refusals;
 mod shared;
 mod support;
+mod transfer;
