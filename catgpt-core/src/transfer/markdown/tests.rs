@@ -1,3 +1,5 @@
+//! What is written is read, and what somebody wrote by hand too.
+
 use proptest::prelude::*;
 use serde_json::json;
 
