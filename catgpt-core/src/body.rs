@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::mem::{self, Discriminant};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorInfo, ErrorKind, Result};
 use crate::live::Frame;
@@ -56,11 +57,14 @@ struct Title<'a> {
 }
 
 /// Who gave a session its title; a person's is never overwritten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TitleSource {
     /// The beginning of the first prompt.
+    #[default]
     Prompt,
+    /// A model.
+    Model,
     /// A person.
     User,
 }
@@ -73,6 +77,23 @@ pub(crate) fn decode_title(bytes: &[u8]) -> Result<(String, TitleSource)> {
     let title: Title<'_> = serde_json::from_slice(bytes).map_err(damaged)?;
     newer("title", title.v)?;
     Ok((title.text.into_owned(), title.by))
+}
+
+/// What an application keeps with a session.
+#[derive(Serialize, Deserialize)]
+struct Meta<'a> {
+    v: u32,
+    meta: Cow<'a, Map<String, Value>>,
+}
+
+pub(crate) fn encode_meta(meta: &Map<String, Value>) -> Vec<u8> {
+    serde_json::to_vec(&Meta { v: VERSION, meta: Cow::Borrowed(meta) }).expect("plain data has a JSON form")
+}
+
+pub(crate) fn decode_meta(bytes: &[u8]) -> Result<Map<String, Value>> {
+    let meta: Meta<'_> = serde_json::from_slice(bytes).map_err(damaged)?;
+    newer("session's metadata", meta.v)?;
+    Ok(meta.meta.into_owned())
 }
 
 fn damaged(cause: serde_json::Error) -> Error {

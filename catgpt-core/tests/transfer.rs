@@ -133,6 +133,18 @@ async fn what_was_added_there_is_added_here_and_what_was_added_here_stays() {
 }
 
 #[tokio::test]
+async fn what_an_owner_made_of_a_session_comes_with_it() {
+    let (here, there) = (engine(), engine());
+    let line = json!({ "type": "session", "v": 1, "messages": 0, "id": "s", "title": "T", "titled_by": "prompt",
+        "archived": true, "pinned": true, "metadata": { "tag": [1] }, "created_ms": 1, "updated_ms": 2 });
+    assert_eq!(counts(&import(&ann(&here), line.to_string()).await), [1, 0, 0, 0]);
+    let lines = text(&ann(&here), ExportFormat::Jsonl).await;
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&lines).unwrap(), line);
+    import(&ann(&there), lines.clone()).await;
+    assert_eq!(text(&ann(&there), ExportFormat::Jsonl).await, lines);
+}
+
+#[tokio::test]
 async fn a_dry_run_tells_and_writes_nothing() {
     let (here, there) = (engine(), engine());
     let (from, to) = (talked(&here).await, ann(&there));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::transcript::Heading;
 use super::{OnProgress, Progress, jsonl, markdown};
-use crate::body::{decode_title, messages};
+use crate::body::{decode_meta, decode_title, messages};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, Seq, SessionId};
 use crate::memory::{Answer, Cursor, Limit, Memory, Query, Read, SessionRow, View};
@@ -247,6 +247,7 @@ fn heading(row: &SessionRow) -> Result<Heading> {
         head: row.head,
         archived: row.archived,
         pinned: row.pinned,
+        metadata: row.meta.as_deref().map(decode_meta).transpose()?.unwrap_or_default(),
         created_ms: row.created_ms,
         updated_ms: row.updated_ms,
         ..Heading::new(row.id.clone())

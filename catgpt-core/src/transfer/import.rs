@@ -12,7 +12,7 @@ use super::report::{Entry, ImportReport, Outcome};
 use super::source::Meter;
 use super::transcript::{Heading, LeftOut, Transcript};
 use super::{Flow, Found, OnProgress, Progress, Source, What};
-use crate::body::{Body, encode_title, message};
+use crate::body::{Body, TitleSource, encode_meta, encode_title, message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, Seq};
 use crate::memory::{Answer, Imported, Limit, Memory, Op, Query, Read, Row, SessionRow};
@@ -309,12 +309,12 @@ fn row(message: &Message) -> Row {
 }
 
 fn imported(heading: &Heading) -> Imported {
-    let by = heading.titled_by.unwrap_or(crate::body::TitleSource::User);
+    let by = heading.titled_by.unwrap_or(TitleSource::User);
     Imported {
         id: heading.id.clone(),
         title: heading.title.as_ref().map(|title| encode_title(title, by)),
         pin: heading.persona.as_ref().map(Persona::encode),
-        meta: None,
+        meta: Some(&heading.metadata).filter(|meta| !meta.is_empty()).map(encode_meta),
         pinned: heading.pinned,
         archived: heading.archived,
         head: heading.head,
