@@ -59,7 +59,11 @@ class Player {
       history: async () => this.check(messages, await session.history({ last: 100 })),
       tree: async () => this.check(messages, await session.tree({ limit: 100 })),
       import: async () => this.check(report, await user.import(Buffer.from(text))),
-      export: async () => this.check(text, (await Array.fromAsync(session.export(format))).join("")),
+      export: async () => {
+        let all = "";
+        for await (const piece of session.export(format)) all += piece;
+        this.check(text, all);
+      },
       asked: async () => this.check({ times, messages: messages ?? "*" }, this.asked()),
       reopen: async () => (this.replies.clear(), await this.engine.close(), (this.engine = this.open(persona))),
     };

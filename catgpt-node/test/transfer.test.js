@@ -1,17 +1,28 @@
 /** Conversations in and out, and copies of a store. */
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { InvalidInputError, NotFoundError, Engine, UnsupportedError } from "catgpt-node";
 import { Scripted } from "catgpt-node/testing";
 import { folder } from "./kit/kit.js";
 
-const open = (memory) => new Engine({ model: new Scripted([{ text: "Hello" }, { finish: "stop" }]), memory });
-const all = async (pieces) => (await Array.fromAsync(pieces)).join("");
+const opened = [];
+after(() => Promise.all(opened.map((engine) => engine.close())));
+
+function open(memory) {
+  opened.push(new Engine({ model: new Scripted([{ text: "Hello" }, { finish: "stop" }]), memory }));
+  return opened.at(-1);
+}
+
+async function all(pieces) {
+  let text = "";
+  for await (const piece of pieces) text += piece;
+  return text;
+}
 
 test("conversations go out and in, and tell how far they are", async () => {
   const here = folder();
-  await using engine = open(`sqlite:${here}/a.db`);
+  const engine = open(`sqlite:${here}/a.db`);
   const [alice, bob] = [engine.user("alice"), engine.user("bob")];
   await (await alice.session("trip").send("Hi")).text();
   const heard = [];
@@ -30,7 +41,7 @@ test("conversations go out and in, and tell how far they are", async () => {
 });
 
 test("hearing that throws ends the import, and so does an abort", async () => {
-  await using engine = open("memory:");
+  const engine = open("memory:");
   const said = Buffer.from("## User\nHi\n");
   const wrong = new Error("wrong");
   await assert.rejects(engine.local().import(said, { onProgress: () => { throw wrong; } }), wrong);
@@ -40,15 +51,15 @@ test("hearing that throws ends the import, and so does an abort", async () => {
 
 test("a store is copied while it is in use, and overwrites nothing", async () => {
   const here = folder();
-  await using engine = open(`sqlite:${here}/a.db`);
+  const engine = open(`sqlite:${here}/a.db`);
   await (await engine.user("alice").session("trip").send("Hi")).text();
   const heard = [];
   await engine.backup(`${here}/copy.db`, { onProgress: (far) => heard.push(far) });
   assert.equal(heard.at(-1).done, heard.at(-1).total);
   await assert.rejects(engine.backup(`${here}/copy.db`), InvalidInputError);
-  await using copy = open(`sqlite:${here}/copy.db`);
+  const copy = open(`sqlite:${here}/copy.db`);
   assert.equal((await copy.user("alice").session("trip").history()).length, 2);
-  await using none = open("memory:");
+  const none = open("memory:");
   await assert.rejects(none.backup(`${here}/other.db`), UnsupportedError);
   assert.ok(!existsSync(`${here}/other.db`));
   await assert.rejects(engine.adopt(`${here}/none.db`), NotFoundError);

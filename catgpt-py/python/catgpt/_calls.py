@@ -170,7 +170,12 @@ def export_list(at: At) -> Ask[list[str]]:
 def export_page(at: At, format: ExportFormat | None, mark: Any, listed: bool) -> Ask[tuple[str, Any]]:
     """A piece of an export, and where the next begins."""
     request = at.call("export_page", format=format, mark=mark, listed=listed)
-    return Ask(request, lambda page: (page["text"], page["next"]))
+    return Ask(request, piece)
+
+
+def piece(page: dict[str, Any]) -> tuple[str, Any]:
+    """A piece of an export, and where the next begins."""
+    return page["text"], page["next"]
 
 
 def backup(path: Path, watch: bool) -> Ask[None]:

@@ -189,7 +189,7 @@ class ImportEntry:
     messages: int
     """How many messages were written."""
     outcome: Literal["imported", "unchanged", "partly", "refused"]
-    left_out: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict[str, int])
     """What could not be kept, by reasons."""
     error: CatgptError | None = None
     """Why it was refused."""
@@ -200,7 +200,8 @@ class ImportEntry:
     def from_dict(cls, data: dict[str, Any]) -> ImportEntry:
         """From its JSON form."""
         error = data.get("error")
-        return cls(**(data | {"error": error and from_dict(error)}))
+        more: dict[str, Any] = {"error": error and from_dict(error)}
+        return cls(**(data | more))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,4 +223,5 @@ class ImportReport:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ImportReport:
         """From its JSON form."""
-        return cls(**(data | {"entries": [ImportEntry.from_dict(entry) for entry in data["entries"]]}))
+        more: dict[str, Any] = {"entries": [ImportEntry.from_dict(entry) for entry in data["entries"]]}
+        return cls(**(data | more))

@@ -17,7 +17,7 @@ pub(super) enum Element<'a> {
 }
 
 /// How much is read at once.
-const PIECE: u64 = 64 << 10;
+const PIECE: usize = 64 << 10;
 
 /// How far an object may go on after what looks like the beginning of the next one, before it is believed to be broken.
 const BEYOND: usize = 4 << 20;
@@ -79,7 +79,7 @@ impl<'a> Elements<'a> {
                 return Ok(Some(Element::Whole(&self.buffer[..self.given])));
             }
             at = self.buffer.len();
-            next = next.or_else(|| conversation(&self.buffer, at.saturating_sub(2 * PIECE as usize)));
+            next = next.or_else(|| conversation(&self.buffer, at.saturating_sub(2 * PIECE)));
             if let Some(next) = next.filter(|next| at - next > BEYOND) {
                 self.given = next;
                 return Ok(Some(Element::Cut(&self.buffer[..next])));
@@ -115,7 +115,7 @@ impl<'a> Elements<'a> {
     }
 
     fn fill(&mut self) -> io::Result<bool> {
-        Ok((&mut *self.input).take(PIECE).read_to_end(&mut self.buffer)? > 0)
+        Ok((&mut *self.input).take(PIECE as u64).read_to_end(&mut self.buffer)? > 0)
     }
 }
 
