@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use catgpt_core::bridge::{
     Answer, Bridge, Desk, DeskCaps, DeskMemory, DeskModel, DeskTimeouts, Failure, Heard, Hub, Notice, Parked, Play,
     Polled, Said, SseOptions, Subscription,
@@ -324,7 +325,7 @@ fn conversations_go_out_and_in_page_by_page_and_tell_how_far_they_are() {
     let page = json!({ "do": "export_page", "owner": "alice", "session": "chat" });
     let page = host.json(&bridge, &page);
     assert!(page["next"].is_null() && page["text"].as_str().unwrap().lines().count() == 3, "{page}");
-    let content = base64(page["text"].as_str().unwrap());
+    let content = base64::engine::general_purpose::STANDARD.encode(page["text"].as_str().unwrap());
     let import = json!({ "do": "import", "owner": "bob", "source": { "content": content }, "watch": true });
     let ticket = bridge.call(&host.hub, &import.to_string()).unwrap();
     host.wait_for(ticket.watch());
@@ -336,17 +337,4 @@ fn conversations_go_out_and_in_page_by_page_and_tell_how_far_they_are() {
     assert_eq!(host.call(&bridge, &foreign).unwrap_err().info.kind, ErrorKind::NotFound);
     let backup = host.call(&bridge, &json!({ "do": "backup", "path": "copy.db" }));
     assert_eq!(backup.unwrap_err().info.kind, ErrorKind::Unsupported);
-}
-
-fn base64(text: &str) -> String {
-    use std::fmt::Write as _;
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for three in text.as_bytes().chunks(3) {
-        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        let digit =
-            |n: usize| if n <= three.len() { DIGITS[(bits >> (18 - 6 * n) & 63) as usize] as char } else { '=' };
-        write!(out, "{}{}{}{}", digit(0), digit(1), digit(2), digit(3)).unwrap();
-    }
-    out
 }

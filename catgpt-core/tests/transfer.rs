@@ -1,5 +1,7 @@
 //! Conversations in and out, as users see it: through an engine and its store.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 #[path = "transfer/generator.rs"]
 mod generator;
 

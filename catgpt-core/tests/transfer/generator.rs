@@ -71,7 +71,7 @@ fn conversation(rng: &mut Rng, n: u64) -> (String, bool) {
         json!(words(rng, 4)),
         began + 9_999.0,
         json!(current),
-        n % 9 == 0,
+        n.is_multiple_of(9),
     );
     (text, odd)
 }
