@@ -34,7 +34,7 @@ async fn main() -> Result<()> {
     session.send("Still you?").await?.result().await?;
     show("an old session, a new engine", &model);
 
-    session.pin(&Persona::cat()).await?;
+    session.set_persona(&Persona::cat()).await?;
     session.send("And you?").await?.result().await?;
     show("pinned to another one", &model);
     engine.close(Duration::from_secs(5)).await

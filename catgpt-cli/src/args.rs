@@ -25,6 +25,7 @@ Examples:
   catgpt \"Why do cats purr?\"
   catgpt -c \"and in one line?\"               go on with the chat used last
   cat notes.md | catgpt -s notes summarise   a chat by name, about a file
+  catgpt -i cat.png \"what is this?\"          about a picture
   catgpt -- chats are fun                    a prompt that begins with a command's name"
     };
 }
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Ask(Ask),
     /// List the chats, or show one
     Chats(Chats),
+    /// List the models that can be chosen with --model
+    Models(Models),
     /// Copy all chats into a new file, while they are in use
     Backup(Backup),
     /// Show which model, store and files are used, and whether they work
@@ -79,6 +82,12 @@ pub(crate) struct Ask {
     /// A system prompt instead of a persona
     #[arg(long, value_name = "TEXT|@FILE")]
     pub(crate) system: Option<String>,
+    /// Show a picture: a PNG, JPEG, GIF or WebP file, or a URL; may be given several times
+    #[arg(short, long, value_name = "FILE|URL")]
+    pub(crate) image: Vec<String>,
+    /// A text file that the answer can lean on and cites; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) context: Vec<String>,
     /// Which model answers [env: OPENAI_MODEL]
     #[arg(short, long)]
     pub(crate) model: Option<String>,
@@ -208,6 +217,13 @@ pub(crate) struct Backup {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Models {
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct List {
     /// At most so many
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -300,7 +316,14 @@ mod tests {
 
     #[test]
     fn words_and_options_stand_in_any_order() {
-        for line in ["hi there -s x", "-s x hi there", "hi -s x there", "ask hi there -s x", "ask -s x -- hi there"] {
+        for line in [
+            "hi there -s x",
+            "-s x hi there",
+            "-i a.png hi -i b.png there",
+            "hi -s x there",
+            "ask hi there -s x",
+            "ask -s x -- hi there",
+        ] {
             assert_eq!(prompt(line).unwrap(), ["hi", "there"], "{line}");
         }
     }
@@ -316,7 +339,9 @@ mod tests {
 
     #[test]
     fn an_option_before_a_command_is_refused_and_never_sent() {
-        for line in ["-s foo chats list", "-c doctor", "--json chats", "-m x ask hi", "hello -q chats"] {
+        for line in
+            ["-s foo chats list", "-c doctor", "--json chats", "-m x ask hi", "-i a.png models", "hello -q chats"]
+        {
             let error = read(line).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");
             assert!(error.to_string().contains("--"), "{line}: {error}");

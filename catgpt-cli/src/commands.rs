@@ -4,12 +4,14 @@ mod ask;
 mod backup;
 mod chats;
 mod doctor;
+mod models;
 mod transfer;
 
 pub(crate) use ask::ask;
 pub(crate) use backup::backup;
 pub(crate) use chats::chats;
 pub(crate) use doctor::doctor;
+pub(crate) use models::models;
 
 use catgpt_core::{Error, ErrorKind};
 

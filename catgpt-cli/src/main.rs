@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod config;
+mod context;
 mod exit;
 mod notes;
 mod progress;
@@ -39,6 +40,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         None => commands::ask(cli.ask, &common),
         Some(Command::Ask(ask)) => commands::ask(ask, &common),
         Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
+        Some(Command::Models(options)) => commands::models(&options, &common),
         Some(Command::Backup(backup)) => commands::backup(&backup, &common),
         Some(Command::Doctor) => commands::doctor(&common),
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use catgpt_core::{ErrorInfo, Event, FinishReason, Finished, Started, Status, Usage, wire};
+use catgpt_core::{ErrorInfo, Event, FinishReason, Finished, Image, Part, Started, Status, Usage, wire};
 use serde::Serialize;
 
 use crate::args::Format;
@@ -20,6 +20,7 @@ pub(crate) struct Render {
     started: Option<Started>,
     /// The whole text, for the object.
     text: String,
+    parts: Vec<Part>,
     /// The terminal's last line has no end yet.
     line_open: bool,
 }
@@ -33,6 +34,9 @@ struct Answer<'a> {
     model: &'a str,
     persona: &'a str,
     text: &'a str,
+    /// What is no text: pictures, sources.
+    #[serde(skip_serializing_if = "<[Part]>::is_empty")]
+    parts: &'a [Part],
     finish: Option<&'a FinishReason>,
     status: Status,
     usage: Option<Usage>,
@@ -43,7 +47,15 @@ struct Answer<'a> {
 
 impl Render {
     pub(crate) fn new(format: Format, terminal: bool) -> Self {
-        Self { format, terminal, begun: Instant::now(), started: None, text: String::new(), line_open: false }
+        Self {
+            format,
+            terminal,
+            begun: Instant::now(),
+            started: None,
+            text: String::new(),
+            parts: Vec::new(),
+            line_open: false,
+        }
     }
 
     /// Appends what this event puts on stdout.
@@ -62,6 +74,12 @@ impl Render {
                 self.line_open = !text.ends_with('\n');
             }
             Event::Text { text, .. } => out.extend_from_slice(text.as_bytes()),
+            // A pipe gets the text alone; --format json and jsonl have all of it.
+            Event::Part { part: Part::Image(image), .. } if self.terminal => {
+                let gap = if self.line_open { "\n" } else { "" };
+                out.extend_from_slice(format!("{gap}{}\n", visible(&picture(image))).as_bytes());
+                self.line_open = false;
+            }
             // The shell's prompt stands on a line of its own.
             Event::Finished(_) if self.line_open => out.push(b'\n'),
             _ => {}
@@ -72,6 +90,7 @@ impl Render {
         match event {
             Event::Started(started) => self.started = Some((**started).clone()),
             Event::Text { text, .. } => self.text.push_str(text),
+            Event::Part { part, .. } => self.parts.push(part.clone()),
             Event::Finished(finished) => {
                 serde_json::to_writer(&mut *out, &self.answer(finished)).expect("plain data has a JSON form");
                 out.push(b'\n');
@@ -89,12 +108,21 @@ impl Render {
             model: started.map_or("", |started| &started.model),
             persona: started.map_or("", |started| &started.persona),
             text: &self.text,
+            parts: &self.parts,
             finish: finished.finish_reason.as_ref(),
             status: finished.status,
             usage: finished.usage,
             duration_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             error: finished.error.as_ref(),
         }
+    }
+}
+
+/// A picture in a line of text: what it shows, and where it is unless it is here.
+pub(crate) fn picture(image: &Image) -> String {
+    match image.url.starts_with("data:") {
+        true => image.in_words(),
+        false => format!("{} {}", image.in_words(), image.url),
     }
 }
 
@@ -148,6 +176,23 @@ mod tests {
             rendered(Format::Plain, true, &["\x1b]52;c;AA\x07", "\u{9b}2J\r\nü\t🙂"]),
             "␛]52;c;AA␇\u{fffd}2J\nü\t🙂\n"
         );
+    }
+
+    #[test]
+    fn a_picture_is_a_line_on_a_terminal_and_a_part_of_the_object() {
+        let mut all = events(&["Here:"]);
+        let image = Image::new("https://a.example/\x1b.png").alt("a cat");
+        all.insert(2, Event::Part { part: Part::Image(image), offset: 6 });
+        let show = |format, terminal| {
+            let (mut render, mut out) = (Render::new(format, terminal), Vec::new());
+            all.iter().for_each(|event| render.event(event, &mut out));
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(show(Format::Auto, true), "Here:\n[image: a cat] https://a.example/␛.png\n");
+        assert_eq!(show(Format::Auto, false), "Here:");
+        let object: serde_json::Value = serde_json::from_str(&show(Format::Json, false)).unwrap();
+        assert_eq!(object["parts"][0]["alt"], "a cat");
+        assert_eq!(picture(&Image::new("data:image/png;base64,AAAA")), "[image]");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is said: the words of the command line, and before them the text that stdin brings.
+//! What is said: the words of the command line, before them the text that stdin brings, and after them pictures.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use catgpt_core::Result;
 use catgpt_core::memory::MAX_BODY;
+use catgpt_core::{Content, Image, Result};
 
 use crate::args::Ask;
 use crate::exit::invalid;
@@ -19,20 +19,27 @@ use crate::notes::Notes;
 const HINT_AFTER: Duration = Duration::from_secs(2);
 
 /// The whole message; `None` if nothing was said and nobody can be asked but a person at a terminal.
-pub(crate) fn message(ask: &Ask, notes: Notes) -> Result<Option<String>> {
+pub(crate) fn message(ask: &Ask, notes: Notes) -> Result<Option<Content>> {
+    let images = ask.image.iter().map(|place| picture(place)).collect::<Result<Vec<_>>>()?;
     let prompt = ask.prompt.join(" ");
     let input = match source(ask.no_stdin)? {
         Some(file) => read(file, notes)?,
         None => String::new(),
     };
     let text = join(input, &prompt);
-    if !text.trim().is_empty() {
-        return Ok(Some(text));
+    if !text.trim().is_empty() || !images.is_empty() {
+        return Ok(Some(images.into_iter().fold(Content::from(text), Content::image)));
     }
     if ask.prompt.is_empty() && io::stdin().is_terminal() {
         return Ok(None);
     }
     Err(invalid("there is nothing to say: give a prompt, or text on stdin"))
+}
+
+/// A picture from the web, which the model's provider fetches, or a file's bytes.
+fn picture(place: &str) -> Result<Image> {
+    let on_the_web = ["https:", "http:", "data:"].iter().any(|scheme| place.starts_with(scheme));
+    if on_the_web { Ok(Image::new(place)) } else { Image::load(place) }
 }
 
 /// Stdin, if it is something that brings text: a file, a pipe or a socket. A terminal and `/dev/null` are not.

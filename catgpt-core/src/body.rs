@@ -188,6 +188,7 @@ pub(crate) fn messages(view: View) -> Result<Vec<Message>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::{Detail, Image};
     use proptest::prelude::*;
 
     #[test]
@@ -201,6 +202,20 @@ mod tests {
             String::from_utf8(encode_title("Trip", TitleSource::User)).unwrap(),
             r#"{"v":1,"text":"Trip","by":"user"}"#
         );
+    }
+
+    #[test]
+    fn pictures_need_no_newer_form() {
+        // Version 0.1 knew this much of a picture; what it does not know it leaves aside, and a new kind of part it keeps.
+        let first = br#"{"v":1,"parts":[{"type":"image","url":"https://a.example/cat.png","media_type":"image/png"}]}"#;
+        assert_eq!(Body::decode(first).unwrap().encode(), first);
+        let content = Content::from("hi").image(Image::new("ref:1").alt("a cat").detail(Detail::Low));
+        assert_eq!(
+            String::from_utf8(Body::new(&content).encode()).unwrap(),
+            r#"{"v":1,"parts":[{"type":"text","text":"hi"},{"type":"image","url":"ref:1","alt":"a cat","detail":"low"}]}"#
+        );
+        let newer = br#"{"v":1,"parts":[{"size":3,"type":"hologram"}]}"#;
+        assert_eq!(Body::decode(newer).unwrap().encode(), newer);
     }
 
     #[test]

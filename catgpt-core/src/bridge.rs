@@ -5,15 +5,19 @@
 //!   can be polled, a call that has ended, a wish for the host's own code. The runtime's threads never run host code.
 //! - A [`Subscription`] polls the turn's log from the host's thread: no task, no queue and no copy per subscriber. Who
 //!   lags gets what was missed in one piece.
-//! - [`Desk`] is where models and stores that are written in the host's language are asked, and answer.
+//! - [`listen`] hands the core's log to a hub, for hosts that have a log of their own.
+//! - [`Desk`] is where models, stores and hooks that are written in the host's language are asked, and answer.
 //!
 //! Everything here is used by `catgpt-py` and `catgpt-node`; other front ends are welcome to it.
 
 mod call;
+mod client;
 mod config;
 mod desk;
 mod given;
+mod hook;
 mod hub;
+mod log;
 mod memory;
 mod model;
 mod runtime;
@@ -31,21 +35,24 @@ use tokio::task::AbortHandle;
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorInfo, ErrorKind, Result};
+use crate::hooks::Hook;
 use crate::memory::Memory;
 use crate::model::ChatModel;
 use crate::transfer::Progress;
 use transfer::Watch;
 
 pub use call::{Call, SendOptions};
-pub use config::Config;
+pub use config::{Cache, Config};
 pub use desk::{Desk, Heard, Said};
-pub use given::{Hidden, Who};
+pub use given::{Hidden, Piece, Who, Words};
+pub use hook::{DeskAsks, DeskHook};
 pub use hub::{Hub, Notice, Parked};
+pub use log::{LogLevel, LogRecord, listen};
 pub use memory::{DeskCaps, DeskMemory};
 pub use model::{DeskModel, DeskTimeouts};
 pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
-pub use subscription::{BATCH, Polled, SseOptions, Subscription};
+pub use subscription::{BATCH, Polled, Subscription};
 pub use transfer::{Content, ImportOptions};
 
 /// What a call gives.
@@ -103,6 +110,7 @@ pub struct Bridge {
     config: Config,
     model: Arc<dyn ChatModel>,
     memory: Option<Arc<dyn Memory>>,
+    hooks: Vec<Arc<dyn Hook>>,
     /// The engine of this process; a forked child opens its own.
     engine: Mutex<(u64, Arc<OnceCell<Engine>>)>,
 }
@@ -115,8 +123,16 @@ impl Bridge {
     pub fn new(config: &str, model: Option<Arc<dyn ChatModel>>, memory: Option<Arc<dyn Memory>>) -> Result<Self> {
         let config: Config = parse("config", config)?;
         config.check()?;
-        let model = model.map_or_else(|| config.model(), Ok)?;
-        Ok(Self { config, model, memory, engine: Mutex::new((runtime::generation(), Arc::default())) })
+        let model = config.cached(model.map_or_else(|| config.model(), Ok)?);
+        let engine = Mutex::new((runtime::generation(), Arc::default()));
+        Ok(Self { config, model, memory, hooks: Vec::new(), engine })
+    }
+
+    /// Adds hooks, which are asked in this order.
+    #[must_use]
+    pub fn hooks(mut self, hooks: Vec<Arc<dyn Hook>>) -> Self {
+        self.hooks.extend(hooks);
+        self
     }
 
     /// Begins a [`Call`]. Its answer comes to `hub` as [`Notice::Done`].
@@ -144,7 +160,10 @@ impl Bridge {
         if matches!(call, Call::Close { .. }) && !engine.initialized() {
             return Ok(Answer::Json("null".into()));
         }
-        call.run(engine.get_or_try_init(|| self.open()).await?, hub, watch).await
+        match engine.get_or_try_init(|| self.open()).await {
+            Ok(engine) => call.run(engine, hub, watch).await,
+            Err(error) => call.without_engine(error),
+        }
     }
 
     async fn backup(&self, path: PathBuf, watch: Option<&Arc<Watch>>) -> Result<Answer> {
@@ -172,7 +191,7 @@ impl Bridge {
     }
 
     async fn open(&self) -> Result<Engine> {
-        self.config.open(Arc::clone(&self.model), self.memory.clone()).await
+        self.config.open(Arc::clone(&self.model), self.memory.clone(), &self.hooks).await
     }
 }
 

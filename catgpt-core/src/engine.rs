@@ -8,14 +8,17 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::error::Result;
+use crate::hooks::Hook;
 use crate::id::Owner;
 use crate::live::Live;
 use crate::memory::{InMemory, MAX_BODY, Memory};
-use crate::model::{ChatModel, RetryPolicy};
+use crate::model::{ChatModel, ModelInfo, RetryPolicy};
+use crate::observe::{Health, Meter, Metric};
 use crate::persona::Persona;
 use crate::prompt::{Estimate, TokenCounter, Window};
 use crate::runner::Runner;
 use crate::runner::guard::{GuardedCounter, GuardedLive, GuardedMemory};
+use crate::runner::hooks::Hooks;
 use crate::transfer::{Import, ImportFormat, Source};
 use crate::turn::Rules;
 use crate::user::User;
@@ -46,6 +49,10 @@ impl Engine {
             counter: Arc::new(Estimate::default()),
             retry: RetryPolicy::default(),
             lease: None,
+            hooks: Vec::new(),
+            session_ttl: None,
+            search: true,
+            record_content: false,
         }
     }
 
@@ -77,8 +84,27 @@ impl Engine {
         self.runner.sweep().await
     }
 
+    /// Which models there are to choose from, by id: for a picker, whose choice goes into [`Send::model`](crate::Send::model).
+    ///
+    /// # Errors
+    /// `Unsupported` if the model cannot tell, and whatever keeps it from answering.
+    pub async fn models(&self) -> Result<Vec<ModelInfo>> {
+        self.runner.model.models().await
+    }
+
+    /// How this engine is: looks at the store and at the live log, within 3 s and without writing. What is wrong is what
+    /// it tells, so it never fails.
+    pub async fn health(&self) -> Health {
+        self.runner.health().await
+    }
+
+    /// What this engine has counted since it was made; [`observe`](crate::observe) lists the names.
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.runner.meter.read()
+    }
+
     /// Takes no new sends, waits up to `deadline` for the turns that run here, ends the rest `interrupted` with the text
-    /// that they have, frees their sessions and closes the memory.
+    /// that they have, frees their sessions and closes the memory. Hooks that are told of an end are waited for like turns.
     ///
     /// # Errors
     /// The store could not be written to the end.
@@ -98,6 +124,10 @@ pub struct EngineBuilder<M> {
     counter: Arc<dyn TokenCounter>,
     retry: RetryPolicy,
     lease: Option<Duration>,
+    hooks: Vec<Arc<dyn Hook>>,
+    session_ttl: Option<Duration>,
+    search: bool,
+    record_content: bool,
 }
 
 impl<M> EngineBuilder<M> {
@@ -112,6 +142,10 @@ impl<M> EngineBuilder<M> {
             counter: self.counter,
             retry: self.retry,
             lease: self.lease,
+            hooks: self.hooks,
+            session_ttl: self.session_ttl,
+            search: self.search,
+            record_content: self.record_content,
         }
     }
 
@@ -151,10 +185,34 @@ impl<M> EngineBuilder<M> {
         self
     }
 
+    /// Adds the application's own code at four places of each turn; see [`hooks`](crate::hooks). Hooks are asked in the
+    /// order in which they are added.
+    #[must_use]
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.hooks.push(Arc::new(hook));
+        self
+    }
+
     /// How patiently the model is asked again before anything was shown.
     #[must_use]
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// How long after their last change new sessions are deleted; by default they stay. A session may have its own time:
+    /// [`Session::set_ttl`](crate::Session::set_ttl).
+    #[must_use]
+    pub fn session_ttl(mut self, ttl: Duration) -> Self {
+        self.session_ttl = Some(ttl);
+        self
+    }
+
+    /// Whether messages are made findable (they are by default). It is done while nobody waits, and takes about as much
+    /// room as the words themselves.
+    #[must_use]
+    pub fn search(mut self, search: bool) -> Self {
+        self.search = search;
         self
     }
 
@@ -166,6 +224,14 @@ impl<M> EngineBuilder<M> {
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease.max(Duration::from_secs(2)));
+        self
+    }
+
+    /// Whether the messages themselves are told, as events of the model's spans (`gen_ai.input.messages`,
+    /// `gen_ai.output.messages`). Off if nothing is said: then no text of a message reaches a span, a log or a metric.
+    #[must_use]
+    pub fn record_content(mut self, record: bool) -> Self {
+        self.record_content = record;
         self
     }
 }
@@ -181,16 +247,23 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
             patience: lease,
             grace: Duration::from_secs(2),
         };
+        let (feeds, meter) = (Arc::default(), Meter::new());
         Engine {
             runner: Arc::new(Runner {
                 model: self.model,
-                memory: Arc::new(GuardedMemory::new(self.memory, lease)),
-                live: self.live.map(|live| Arc::new(GuardedLive(live)) as Arc<dyn Live>),
+                memory: Arc::new(GuardedMemory::new(self.memory, lease, Arc::clone(&feeds), &meter)),
+                live: self.live.map(|live| Arc::new(GuardedLive::new(live, &meter)) as Arc<dyn Live>),
                 persona: self.persona,
                 window: self.window,
                 counter: Arc::new(GuardedCounter(self.counter)),
                 rules,
+                hooks: Hooks::new(self.hooks),
                 lease,
+                session_ttl: self.session_ttl,
+                search: self.search,
+                feeds,
+                meter,
+                record_content: self.record_content,
                 turns: Default::default(),
                 changed: Notify::new(),
                 queues: Default::default(),

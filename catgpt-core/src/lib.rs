@@ -3,6 +3,7 @@
 mod body;
 pub mod error;
 pub mod event;
+pub mod hooks;
 pub mod id;
 pub mod message;
 pub mod persona;
@@ -14,8 +15,11 @@ pub mod model;
 pub mod testkit;
 
 pub mod prompt;
+mod search;
 mod turn;
 pub mod wire;
+
+pub mod observe;
 
 pub mod reply;
 mod runner;
@@ -31,6 +35,7 @@ pub use body::TitleSource;
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorInfo, ErrorKind, Result};
 pub use event::{Change, ChangeKind, Event, Finished, Started};
+pub use hooks::Hook;
 pub use id::{OpId, Owner, Seq, SessionId, TurnId};
 pub use live::Live;
 #[cfg(feature = "redis")]
@@ -40,17 +45,24 @@ pub use memory::Postgres;
 #[cfg(feature = "sqlite")]
 pub use memory::Sqlite;
 pub use memory::{InMemory, Memory};
-pub use message::{Content, FinishReason, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage};
+pub use message::{
+    Content, Detail, FinishReason, Image, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage,
+};
 #[cfg(feature = "openai")]
 pub use model::OpenAi;
-pub use model::{ChatModel, ModelEvent, ModelRequest, Offline, Params, PromptMessage, RetryPolicy, Scripted, Secret};
+pub use model::{
+    Cached, ChatModel, ModelEvent, ModelInfo, ModelRequest, Offline, Params, PromptMessage, Provider, RetryPolicy,
+    Scripted, Secret,
+};
+pub use observe::{Health, Metric};
 pub use persona::Persona;
 pub use prompt::{Estimate, TokenCounter, Window};
 pub use reply::{OnDrop, Reply};
 pub use runner::begin::Busy;
-pub use session::{Send, Session, SessionInfo};
+pub use search::Piece;
+pub use session::{Branch, MAX_METADATA, Metadata, NewSession, Node, Send, Session, SessionInfo};
 pub use transfer::{ExportFormat, ImportFormat, ImportReport, Progress, Source};
-pub use user::{SessionPage, User};
+pub use user::{News, SearchHit, SearchPage, SessionPage, User};
 
 /// Everything that front ends hold across threads and awaits.
 const _: () = {

@@ -38,7 +38,7 @@ pub use self::sqlite::{Sqlite, fork};
 pub use self::turns::*;
 #[cfg(feature = "bridge")]
 pub(crate) use self::url::check;
-pub use self::url::{backup, open};
+pub use self::url::{backup, file, open};
 pub use in_memory::InMemory;
 
 /// The largest message, in bytes, as it is stored.

@@ -1,6 +1,7 @@
 //! What a conversation is made of: messages, their parts, and how a message ended.
 
 mod content;
+mod image;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,6 +11,7 @@ use crate::id::{Seq, TurnId};
 
 pub use content::Content;
 pub(crate) use content::Place;
+pub use image::{Detail, Image};
 
 /// A position in a reply's content: text and reasoning count their UTF-8 bytes, every other part counts 1.
 ///
@@ -185,13 +187,7 @@ pub enum Part {
     /// What a call gave.
     ToolResult(ToolResult),
     /// A picture, by reference.
-    Image {
-        /// Where it is: `https:`, `data:` or an application's own scheme.
-        url: String,
-        /// Its media type, such as `image/png`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        media_type: Option<String>,
-    },
+    Image(Image),
     /// A source that the answer leans on.
     Citation {
         /// Where it is.
@@ -315,6 +311,21 @@ mod tests {
         assert!(matches!(content.parts()[0], Part::Unknown(_)));
         let back: Value = serde_json::to_value(&content).unwrap();
         assert_eq!(back, serde_json::from_str::<Value>(json).unwrap());
+    }
+
+    #[test]
+    fn pictures_of_every_version_are_read() {
+        let first = r#"{"type":"image","url":"https://a.example/cat.png","media_type":"image/png"}"#;
+        let later = r#"{"type":"image","url":"ref:1","alt":"a cat","detail":"low"}"#;
+        for json in [first, later] {
+            let part: Part = serde_json::from_str(json).unwrap();
+            assert!(matches!(part, Part::Image(_)) && part.weight() == 1);
+            assert_eq!(serde_json::to_string(&part).unwrap(), json);
+        }
+        // A word that this version does not know is kept with its part.
+        let newer = r#"{"type":"image","url":"ref:1","detail":"original"}"#;
+        let part: Part = serde_json::from_str(newer).unwrap();
+        assert_eq!(serde_json::to_value(&part).unwrap(), serde_json::from_str::<Value>(newer).unwrap());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The model: the contract for anything that can answer, and what it is asked.
 
+pub mod cached;
 #[cfg(feature = "openai")]
 mod decode;
 #[cfg(feature = "openai")]
@@ -12,16 +13,19 @@ pub mod scripted;
 #[cfg(feature = "openai")]
 mod sse;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::TurnId;
-use crate::message::{Content, FinishReason, Role, ToolCall, Usage};
+use crate::message::{Content, FinishReason, Part, Role, ToolCall, Usage};
 
+pub use cached::Cached;
 pub use offline::Offline;
 #[cfg(feature = "openai")]
 pub use openai::{OpenAi, Timeouts};
@@ -33,6 +37,7 @@ pub use scripted::{Gate, Scripted, Step};
 /// The stream begins its work when it is first polled and **ends the upstream request when it is dropped**. It yields
 /// [`ModelEvent::Finish`] exactly when the model said that it had finished: a stream that just ends is an answer that
 /// was cut off. An error ends it. Retrying is the caller's business: asking again is calling `stream` again.
+#[async_trait]
 pub trait ChatModel: fmt::Debug + Send + Sync + 'static {
     /// Asks the model.
     fn stream(&self, request: ModelRequest) -> BoxStream<'static, Result<ModelEvent>>;
@@ -41,14 +46,81 @@ pub trait ChatModel: fmt::Debug + Send + Sync + 'static {
     fn name(&self) -> &str {
         "model"
     }
+
+    /// Whether pictures may be sent to it. `false` is for a model that is known to take none: a message with one is then
+    /// refused before anything is stored, and of older ones it reads the words (`[image: alt]`).
+    fn takes_images(&self) -> bool {
+        true
+    }
+
+    /// Which models there are to choose from, by id. Overriding it takes `#[async_trait]`.
+    ///
+    /// # Errors
+    /// `Unsupported` if it cannot tell.
+    async fn models(&self) -> Result<Vec<ModelInfo>> {
+        Err(Error::new(ErrorKind::Unsupported, "this model cannot list what there is to choose from"))
+    }
+
+    /// Where its answers come from, for spans and metrics.
+    fn provider(&self) -> Provider {
+        Provider::default()
+    }
 }
 
+#[async_trait]
 impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
     fn stream(&self, request: ModelRequest) -> BoxStream<'static, Result<ModelEvent>> {
         (**self).stream(request)
     }
     fn name(&self) -> &str {
         (**self).name()
+    }
+    fn takes_images(&self) -> bool {
+        (**self).takes_images()
+    }
+    async fn models(&self) -> Result<Vec<ModelInfo>> {
+        (**self).models().await
+    }
+    fn provider(&self) -> Provider {
+        (**self).provider()
+    }
+}
+
+/// One model of those that there are to choose from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ModelInfo {
+    /// Its name, as a send takes it.
+    pub id: String,
+    /// When it was made, in seconds since 1970, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<i64>,
+    /// Whose it is, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owned_by: Option<String>,
+}
+
+impl ModelInfo {
+    /// A model of this name, of which nothing more is known.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), created: None, owned_by: None }
+    }
+}
+
+/// Where answers come from, in OpenTelemetry's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// `gen_ai.provider.name`: the protocol that is spoken, such as `openai`; by default `custom`.
+    pub name: Cow<'static, str>,
+    /// `server.address`: the host, without user and password.
+    pub address: Option<String>,
+    /// `server.port`.
+    pub port: Option<u16>,
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self { name: "custom".into(), address: None, port: None }
     }
 }
 
@@ -65,6 +137,8 @@ pub struct ModelRequest {
     pub credentials: Option<Secret>,
     /// The turn that asks, for whoever wants to find it again in a log.
     pub turn: Option<TurnId>,
+    /// Another answer is wanted than one that was given before: no cache may give it.
+    pub fresh: bool,
 }
 
 impl fmt::Debug for ModelRequest {
@@ -77,7 +151,7 @@ impl fmt::Debug for ModelRequest {
 }
 
 /// One message of a [`ModelRequest`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PromptMessage {
     /// Who speaks.
     pub role: Role,
@@ -89,6 +163,11 @@ impl PromptMessage {
     /// A message of text.
     pub fn new(role: Role, text: impl Into<String>) -> Self {
         Self { role, content: Content::from(text.into()) }
+    }
+
+    /// Puts words in the place of pictures.
+    pub(crate) fn hide_images(&mut self) {
+        self.content = std::mem::take(&mut self.content).in_words(|_| false);
     }
 }
 
@@ -103,6 +182,8 @@ pub enum ModelEvent {
     Reasoning(String),
     /// A whole tool call.
     ToolCall(ToolCall),
+    /// Any other part of the reply: a picture, a citation.
+    Part(Part),
     /// What it used so far; the last one counts.
     Usage(Usage),
     /// It has finished. Only usage may follow.

@@ -10,6 +10,7 @@ use futures_util::stream::{BoxStream, StreamExt};
 use futures_util::{FutureExt, Stream};
 use serde::Deserialize;
 use tokio::runtime::Handle;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -17,9 +18,10 @@ use crate::event::{Event, Finished};
 use crate::id::{Owner, SessionId, TurnId};
 use crate::live::local::Reader;
 use crate::message::Offset;
+use crate::observe::Attached;
 use crate::runner::{Runner, Running};
 use crate::turn::Stop;
-use crate::wire::sse;
+use crate::wire::{Encoder, Encoding};
 
 /// What dropping a [`Reply`] does to its turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -44,6 +46,7 @@ pub struct Reply {
     turn: TurnId,
     on_drop: OnDrop,
     over: bool,
+    _attached: Attached,
 }
 
 enum Source {
@@ -57,7 +60,8 @@ impl Reply {
     pub(crate) fn local(runner: Arc<Runner>, running: Arc<Running>, from: Offset) -> Self {
         let (owner, session, turn) = (running.owner.clone(), running.session.clone(), running.turn);
         let source = Source::Here(running.log.read(from), running);
-        Self { source, runner, owner, session, turn, on_drop: OnDrop::Detach, over: false }
+        let _attached = Attached::new(&runner.meter);
+        Self { source, runner, owner, session, turn, on_drop: OnDrop::Detach, over: false, _attached }
     }
 
     pub(crate) fn followed(
@@ -69,7 +73,8 @@ impl Reply {
     ) -> Self {
         // It may be dropped outside of the runtime, and then has to cancel from there.
         let source = Source::Stored(events, Handle::try_current().ok());
-        Self { source, runner, owner, session, turn, on_drop: OnDrop::Detach, over: false }
+        let _attached = Attached::new(&runner.meter);
+        Self { source, runner, owner, session, turn, on_drop: OnDrop::Detach, over: false, _attached }
     }
 
     /// Says what dropping it does.
@@ -123,34 +128,47 @@ impl Reply {
         None
     }
 
-    /// As server-sent events, each item one write: what is there at the same time goes together. After `keep_alive` of
-    /// silence a comment is sent (15 s is usual), and two writes are `min_interval` apart at least, which trades a
-    /// little delay for fewer writes; the first is never delayed. Dropping it is dropping the reply.
-    pub fn into_sse(mut self, keep_alive: Duration, min_interval: Duration) -> BoxStream<'static, Vec<u8>> {
+    /// As bytes of a [`Format`](crate::wire::Format), each item one write: what is there at the same time goes together.
+    /// A silent model is heard as a sign of life, and writes keep their distance, as the [`Encoding`] says. Dropping it
+    /// is dropping the reply.
+    pub fn into_bytes(mut self, encoding: impl Into<Encoding>) -> BoxStream<'static, Vec<u8>> {
+        let encoding = encoding.into();
+        let mut encoder = Encoder::new(&encoding, self.turn, &self.session);
         let bytes = async_stream::stream! {
-            let turn = self.turn;
             while !self.over {
-                let event = match timeout(keep_alive, self.next()).await {
+                let event = match self.next_within(encoding.keep_alive_ms).await {
                     Ok(Some(event)) => event,
                     Ok(None) => return,
                     Err(_) => {
-                        yield sse::KEEP_ALIVE.to_vec();
+                        yield encoding.format.keep_alive().to_vec();
                         continue;
                     }
                 };
-                let mut frames = sse::frame(turn, &event);
+                let mut bytes = Vec::with_capacity(128);
+                encoder.write(&event, &mut bytes);
                 while let Some(Some(event)) = self.next().now_or_never() {
-                    sse::write(turn, &event, &mut frames);
+                    if encoder.one_a_write() {
+                        yield std::mem::take(&mut bytes);
+                    }
+                    encoder.write(&event, &mut bytes);
                 }
                 let written = Instant::now();
-                yield frames;
+                yield bytes;
                 // Before the next look and not after it, so that what comes meanwhile wakes nobody.
-                if !self.over && !min_interval.is_zero() {
-                    sleep_until(written + min_interval).await;
+                if !self.over && encoding.min_interval_ms > 0 {
+                    sleep_until(written + Duration::from_millis(encoding.min_interval_ms)).await;
                 }
             }
         };
         bytes.boxed()
+    }
+
+    /// The next event, if it comes in time; 0 waits for as long as it takes.
+    async fn next_within(&mut self, ms: u64) -> Result<Option<Event>, Elapsed> {
+        match ms {
+            0 => Ok(self.next().await),
+            ms => timeout(Duration::from_millis(ms), self.next()).await,
+        }
     }
 
     /// Stops the turn, wherever it runs, and ends the request to the model. The text so far is kept; the stream goes on

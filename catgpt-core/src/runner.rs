@@ -3,11 +3,16 @@
 pub(crate) mod begin;
 mod drive;
 mod feed;
+pub(crate) mod feeds;
 mod follow;
 pub(crate) mod guard;
+mod health;
+pub(crate) mod hooks;
+mod index;
+mod observed;
 mod publish;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -24,6 +29,7 @@ use crate::live::Live;
 use crate::live::local::Log;
 use crate::memory::{Done, Memory, Op};
 use crate::model::ChatModel;
+use crate::observe::Meter;
 use crate::persona::Persona;
 use crate::prompt::{TokenCounter, Window};
 use crate::turn::{Rules, Stop};
@@ -44,10 +50,16 @@ pub(crate) struct Runner {
     pub(crate) window: Window,
     pub(crate) counter: Arc<dyn TokenCounter>,
     pub(crate) rules: Rules,
+    pub(crate) hooks: hooks::Hooks,
     pub(crate) lease: Duration,
+    pub(crate) session_ttl: Option<Duration>,
+    pub(crate) search: bool,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) record_content: bool,
     pub(crate) turns: Mutex<Turns>,
     pub(crate) changed: Notify,
     pub(crate) queues: begin::Queues,
+    pub(crate) feeds: Arc<feeds::Feeds>,
     pub(crate) sweeper: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -59,6 +71,8 @@ pub(crate) struct Turns {
     held: usize,
     closed: bool,
     stopping: bool,
+    /// Whose turns ended here since the last sweep.
+    talked: HashSet<Owner>,
 }
 
 impl Turns {
@@ -132,7 +146,11 @@ impl Runner {
     }
 
     fn forget(&self, turn: TurnId) {
-        self.turns().running.remove(&turn);
+        let mut turns = self.turns();
+        if let Some(running) = turns.running.remove(&turn) {
+            turns.talked.insert(running.owner.clone());
+        }
+        drop(turns);
         self.changed.notify_waiters();
     }
 
@@ -181,6 +199,7 @@ impl Runner {
                 if let Err(error) = runner.sweep().await {
                     tracing::warn!(%error, "sweeping failed; it will be tried again");
                 }
+                runner.index_news().await;
             }
         }));
     }
@@ -188,6 +207,7 @@ impl Runner {
     /// Refuses new sends, waits for the turns that run here, then ends the rest with the text that they have.
     pub(crate) async fn close(&self, deadline: Duration) -> Result<()> {
         self.turns().closed = true;
+        self.feeds.close();
         if timeout(deadline, self.idle()).await.is_err() {
             let rest: Vec<_> = {
                 let mut turns = self.turns();
@@ -234,6 +254,10 @@ impl Drop for Held {
         self.0.turns().held -= 1;
         self.0.changed.notify_waiters();
     }
+}
+
+pub(crate) fn wrong_answer() -> Error {
+    Error::new(ErrorKind::Unexpected, "the memory answered another question than it was asked")
 }
 
 /// Tries a repeatable store call up to three times while the store says that it may be tried again.

@@ -1,5 +1,8 @@
 //! One conversation of an owner: say something, watch it, read it, change it.
 
+mod organize;
+mod tree;
+
 use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
@@ -7,20 +10,25 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::body::{TitleSource, decode_title, encode_title, messages};
-use crate::error::{Error, Result};
+use crate::body::{TitleSource, decode_meta, decode_title, encode_title, messages};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::memory::{Answer, Limit, Memory, Op, Parent, Query, Read, SessionRow};
-use crate::message::{Message, Offset};
+use crate::message::{Content, Message, Offset};
 use crate::model::{Params, Secret};
 use crate::persona::Persona;
 use crate::reply::{OnDrop, Reply};
-use crate::runner::Runner;
 use crate::runner::begin::{Ask, Busy, Options};
+use crate::runner::{Runner, wrong_answer};
 use crate::transfer::{self, Export, ExportFormat, Mark, Page};
+
+pub use organize::{MAX_METADATA, Metadata, NewSession};
+pub use tree::{Branch, Node};
 
 /// The most bytes of bodies that one look at a history returns.
 const HISTORY_BYTES: u64 = 256 << 20;
+/// The longest title, in bytes.
+const MAX_TITLE: usize = 1024;
 
 /// A conversation. Making the handle costs nothing and touches nothing; the first send makes the session.
 #[derive(Clone, Debug)]
@@ -36,14 +44,15 @@ impl Session {
         &self.id
     }
 
-    /// Says something. Await it for the [`Reply`]; it completes once the message is committed.
-    pub fn send(&self, text: impl Into<String>) -> Send {
-        self.ask(Parent::Head, Some(text.into()))
+    /// Says something: text, or [`Content`] with pictures. Await it for the [`Reply`]; it completes once the message is
+    /// committed.
+    pub fn send(&self, content: impl Into<Content>) -> Send {
+        self.ask(Parent::Head, Some(content.into()))
     }
 
     /// Says something else instead of an earlier message of the user, as a new branch beside it.
-    pub fn edit(&self, seq: Seq, text: impl Into<String>) -> Send {
-        self.ask(Parent::Beside(Some(seq)), Some(text.into()))
+    pub fn edit(&self, seq: Seq, content: impl Into<Content>) -> Send {
+        self.ask(Parent::Beside(Some(seq)), Some(content.into()))
     }
 
     /// Asks for another answer beside an earlier one; `None` for the newest.
@@ -51,10 +60,15 @@ impl Session {
         self.ask(Parent::Beside(reply.into()), None)
     }
 
-    fn ask(&self, parent: Parent, text: Option<String>) -> Send {
+    /// Says something after a message of the tree, as a new branch if that has been answered before.
+    pub fn send_after(&self, seq: Seq, content: impl Into<Content>) -> Send {
+        self.ask(Parent::Under(seq), Some(content.into()))
+    }
+
+    fn ask(&self, parent: Parent, content: Option<Content>) -> Send {
         let (owner, session) = (self.owner.clone(), self.id.clone());
         let options = Options::default();
-        Send { runner: Arc::clone(&self.runner), ask: Ask { owner, session, parent, text, options } }
+        Send { runner: Arc::clone(&self.runner), ask: Ask { owner, session, parent, content, options } }
     }
 
     /// Watches a turn of this session from an offset on: one that runs, here or elsewhere, or one that has ended.
@@ -64,6 +78,22 @@ impl Session {
     pub async fn attach(&self, turn: TurnId, from: Offset) -> Result<Reply> {
         let reply = self.runner.attach(&self.owner, turn, from).await?;
         if reply.session() == &self.id { Ok(reply) } else { Err(Error::not_found("turn")) }
+    }
+
+    /// Watches the turn that runs here, from its beginning; `None` if there is none. For clients that know a session and
+    /// no turn. A turn whose process died is shown too: its end says so.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn resume(&self) -> Result<Option<Reply>> {
+        let row = match self.row().await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            row => row?,
+        };
+        match row.running {
+            Some(turn) => self.attach(turn, 0).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The newest `last` messages of the active branch, oldest first; a running reply with the text that is stored.
@@ -93,29 +123,28 @@ impl Session {
     /// # Errors
     /// `NotFound` if it is not there.
     pub async fn info(&self) -> Result<SessionInfo> {
+        self.row().await.and_then(SessionInfo::try_from)
+    }
+
+    async fn row(&self) -> Result<SessionRow> {
         match self.runner.memory.query(&self.owner, Query::Session { session: self.id.clone() }).await? {
-            Answer::Sessions { rows, .. } => {
-                rows.into_iter().next().ok_or_else(|| Error::not_found("session")).and_then(SessionInfo::try_from)
-            }
+            Answer::Sessions { rows, .. } => rows.into_iter().next().ok_or_else(|| Error::not_found("session")),
             _ => Err(wrong_answer()),
         }
     }
 
-    /// Gives it a title.
+    /// Gives it a title, which no later job of the engine takes away. White space becomes single spaces.
     ///
     /// # Errors
-    /// `NotFound` if it is not there.
+    /// `NotFound` if it is not there, `InvalidInput` for an empty or very long one.
     pub async fn rename(&self, title: &str) -> Result<()> {
-        let title = Some(encode_title(title, TitleSource::User));
+        // What is stored reaches terminals and lists, which have one line for it.
+        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        if title.is_empty() || title.len() > MAX_TITLE {
+            return Err(Error::invalid(format!("a title must be 1 to {MAX_TITLE} bytes long")));
+        }
+        let title = Some(encode_title(&title, TitleSource::User));
         self.apply(Op::SetTitle { session: self.id.clone(), title, over: None }).await
-    }
-
-    /// Gives it another persona, from the next turn on.
-    ///
-    /// # Errors
-    /// `NotFound` if it is not there.
-    pub async fn pin(&self, persona: &Persona) -> Result<()> {
-        self.apply(Op::SetPin { session: self.id.clone(), pin: persona.encode() }).await
     }
 
     /// Shows the branch that ends at `head`; with `if_version` only if nothing has changed since.
@@ -163,12 +192,25 @@ pub struct SessionInfo {
     pub title: Option<String>,
     /// Who answers.
     pub persona: Option<String>,
+    /// Whether it stands before the others in lists.
+    pub pinned: bool,
+    /// Whether it is put away.
+    pub archived: bool,
+    /// What the application keeps with it.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
+    /// How long after its last change it is deleted, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_ms: Option<u64>,
     /// The newest message of the active branch.
     pub head: Option<Seq>,
     /// Grows with every change.
     pub version: u64,
-    /// How many messages it has, all branches counted.
+    /// The number of its last message: how many it has, all branches and summaries counted.
     pub messages: u64,
+    /// The summary that stands for the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Seq>,
     /// The running turn, as long as its lease holds.
     pub running: Option<TurnId>,
     /// When it was made, in milliseconds since 1970.
@@ -185,7 +227,12 @@ impl TryFrom<SessionRow> for SessionInfo {
             id: row.id,
             title: row.title.as_deref().map(decode_title).transpose()?.map(|(title, _)| title),
             persona: row.pin.as_deref().map(Persona::decode).transpose()?.map(|persona| persona.name),
+            pinned: row.pinned,
+            archived: row.archived,
+            metadata: row.meta.as_deref().map(decode_meta).transpose()?.unwrap_or_default(),
+            ttl_ms: row.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
             head: row.head,
+            summary: row.summary,
             version: row.version,
             messages: row.messages,
             running: row.running.filter(|_| !row.expired),
@@ -193,10 +240,6 @@ impl TryFrom<SessionRow> for SessionInfo {
             updated_ms: row.updated_ms,
         })
     }
-}
-
-pub(crate) fn wrong_answer() -> Error {
-    Error::new(crate::error::ErrorKind::Unexpected, "the memory answered another question than it was asked")
 }
 
 /// A message on its way. Await it, with or without more words about how to send.

@@ -8,6 +8,7 @@ mod answer;
 mod fault;
 mod frames;
 mod http;
+mod list;
 mod refusal;
 mod script;
 
@@ -183,6 +184,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
             ("POST", path) if path.ends_with("/chat/completions") => {
                 chat(&mut stream, &mut buffer, &shared, request).await
             }
+            ("GET", path) if path.ends_with("/models") => models(&mut stream, &shared, request).await,
             _ => {
                 let body = control(&shared, &request).to_string();
                 stream.write_all(&http::response(200, "application/json", "", &body)).await
@@ -220,6 +222,15 @@ async fn chat(
     given
 }
 
+/// The list of models. Which fault it has is only said by the test: the request names no model.
+async fn models(stream: &mut TcpStream, shared: &Shared, request: http::Request) -> std::io::Result<()> {
+    shared.requests.fetch_add(1, Ordering::Relaxed);
+    let script = lock(&shared.next).pop_front().unwrap_or_default();
+    let (body, progress) = (Value::Null, Progress::Answered);
+    shared.begin(Received { path: request.path, headers: request.headers, body, progress });
+    list::give(stream, &script).await
+}
+
 /// What can be asked about the server itself.
 fn control(shared: &Shared, request: &http::Request) -> Value {
     match (request.method.as_str(), request.path.as_str()) {
@@ -247,7 +258,7 @@ fn control(shared: &Shared, request: &http::Request) -> Value {
             "chunks": shared.chunks.load(Ordering::Relaxed),
         }),
         _ => {
-            json!({ "error": "POST /v1/chat/completions, /next; GET /requests, /faults, /refused, /stats; DELETE /requests" })
+            json!({ "error": "POST /v1/chat/completions, /next; GET /v1/models, /requests, /faults, /refused, /stats; DELETE /requests" })
         }
     }
 }

@@ -1,4 +1,11 @@
-//! Events as bytes for other programs. Pure functions: no connection, no clock.
+//! Events as bytes for other programs, and what those programs say, read. Pure functions: no connection, no clock.
 
+mod command;
+mod format;
 pub mod json;
 pub mod sse;
+pub mod ui_message_stream;
+pub mod ws;
+
+pub use command::Command;
+pub use format::{Encoder, Encoding, Format};

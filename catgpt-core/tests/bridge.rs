@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use catgpt_core::bridge::{
-    Answer, Bridge, Desk, DeskCaps, DeskMemory, DeskModel, DeskTimeouts, Failure, Heard, Hub, Notice, Parked, Play,
-    Polled, Said, SseOptions, Subscription,
+    Answer, Bridge, Desk, DeskAsks, DeskCaps, DeskHook, DeskMemory, DeskModel, DeskTimeouts, Failure, Heard, Hub,
+    Notice, Parked, Play, Polled, Said, Subscription,
 };
+use catgpt_core::wire::Encoding;
 use catgpt_core::{ErrorKind, Event, Status};
 use serde_json::{Value, json};
 
@@ -51,7 +52,7 @@ impl Host {
     }
 
     fn send(&mut self, bridge: &Arc<Bridge>, text: &str) -> Box<Subscription> {
-        let call = json!({ "do": "send", "owner": "alice", "session": "chat", "text": text });
+        let call = json!({ "do": "send", "owner": "alice", "session": "chat", "content": text });
         match self.call(bridge, &call).unwrap() {
             Answer::Reply(reply) => reply,
             Answer::Json(json) => panic!("{json}"),
@@ -150,11 +151,25 @@ fn a_send_is_a_call_and_its_events_come_in_batches() {
 }
 
 #[test]
+fn what_is_said_may_hold_pictures_and_models_can_be_listed() {
+    let (play, bridge) = scripted(&json!([[{ "text": "A cat." }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    let image = json!({ "type": "image", "url": "https://example.org/cat.png" });
+    let call = json!({ "do": "send", "owner": "alice", "session": "chat", "content": ["What ", "is this?", image] });
+    let Answer::Reply(reply) = host.call(&bridge, &call).unwrap() else { panic!("no reply") };
+    assert_eq!(status_of(&host.rest(&reply)), Status::Complete);
+    let asked: Value = serde_json::from_str(&play.requests()).unwrap();
+    let message = json!({ "role": "user", "text": "What is this?", "images": [image["url"]] });
+    assert_eq!(asked[0]["messages"][1], message);
+    assert_eq!(host.json(&bridge, &json!({ "do": "models" })), json!([{ "id": "scripted" }]));
+}
+
+#[test]
 fn a_busy_session_is_an_error_that_names_the_turn() {
     let (_, bridge) = scripted(&json!([[{ "text": "One" }, { "hang": true }]]));
     let mut host = Host::new();
     let reply = host.send(&bridge, "Hi");
-    let again = json!({ "do": "send", "owner": "alice", "session": "chat", "text": "Hi again" });
+    let again = json!({ "do": "send", "owner": "alice", "session": "chat", "content": "Hi again" });
     let failure = host.call(&bridge, &again).unwrap_err();
     assert_eq!((failure.info.kind, failure.info.turn), (ErrorKind::Busy, Some(reply.turn())));
     host.json(&bridge, &json!({ "do": "cancel", "owner": "alice", "turn": reply.turn() }));
@@ -168,8 +183,8 @@ fn what_is_not_a_call_is_refused_and_quotes_no_value() {
     for call in [
         json!({ "do": "fly" }),
         json!({ "do": "send", "owner": "alice", "session": "chat" }),
-        json!({ "do": "send", "owner": "alice", "session": "chat", "text": "hunter2", "colour": 1 }),
-        json!({ "do": "send", "owner": "alice", "session": "chat", "text": { "hunter2": 1 } }),
+        json!({ "do": "send", "owner": "alice", "session": "chat", "content": "hunter2", "colour": 1 }),
+        json!({ "do": "send", "owner": "alice", "session": "chat", "content": { "hunter2": 1 } }),
         json!({ "do": "history", "owner": "alice", "session": "chat", "last": "hunter2" }),
     ] {
         let error = bridge.call(&host.hub, &call.to_string()).unwrap_err();
@@ -187,11 +202,11 @@ fn server_sent_events_come_as_bytes() {
     let (_, bridge) = scripted(&json!([[{ "text": "a" }, { "finish": "stop" }]]));
     let mut host = Host::new();
     let reply = host.send(&bridge, "Hi");
-    reply.into_sse(SseOptions::default()).unwrap();
-    assert!(reply.poll().is_err() && reply.into_sse(SseOptions::default()).is_err());
+    reply.into_bytes(Encoding::default()).unwrap();
+    assert!(reply.poll().is_err() && reply.into_bytes(Encoding::default()).is_err());
     let mut bytes = Vec::new();
     loop {
-        match reply.poll_sse().unwrap() {
+        match reply.poll_bytes().unwrap() {
             Polled::Ready(more) => bytes.extend(more),
             Polled::Waiting => host.wait_for(reply.id()),
             Polled::Over => break,
@@ -208,15 +223,65 @@ fn silence_is_kept_alive_with_comments() {
     let (_, bridge) = scripted(&json!([[{ "hang": true }]]));
     let mut host = Host::new();
     let reply = host.send(&bridge, "Hi");
-    reply.into_sse(SseOptions { keep_alive_ms: 1, min_interval_ms: 0 }).unwrap();
+    reply.into_bytes(Encoding { keep_alive_ms: 1, min_interval_ms: 0, ..Encoding::default() }).unwrap();
     let mut seen = String::new();
     while !seen.contains(": keep-alive\n\n") {
-        match reply.poll_sse().unwrap() {
+        match reply.poll_bytes().unwrap() {
             Polled::Ready(more) => seen.push_str(std::str::from_utf8(&more).unwrap()),
             Polled::Waiting => host.wait_for(reply.id()),
             Polled::Over => panic!("it ended: {seen}"),
         }
     }
+}
+
+/// The frames that a call gave.
+fn frames(host: &mut Host, reply: &Subscription) -> Vec<Value> {
+    let mut frames = Vec::new();
+    loop {
+        match reply.poll_bytes().unwrap() {
+            Polled::Ready(frame) => frames.push(serde_json::from_slice(&frame).unwrap()),
+            Polled::Waiting => host.wait_for(reply.id()),
+            Polled::Over => return frames,
+        }
+    }
+}
+
+#[test]
+fn a_clients_frame_is_answered_with_frames_even_if_it_is_refused() {
+    let (_, bridge) = scripted(&json!([[{ "text": "Hello" }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    let frame = |frame: Value| json!({ "do": "frame", "owner": "alice", "frame": frame.to_string() });
+    let send = frame(json!({ "type": "send", "request": "r1", "session": "chat", "text": "Hi" }));
+    let Answer::Reply(reply) = host.call(&bridge, &send).unwrap() else { panic!("a send gives frames") };
+    let got = frames(&mut host, &reply);
+    assert!(got.iter().all(|frame| frame["request"] == "r1") && got.last().unwrap()["status"] == "complete");
+    for (said, answered) in [
+        (json!({ "type": "ping", "request": "r2" }), json!({ "type": "pong", "request": "r2" })),
+        (json!({ "type": "cancel", "turn": got[0]["turn"] }), json!({ "type": "done" })),
+    ] {
+        let answer = host.json(&bridge, &frame(said));
+        assert_eq!(serde_json::from_str::<Value>(answer.as_str().unwrap()).unwrap(), answered);
+    }
+    let refused = host.json(&bridge, &frame(json!({ "type": "dance", "request": "r3" })));
+    let refused: Value = serde_json::from_str(refused.as_str().unwrap()).unwrap();
+    assert_eq!((&refused["request"], &refused["error"]["kind"]), (&json!("r3"), &json!("unsupported")));
+}
+
+#[test]
+fn a_chat_of_the_ai_sdk_is_sent_resumed_and_read() {
+    let (_, bridge) = scripted(&json!([[{ "text": "Hello" }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    let message = json!({ "id": "m1", "role": "user", "parts": [{ "type": "text", "text": "Hi" }] });
+    let body = json!({ "id": "chat", "messages": [message] }).to_string();
+    let chat = json!({ "do": "chat", "owner": "alice", "body": body, "options": { "model": "mine" } });
+    let Answer::Reply(reply) = host.call(&bridge, &chat).unwrap() else { panic!("a chat gives a reply") };
+    assert_eq!(status_of(&host.rest(&reply)), Status::Complete);
+    assert_eq!(host.json(&bridge, &json!({ "do": "resume", "owner": "alice", "session": "chat" })), Value::Null);
+    let messages = host.json(&bridge, &json!({ "do": "ui_messages", "owner": "alice", "session": "chat" }));
+    assert_eq!(messages[1]["metadata"]["model"], "mine");
+    assert_eq!(messages[1]["parts"], json!([{ "type": "text", "text": "Hello", "state": "done" }]));
+    let bad = json!({ "do": "chat", "owner": "alice", "body": "{}" });
+    assert_eq!(host.call(&bridge, &bad).unwrap_err().info.kind, ErrorKind::InvalidInput);
 }
 
 #[test]
@@ -229,9 +294,13 @@ fn a_hosts_model_streams_and_returning_is_finishing() {
     assert_eq!((method, &body["messages"][1]["content"][0]["text"]), ("stream", &json!("Hi")));
     assert_eq!(body["turn"], json!(reply.turn()));
     assert_eq!(desk.say(id, Said::Json(r#"{"text":"Meow"}"#.into())), Heard::Taken);
+    let picture = json!({ "type": "image", "url": "ref:1", "alt": "a cat" });
+    assert_eq!(desk.say(id, Said::Json(json!({ "part": picture }).to_string())), Heard::Taken);
     assert_eq!(desk.say(id, Said::End), Heard::Taken);
     let events = host.rest(&reply);
     assert_eq!((text_of(&events).as_str(), status_of(&events)), ("Meow", Status::Complete));
+    let shown = events.iter().map(|event| serde_json::to_value(event).unwrap()).find(|event| event["type"] == "part");
+    assert_eq!(shown, Some(json!({ "type": "part", "part": picture, "offset": 5 })));
     assert_eq!(desk.say(id, Said::End), Heard::Gone);
 }
 
@@ -269,6 +338,80 @@ fn a_hosts_failure_fails_the_turn_without_its_words() {
     assert_eq!(error.message, "the application's own code failed with ValueError");
 }
 
+fn hooked(desk: &Arc<Desk>, asks: Vec<DeskAsks>) -> (Play, Arc<Bridge>) {
+    let play = Play::new(r#"[[{"text":"So "},{"text":"it is"},{"finish":"stop"}]]"#).unwrap();
+    let bridge = Bridge::new("{}", Some(play.model()), None).unwrap().hooks(DeskHook::each(desk, asks));
+    (play, Arc::new(bridge))
+}
+
+const EVERYTHING: DeskAsks =
+    DeskAsks { before_prompt: true, before_model: true, on_deltas: true, after_turn: true, timeout_ms: None };
+
+fn answer(desk: &Arc<Desk>, id: u64, said: &Value) {
+    assert_eq!(desk.say(id, Said::Json(said.to_string())), Heard::Taken);
+    desk.say(id, Said::End);
+}
+
+#[test]
+fn a_hosts_hook_is_asked_at_each_place_that_it_wants() {
+    let (desk, mut host) = (Desk::new(), Host::new());
+    let (play, bridge) = hooked(&desk, vec![DeskAsks::default(), EVERYTHING]);
+    desk.serve(&host.hub);
+    let reply = host.send(&bridge, "Hi");
+    let at = json!({ "owner": "alice", "session": "chat", "turn": reply.turn(), "hook": 1 });
+    let mut asked = |method: &str| {
+        let (id, name, mut body) = host.asked();
+        let rest = body.as_object_mut().unwrap();
+        let known: Value = at.as_object().unwrap().keys().map(|key| (key.clone(), rest.remove(key).unwrap())).collect();
+        assert_eq!((name, &known), (method, &at));
+        (id, body)
+    };
+    let (id, body) = asked("before_prompt");
+    assert_eq!(body["branch"][0]["content"][0]["text"], "Hi");
+    answer(&desk, id, &json!([{ "text": "Cats purr.", "part": { "type": "citation", "url": "cats.md" } }]));
+    let (id, body) = asked("before_model");
+    assert_eq!((&body["attempt"], &body["request"]["model"]), (&json!(1), &Value::Null));
+    let messages = json!([{ "role": "user", "content": [{ "type": "text", "text": "***" }] }]);
+    answer(&desk, id, &json!({ "messages": messages, "model": null }));
+    let (id, body) = asked("on_deltas");
+    assert_eq!(body, json!({ "parts": [{ "type": "text", "text": "So it is" }] }));
+    answer(&desk, id, &Value::Null);
+    let (id, body) = asked("after_turn");
+    assert_eq!((&body["reply"]["status"], &body["reply"]["seq"]), (&json!("complete"), &json!(2)));
+    answer(&desk, id, &json!("whatever"));
+    let events = host.rest(&reply);
+    assert!(matches!(&events[1], Event::Part { offset: 1, .. }), "{events:?}");
+    let asked: Value = serde_json::from_str(&play.requests()).unwrap();
+    assert_eq!(asked[0]["messages"], json!([{ "role": "user", "text": "***" }]));
+}
+
+#[test]
+fn a_hosts_hook_refuses_by_failing_and_is_told_when_nobody_waits() {
+    let (desk, mut host) = (Desk::new(), Host::new());
+    let (_, bridge) = hooked(&desk, vec![DeskAsks { before_prompt: true, ..DeskAsks::default() }]);
+    desk.serve(&host.hub);
+    let reply = host.send(&bridge, "Hi");
+    let (id, ..) = host.asked();
+    let refusal = json!({ "kind": "refused", "message": "not here", "retryable": false });
+    desk.say(id, Said::Error(serde_json::from_value(refusal).unwrap()));
+    let events = host.rest(&reply);
+    let Some(Event::Finished(finished)) = events.last() else { panic!("{events:?}") };
+    let error = finished.error.as_ref().unwrap();
+    assert_eq!((finished.status, error.kind, error.message.as_str()), (Status::Failed, ErrorKind::Refused, "not here"));
+
+    let reply = host.send(&bridge, "Hi");
+    let (id, ..) = host.asked();
+    desk.say(id, Said::Json(r#"[{"txet":""}]"#.into()));
+    assert_eq!(status_of(&host.rest(&reply)), Status::Failed);
+
+    let reply = host.send(&bridge, "Hi");
+    let (question, ..) = host.asked();
+    host.json(&bridge, &json!({ "do": "cancel", "owner": "alice", "turn": reply.turn() }));
+    assert_eq!(status_of(&host.rest(&reply)), Status::Cancelled);
+    host.notice(|notice| matches!(notice, Notice::Forget { id } if *id == question), drop);
+    assert_eq!(desk.say(question, Said::Json("null".into())), Heard::Gone);
+}
+
 #[test]
 fn a_stopped_turn_tells_the_host_to_stop_and_a_full_desk_to_wait() {
     let (desk, mut host) = (Desk::new(), Host::new());
@@ -301,7 +444,7 @@ fn a_hosts_store_is_asked_and_its_failure_is_told_apart() {
     let play = Play::new(r#"[[{"text":"x"},{"finish":"stop"}]]"#).unwrap();
     let bridge = Arc::new(Bridge::new("{}", Some(play.model()), Some(Arc::new(memory))).unwrap());
     desk.serve(&host.hub);
-    let call = json!({ "do": "send", "owner": "alice", "session": "chat", "text": "Hi" });
+    let call = json!({ "do": "send", "owner": "alice", "session": "chat", "content": "Hi" });
     let ticket = bridge.call(&host.hub, &call.to_string()).unwrap();
     let (question, method, body) = host.asked();
     assert_eq!((method, &body["owner"], &body["session"]), ("begin_turn", &json!("alice"), &json!("chat")));
@@ -337,4 +480,30 @@ fn conversations_go_out_and_in_page_by_page_and_tell_how_far_they_are() {
     assert_eq!(host.call(&bridge, &foreign).unwrap_err().info.kind, ErrorKind::NotFound);
     let backup = host.call(&bridge, &json!({ "do": "backup", "path": "copy.db" }));
     assert_eq!(backup.unwrap_err().info.kind, ErrorKind::Unsupported);
+}
+
+#[test]
+fn health_and_metrics_are_data_even_where_nothing_works() {
+    let mut host = Host::new();
+    let bridge = Arc::new(Bridge::new(r#"{"model":"offline"}"#, None, None).unwrap());
+    host.send(&bridge, "Hello").close();
+    let health = host.json(&bridge, &json!({ "do": "health" }));
+    assert_eq!(
+        (&health["healthy"], &health["store"]["ok"], &health["live"]),
+        (&json!(true), &json!(true), &json!(null))
+    );
+    let metrics = host.json(&bridge, &json!({ "do": "metrics" }));
+    let names: Vec<_> = metrics.as_array().unwrap().iter().map(|metric| metric["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"catgpt.turns") && names.contains(&"gen_ai.client.operation.duration"), "{names:?}");
+    assert_eq!(metrics[names.iter().position(|name| *name == "catgpt.attaches").unwrap()]["points"][0]["value"], 0);
+    let text = host.json(&bridge, &json!({ "do": "prometheus" }));
+    assert!(text.as_str().unwrap().contains("# TYPE catgpt_turns_running gauge"), "{text}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let config = json!({ "model": "offline", "memory": format!("sqlite:{}", folder.path().display()) });
+    let broken = Arc::new(Bridge::new(&config.to_string(), None, None).unwrap());
+    let health = host.json(&broken, &json!({ "do": "health" }));
+    assert_eq!((&health["healthy"], &health["store"]["error"]["kind"]), (&json!(false), &json!("store")));
+    assert_eq!(host.json(&broken, &json!({ "do": "metrics" })).as_array().unwrap().len(), names.len());
+    assert_eq!(host.call(&broken, &json!({ "do": "open" })).unwrap_err().info.kind, ErrorKind::Store);
 }

@@ -16,7 +16,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 fn begin(bridge: &Arc<Bridge>) -> (Arc<Hub>, Parked) {
     let (hub, parked) = Hub::parked();
     bridge
-        .call(&hub, r#"{"do":"send","owner":"alice","session":"chat","text":"Hi","options":{"busy":"queue"}}"#)
+        .call(&hub, r#"{"do":"send","owner":"alice","session":"chat","content":"Hi","options":{"busy":"queue"}}"#)
         .unwrap();
     (hub, parked)
 }

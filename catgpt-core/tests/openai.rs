@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use catgpt_core::model::Timeouts;
 use catgpt_core::testkit::{End, FakeServer, Fault, Script, refused_url};
-use catgpt_core::{ChatModel, Error, ErrorKind, FinishReason, ModelEvent, ModelRequest, OpenAi, PromptMessage, Role};
+use catgpt_core::{
+    ChatModel, Error, ErrorKind, FinishReason, ModelEvent, ModelInfo, ModelRequest, OpenAi, PromptMessage, Role,
+};
 use futures_util::StreamExt;
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -346,4 +348,48 @@ async fn the_program_serves_other_languages() {
     assert_eq!(faults[0]["end"], serde_json::json!({ "error": "rate_limited" }));
     let refused = plain_http(address, "GET /refused HTTP/1.1\r\n\r\n").await;
     assert_eq!(fails(&client(refused["url"].as_str().unwrap())).await.kind(), ErrorKind::Unavailable);
+}
+
+async fn listed(next: impl Into<Script>) -> Result<Vec<ModelInfo>, Error> {
+    let server = FakeServer::start().await;
+    server.next(next);
+    let model = client(&server.url()).timeouts(Timeouts { connect: SHORT * 4, first_byte: SHORT, idle: SHORT });
+    let listed = model.models().await;
+    let asked = &server.requests()[0];
+    assert_eq!((asked.path.as_str(), asked.header("authorization")), ("/v1/models", Some("Bearer sk-test")));
+    listed
+}
+
+#[tokio::test]
+async fn the_endpoints_models_are_listed_by_id() {
+    let models = listed(Script::default()).await.unwrap();
+    let known = (models[0].created, models[0].owned_by.as_deref());
+    assert_eq!(known, (Some(1_757_600_000), Some("catgpt")));
+    for next in [Script::default(), Script::from(Fault::Bare)] {
+        let ids: Vec<_> = listed(next).await.unwrap().into_iter().map(|model| model.id).collect();
+        assert_eq!(ids, ["fake", "fake-mini"]);
+    }
+    let odd = listed(Fault::WrongTypes).await.unwrap();
+    assert!(odd.len() == 1 && odd[0].created.is_none() && odd[0].owned_by.is_none(), "{odd:?}");
+}
+
+#[tokio::test]
+async fn a_list_that_goes_wrong_says_how() {
+    let table = [
+        (Fault::BadKey, ErrorKind::Unauthorized),
+        (Fault::NoModel, ErrorKind::NotFound),
+        (Fault::RateLimit, ErrorKind::RateLimited),
+        (Fault::ServerError, ErrorKind::Unavailable),
+        (Fault::ErrorBody, ErrorKind::Unavailable),
+        (Fault::WholeBody, ErrorKind::Unavailable),
+        (Fault::Page, ErrorKind::Unavailable),
+        (Fault::BadJson, ErrorKind::Unavailable),
+        (Fault::Cut, ErrorKind::Unavailable),
+        (Fault::Silence, ErrorKind::Timeout),
+    ];
+    for (fault, kind) in table {
+        assert_eq!(listed(fault).await.unwrap_err().kind(), kind, "{fault:?}");
+    }
+    let nobody = client(&refused_url()).models().await.unwrap_err();
+    assert_eq!(nobody.kind(), ErrorKind::Unavailable);
 }

@@ -628,7 +628,7 @@ async fn changes_are_in_order(store: Store) {
     one.delete().await.unwrap();
     let changes = me.changes(0, 99).await.unwrap();
     let kinds: Vec<_> = changes.iter().map(|c| serde_json::to_value(c.kind).unwrap()).collect();
-    assert_eq!(kinds, ["created", "turn_begun", "turn_ended", "titled", "deleted"]);
+    assert_eq!(kinds, ["created", "turn_begun", "turn_ended", "renamed", "deleted"]);
     assert!(changes.windows(2).all(|w| w[1].n > w[0].n));
     assert_eq!(me.changes(changes[2].n, 99).await.unwrap().len(), 2);
 }

@@ -8,7 +8,7 @@ use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::
 
 use catgpt_core::{Busy, Error, Reply, Result, Send, Session, Source, User, memory};
 use futures_util::TryStreamExt;
-use kit::{Fields, Names, asked, check, expect, named, open, scripted, take, take_or};
+use kit::{Fields, Names, asked, cached, check, content, expect, named, open, scripted, take, take_or};
 use serde_json::{Value, from_slice, json};
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -36,11 +36,13 @@ fn play_on_all(path: &Path) {
 fn play(mut scenario: Fields, url: &str) {
     let [_, about] = ["name", "about"].map(|name| take::<String>(&mut scenario, name));
     let (model, gates) = scripted(take(&mut scenario, "models"));
+    let asks = cached(&model, take(&mut scenario, "cache"));
     let (steps, persona): (Vec<Fields>, _) = (take(&mut scenario, "steps"), take(&mut scenario, "persona"));
+    let hook = take(&mut scenario, "hook");
     assert!(scenario.is_empty() && steps.iter().any(|step| step["do"] == "expect"), "unknown or idle: {scenario:?}");
     let mut runtime = Runtime::new().unwrap();
     let mut memory = runtime.block_on(memory::open(url)).unwrap();
-    let mut engine = open(&model, &memory, persona);
+    let mut engine = open(&asks, &memory, persona, &hook);
     let (mut names, mut replies) = (Names::new(), HashMap::<String, Reply>::new());
     for mut step in steps {
         eprintln!("{about} {url} {}", json!(step));
@@ -69,6 +71,7 @@ fn play(mut scenario: Fields, url: &str) {
                     let pieces: Vec<_> = session.export(take(&mut step, "format")).stream().try_collect().await?;
                     check(&mut names, &take(&mut step, "text"), &json!(pieces.concat()));
                 }
+                "models" => check(&mut names, &take(&mut step, "models"), &json!(engine.models().await?)),
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
                 "crash" | "reopen" => {
                     replies.clear();
@@ -78,7 +81,7 @@ fn play(mut scenario: Fields, url: &str) {
                     if memory.caps().durable {
                         memory = memory::open(url).await?;
                     }
-                    engine = open(&model, &memory, take(&mut step, "persona"));
+                    engine = open(&asks, &memory, take(&mut step, "persona"), &hook);
                 }
                 verb => {
                     let name = take_or(&mut step, "reply", "reply");
@@ -96,10 +99,11 @@ fn play(mut scenario: Fields, url: &str) {
 
 async fn ask(verb: &str, user: &User, session: &Session, names: &Names, step: &mut Fields) -> Result<Reply> {
     let send = match verb {
-        "send" => session.send(take::<String>(step, "text")),
-        "edit" => session.edit(take(step, "seq"), take::<String>(step, "text")),
+        "send" => session.send(content(step)),
+        "edit" => session.edit(take(step, "seq"), content(step)),
         "regenerate" => session.regenerate(take::<Option<u64>>(step, "seq")),
         "attach" => return user.attach(named(names, step), take(step, "from")).await,
+        "resume" => return Ok(session.resume().await?.expect("a turn runs here")),
         _ => panic!("unknown: {verb}"),
     };
     let send = take::<Option<String>>(step, "key").into_iter().fold(send, Send::key);

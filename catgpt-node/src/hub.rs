@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use catgpt_core::bridge::{self, Answer, Failure, Notice, Subscription};
+use catgpt_core::bridge::{self, Answer, Failure, LogLevel, LogRecord, Notice, Subscription};
 use catgpt_core::{ErrorInfo, SessionId, TurnId};
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode::NonBlocking;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::stream::Stream;
-use crate::{Id, write};
+use crate::{Id, read, write};
 
 /// One piece of news, as the package reads it.
 #[derive(Serialize)]
@@ -37,6 +37,8 @@ enum More {
     Ask { desk: u64, id: u64, method: &'static str, body: Box<RawValue> },
     /// Nobody waits for this answer any more.
     Forget { id: u64 },
+    /// A line of the log.
+    Log(Box<LogRecord>),
 }
 
 /// What one loop is told.
@@ -73,6 +75,14 @@ impl Hub {
         self.waiting().remove(&stream.cast_unsigned()).map(Stream::new)
     }
 
+    /// From now on lines of the log of this level and above come here; without one, none.
+    #[napi]
+    pub fn listen(&self, level: Option<String>) -> napi::Result<()> {
+        let level = level.map(|level| read::<LogLevel>(&format!("\"{level}\""))).transpose()?;
+        bridge::listen(&self.hub, level);
+        Ok(())
+    }
+
     pub(crate) fn shared(&self) -> Arc<bridge::Hub> {
         Arc::clone(&self.hub)
     }
@@ -85,6 +95,7 @@ impl Hub {
             Notice::Done { id, outcome: Err(Failure { info, cause }) } => More::Failed { id, error: info, cause },
             Notice::Ask { desk, id, method, body } => More::Ask { desk, id, method, body: raw(body) },
             Notice::Forget { id } => More::Forget { id },
+            Notice::Log(record) => More::Log(record),
         })
     }
 

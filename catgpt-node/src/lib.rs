@@ -6,10 +6,14 @@
 mod desk;
 mod engine;
 mod hub;
+pub mod image;
 pub mod persona;
 mod play;
 mod stream;
 
+use std::collections::{BTreeMap, HashMap};
+
+use catgpt_core::wire::Format;
 use catgpt_core::{Error, ErrorKind, Finished, SessionId};
 use napi_derive::napi;
 
@@ -23,6 +27,13 @@ pub fn kinds() -> String {
 #[napi]
 pub fn failure(finished: String) -> napi::Result<Option<String>> {
     Ok(read::<Finished>(&finished)?.failure().map(|error| write(&error)))
+}
+
+/// The headers of a response in each format: `{format: {name: value, …}, …}`.
+#[napi]
+pub fn headers() -> String {
+    let headers = |format: Format| format.headers().iter().copied().collect::<BTreeMap<_, _>>();
+    write(&Format::ALL.map(|format| (format, headers(format))).into_iter().collect::<HashMap<_, _>>())
 }
 
 /// An id for a new session.

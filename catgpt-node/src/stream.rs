@@ -4,7 +4,7 @@ use catgpt_core::bridge::{Polled, Subscription};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
-use crate::{read, thrown, write};
+use crate::{thrown, write};
 
 /// How many events one crossing hands over before others have their turn.
 const BATCH: usize = 256;
@@ -36,16 +36,16 @@ impl Stream {
         Ok(Some(write(&(false, events))))
     }
 
-    /// From here on it is polled for bytes.
+    /// From here on it is polled for bytes; how is JSON.
     #[napi]
-    pub fn begin_sse(&self, options: String) -> napi::Result<()> {
-        self.0.into_sse(read(&options)?).map_err(thrown)
+    pub fn begin_bytes(&self, encoding: String) -> napi::Result<()> {
+        self.0.begin_bytes(&encoding).map_err(thrown)
     }
 
     /// The bytes that are there; none after the last; `null` when the news will tell that there are some.
     #[napi]
-    pub fn poll_sse(&self) -> napi::Result<Option<Buffer>> {
-        Ok(match self.0.poll_sse().map_err(thrown)? {
+    pub fn poll_bytes(&self) -> napi::Result<Option<Buffer>> {
+        Ok(match self.0.poll_bytes().map_err(thrown)? {
             Polled::Ready(bytes) => Some(bytes.into()),
             Polled::Waiting => None,
             Polled::Over => Some(Buffer::from(Vec::new())),

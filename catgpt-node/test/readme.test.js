@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { after, test } from "node:test";
 import { Engine } from "catgpt-node";
 import { spawn } from "node:child_process";
-import { GATED, folder, runModule, scripted } from "./kit/kit.js";
+import { GATED, folder, runModule, scripted, until } from "./kit/kit.js";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 const blocks = [...readme.matchAll(/```(?:js|ts)\n([^]*?)```/g)].map(([, code]) => code);
@@ -47,6 +47,23 @@ test("the Express handlers stream, answer 409, and resume what an EventSource ha
   assert.match(await resumed.text(), /"text":"world"/);
 });
 
+test("the AI SDK's routes stream, resume and stop", async () => {
+  const { engine, model } = scripted(GATED);
+  const { errorResponse } = await import("catgpt-node");
+  const scope = { user: engine.user("alice"), errorResponse };
+  const { chat, resume, stop } = evaluate(block("resumeUIMessageStream"), scope, "{ chat, resume, stop }");
+  const message = (id) => ({ id, role: "user", parts: [{ type: "text", text: "Hi" }] });
+  const post = (id) => chat(new Request("http://localhost/", { method: "POST", body: JSON.stringify({ id: "chat", messages: [message(id)] }) }));
+  const response = await post("m1");
+  assert.equal((await post("m2")).status, 409);
+  const resumed = await resume("chat");
+  await stop("chat");
+  assert.match(await response.text(), /"type":"abort"[^]*\[DONE\]/);
+  assert.match(await resumed.text(), /"type":"abort"[^]*\[DONE\]/);
+  assert.equal((await resume("chat")).status, 204);
+  assert.equal(model.requests.length, 1);
+});
+
 /** As much of Express as the README uses. */
 async function express(build) {
   const routes = {};
@@ -64,6 +81,35 @@ async function express(build) {
   after(() => server.close());
   return `http://127.0.0.1:${server.address().port}/`;
 }
+
+test("an operator is told how an engine is, what it counted, and what went wrong", async () => {
+  const { engine, session } = scripted([{ error: "unavailable" }]);
+  const routes = {};
+  const app = { get: (path, handler) => (routes[path] = handler) };
+  const told = [];
+  const quiet = [];
+  const { onLog } = await import("catgpt-node");
+  const listen = (...args) => quiet.push(onLog(...args));
+  evaluate(withoutTypes(block("/metrics")), { engine, app, onLog: listen, console: { error: (...line) => told.push(line) } }, "0");
+  const response = () => {
+    const res = { send: (body) => ((res.body = body), res), json: (body) => res.send(body) };
+    return Object.assign(res, { status: (code) => ((res.code = code), res), type: () => res });
+  };
+  const ask = async (path) => {
+    const res = response();
+    await routes[path]({}, res);
+    return res;
+  };
+  await assert.rejects((await session.send("Hi")).text());
+  const { code, body } = await ask("/health");
+  assert.deepEqual([code, body.healthy], [200, true]);
+  assert.match((await ask("/metrics")).body, /^catgpt_turns_total\{status="failed"\} 1$/m);
+  await until(() => told.length === 1, "a warning");
+  assert.equal(told[0][0], "warn");
+  quiet.forEach((end) => end());
+  await engine.close({ deadlineMs: 0 });
+  assert.equal((await ask("/health")).code, 503);
+});
 
 test("on SIGTERM responses end with what was said, and so does the process", async () => {
   const stop = block("SIGTERM").replace("app.listen(3000)", "app.listen(0, \"127.0.0.1\")").replace("10_000", "0");
@@ -108,4 +154,14 @@ test("the errors are caught as shown", async () => {
   const scope = { session, BusyError, CatgptError, console: { log: (...words) => said.push(words) } };
   await evaluate(`const result = (async () => { ${block("message-17")} })();`, scope, "result");
   assert.deepEqual(said, [["running:", turn]]);
+});
+
+test("the hooks cite and refuse", async () => {
+  const { RefusedError } = await import("catgpt-node");
+  const session = evaluate(block("const house"), { Engine, RefusedError }, "engine").local().session("chat");
+  const events = [];
+  for await (const event of await session.send("Hi")) events.push(event);
+  assert.deepEqual(events[1].part.title, "House rules");
+  // The offline cat repeats what it is asked.
+  await assert.rejects((await session.send("my password")).text(), RefusedError);
 });

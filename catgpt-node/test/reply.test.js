@@ -128,7 +128,7 @@ test("a reply has one reader: each second one is told so", async () => {
   const reply = await session.send("Hi");
   const text = reply.text();
   for (const second of [() => reply.text(), () => reply.result(), () => reply.next()]) await assert.rejects(second(), InvalidInputError);
-  for (const second of [() => reply[Symbol.asyncIterator](), () => reply.toSSEStream(), () => reply.toResponse(), () => reply.toReadableStream()]) {
+  for (const second of [() => reply[Symbol.asyncIterator](), () => reply.toByteStream(), () => reply.toResponse(), () => reply.toReadableStream()]) {
     assert.throws(second, InvalidInputError);
   }
   model.open("g");

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { CatgptError, Engine } from "catgpt-node";
 import { Scripted } from "catgpt-node/testing";
+import { described } from "./kit/hook.js";
 import { MapMemory } from "./kit/map-memory.js";
 
 const folder = new URL("../../spec/scenarios/", import.meta.url);
@@ -13,11 +14,12 @@ const read = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, folder), 
 const says = (name, verb) => read(name).steps.some((step) => step.do === verb);
 
 class Player {
-  constructor({ models, persona }, memory, { names, asked: before }) {
+  constructor({ models, persona, hook, cache }, memory, { names, asked: before }) {
     const model = new Scripted(...models.slice(Math.min(before, models.length - 1)));
-    const open = (persona) => new Engine({ model, memory, persona, retryBaseMs: 0, leaseMs: 2000 });
+    const own = { model, memory, hooks: described(hook), cache, retryBaseMs: 0, leaseMs: 2000 };
+    const open = (persona) => new Engine({ ...own, persona });
     Object.assign(this, { names, model, open, engine: open(persona), replies: new Map() });
-    this.asked = () => ({ ...model.requests.at(-1), times: before + model.requests.length });
+    this.asked = () => ({ messages: [], ...model.requests.at(-1), times: before + model.requests.length });
   }
   same(want, got) {
     if (want === "*") return got !== null && got !== undefined;
@@ -39,15 +41,16 @@ class Player {
     return got;
   }
   async step({ do: verb, error = null, owner = "alice", session: id = "chat", reply = "reply", turn: name, ...step }) {
-    const { text, seq, from, gate, events, messages, times, persona, key, busy, report, format, ...unknown } = step;
+    const { text, content = text, models, seq, from, gate, events, messages, times, persona, key, busy, report, format, ...unknown } = step;
     const [user, session] = [this.engine.user(owner), this.engine.user(owner).session(id)];
     const turn = name && (this.names[name] ?? assert.fail(`no ${name}`));
     assert.deepEqual(unknown, {}, "unknown fields");
     const keep = async (made) => this.replies.set(reply, await made);
     const verbs = {
-      send: () => keep(session.send(text, { key, busy })),
-      edit: () => keep(session.edit(seq, text)),
+      send: () => keep(session.send(content, { key, busy })),
+      edit: () => keep(session.edit(seq, content)),
       regenerate: () => keep(session.regenerate(seq)),
+      resume: () => keep(session.resume()),
       attach: () => keep(user.attach(turn, from)),
       cancel: () => user.cancel(turn),
       drop: () => this.replies.get(reply).return(),
@@ -64,6 +67,7 @@ class Player {
         for await (const piece of session.export(format)) all += piece;
         this.check(text, all);
       },
+      models: async () => this.check(models, await this.engine.models()),
       asked: async () => this.check({ times, messages: messages ?? "*" }, this.asked()),
       reopen: async () => (this.replies.clear(), await this.engine.close(), (this.engine = this.open(persona))),
     };

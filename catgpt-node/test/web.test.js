@@ -40,7 +40,7 @@ test("toResponse() streams events that can be resumed by their ids", async () =>
 
 test("silence is kept alive with comments, and writes can be spaced", async () => {
   const { session, model } = scripted(GATED);
-  const stream = (await session.send("Hi")).toSSEStream({ keepAliveMs: 5, minIntervalMs: 1 });
+  const stream = (await session.send("Hi")).toByteStream({ keepAliveMs: 5, minIntervalMs: 1 });
   const decoder = new TextDecoder();
   let text = "";
   for await (const bytes of stream) {
@@ -53,7 +53,7 @@ test("silence is kept alive with comments, and writes can be spaced", async () =
 test("options that are none are refused", async () => {
   const { session } = scripted(GATED);
   const reply = await session.send("Hi");
-  assert.throws(() => reply.toSSEStream({ keepAlive: 5 }), { code: "invalid_input" });
+  assert.throws(() => reply.toByteStream({ keepAlive: 5 }), { code: "invalid_input" });
 });
 
 test("a client that cancels a response ends the subscription only", async () => {

@@ -37,13 +37,39 @@ export interface ToolResult {
   is_error?: boolean;
 }
 
+/**
+ * A picture, by reference. A model sees what is on the web (`https:`) and what travels in the message (`data:`, see
+ * `Image`); a reference of your own (`ref:42`) is kept for you, and the model reads `[image: alt]`.
+ */
+export interface ImagePart {
+  type: "image";
+  url: string;
+  media_type?: string;
+  /** What it shows, for those who do not see it. */
+  alt?: string;
+  /** How closely the model looks; the provider decides if nothing is said. */
+  detail?: "auto" | "low" | "high";
+}
+
+/** What is said: a text, or texts and pictures. */
+export type Content = string | readonly (string | { type: "text"; text: string } | ImagePart)[];
+
+/** One model of those that there are to choose from. */
+export interface ModelInfo {
+  /** Its name, as a send takes it. */
+  id: string;
+  /** When it was made, in seconds since 1970. */
+  created?: number;
+  owned_by?: string;
+}
+
 /** One piece of a message's content. */
 export type Part =
   | { type: "text"; text: string }
   | { type: "reasoning"; text: string }
   | ({ type: "tool_call" } & ToolCall)
   | ({ type: "tool_result" } & ToolResult)
-  | { type: "image"; url: string; media_type?: string }
+  | ImagePart
   | { type: "citation"; url: string; title?: string };
 
 /** The turn is committed and runs. */
@@ -85,6 +111,24 @@ export type Event =
   | { type: "retrying"; attempt: number; after_ms: number; error: ErrorInfo; offset: number }
   | { type: "title"; title: string; offset: number }
   | Finished;
+
+/** A message as the AI SDK's `UIMessage`: it can be given to `useChat({ messages })`. */
+export interface UiMessage {
+  id: string;
+  role: "system" | "user" | "assistant";
+  metadata: {
+    seq: number;
+    status: Status;
+    created_ms: number;
+    turn?: TurnId;
+    model?: string;
+    finish_reason?: FinishReason;
+    usage?: Usage;
+    error?: ErrorInfo;
+  };
+  /** The AI SDK's types differ from version to version, so they are left to it. */
+  parts: any[];
+}
 
 /** One node of a session's tree. */
 export interface Message {
@@ -145,6 +189,46 @@ export interface Params {
   max_tokens?: number;
   stop?: string[];
   seed?: number;
+}
+
+/** What one look found. */
+export interface Check {
+  ok: boolean;
+  latency_ms: number;
+  error: ErrorInfo | null;
+}
+
+/** How an engine is, as a `/health` tells it. */
+export interface Health {
+  /** Whether to send it requests: the store answers, and the engine is not closing. */
+  healthy: boolean;
+  closing: boolean;
+  /** How many turns run in this engine. */
+  running: number;
+  /** The version of the store's schema, if it has one. */
+  schema: number | null;
+  store: Check;
+  live: Check | null;
+}
+
+/** One number of a metric, or for a histogram many. */
+export type Point = { labels: Record<string, string> } & (
+  | { value: number }
+  | {
+      count: number;
+      sum: number;
+      /** Upper bounds, and how many were not above each. */
+      buckets: [bound: number, count: number][];
+    }
+);
+
+/** A metric with its numbers: it says itself what it is. */
+export interface Metric {
+  name: string;
+  kind: "counter" | "gauge" | "histogram";
+  unit: string;
+  help: string;
+  points: Point[];
 }
 
 /** How conversations are written: everything as JSON Lines, or the active branch for people. */

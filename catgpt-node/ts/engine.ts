@@ -1,7 +1,8 @@
 /** Model, memory and persona put together; hands out users. */
-import type { ImportReport } from "./data.js";
+import type { Health, ImportReport, Metric, ModelInfo } from "./data.js";
 import { Desk } from "./desk.js";
 import { InvalidInputError, crossing } from "./errors.js";
+import type { Hook } from "./hooks.js";
 import { hub } from "./hub.js";
 import type { Memory } from "./memory.js";
 import type { ChatModel, ModelFunction } from "./model.js";
@@ -24,6 +25,8 @@ export interface EngineOptions {
   memory?: string | Memory | undefined;
   /** The URL of a Redis (`redis://…`), where other processes see replies grow. Left out: they look into the store. */
   live?: string | undefined;
+  /** The application's own code at four places of each turn, asked in this order. */
+  hooks?: readonly Hook[] | undefined;
   /** Who answers: a persona, or the name of a built-in one. */
   persona?: Persona | string | undefined;
   /** How many messages the model is sent. */
@@ -36,6 +39,25 @@ export interface EngineOptions {
   retryBaseMs?: number | undefined;
   /** How long a turn is believed alive after its last checkpoint, in milliseconds. */
   leaseMs?: number | undefined;
+  /**
+   * Keeps answers, and gives them to the same request again for nothing; left out: it does not. For demos and tests:
+   * owners share it, and a conversation seldom asks the same thing twice.
+   */
+  cache?: CacheOptions | undefined;
+  /** After how many milliseconds without a change new sessions are deleted. Left out: never. */
+  sessionTtlMs?: number | undefined;
+  /** Whether messages are made findable. Left out: yes. */
+  search?: boolean | undefined;
+  /** Whether messages are told to the log, at the level `info`. Left out: no. */
+  recordContent?: boolean | undefined;
+}
+
+/** How much is kept; what is left out is as the engine has it. */
+export interface CacheOptions {
+  /** The most bytes. */
+  bytes?: number | undefined;
+  /** How long an answer may be given again, in milliseconds. */
+  ttlMs?: number | undefined;
 }
 
 /** How to adopt a database, beside which. */
@@ -51,11 +73,11 @@ export class Engine implements AsyncDisposable {
   readonly #native: NativeEngine;
   readonly #desk: Desk;
 
-  constructor({ model, memory, ...rest }: EngineOptions = {}) {
+  constructor({ model, memory, hooks = [], cache, ...rest }: EngineOptions = {}) {
     const own = typeof model === "string" || model instanceof Scripted ? undefined : model;
     const url = typeof memory === "string" ? memory : undefined;
-    const config = { ...rest, model: typeof model === "string" ? model : undefined, memory: url };
-    const desk = new Desk(asModel(own), url === undefined ? (memory as Memory | undefined) : undefined);
+    const config = { ...rest, model: typeof model === "string" ? model : undefined, memory: url, cache: cache && spelled(cache) };
+    const desk = new Desk(asModel(own), url === undefined ? (memory as Memory | undefined) : undefined, hooks);
     const play = model instanceof Scripted ? model.play : undefined;
     this.#native = crossing(() => new native.Engine(JSON.stringify(spelled(config)), desk.native, desk.describe(), play));
     this.#desk = desk;
@@ -77,6 +99,10 @@ export class Engine implements AsyncDisposable {
     await hub().call(this.#native, { do: "open" }, signal);
   }
 
+  /** Which models there are to choose from, by id: for a picker, whose choice goes into `send(…, { model })`. */
+  async models({ signal }: CallOptions = {}): Promise<ModelInfo[]> {
+    const answer = (await hub().call(this.#native, { do: "models" }, signal)) as { data: ModelInfo[] };
+    return answer.data;
   /**
    * Brings in the chats of another program's SQLite database (tables `chats` and `messages`), each for the owner that its
    * `user_id` names, and those without one for `otherwise`.
@@ -95,6 +121,26 @@ export class Engine implements AsyncDisposable {
   /** Ends turns that nobody drives any more; a long-lived engine does it by itself. */
   async sweep({ signal }: CallOptions = {}): Promise<void> {
     await hub().call(this.#native, { do: "sweep" }, signal);
+  }
+
+  /** How this engine is: looks at the store and the live log, within 3 s. It never rejects for what is wrong there: that is what it tells. */
+  async health({ signal }: CallOptions = {}): Promise<Health> {
+    return (await this.#data({ do: "health" }, signal)) as Health;
+  }
+
+  /** What this engine has counted since it was opened. */
+  async metrics({ signal }: CallOptions = {}): Promise<Metric[]> {
+    return (await this.#data({ do: "metrics" }, signal)) as Metric[];
+  }
+
+  /** The same as the text that Prometheus reads: what a `/metrics` answers with. */
+  async prometheus({ signal }: CallOptions = {}): Promise<string> {
+    return (await this.#data({ do: "prometheus" }, signal)) as string;
+  }
+
+  async #data(call: object, signal?: AbortSignal): Promise<unknown> {
+    const answer = await hub().call(this.#native, call, signal);
+    return "data" in answer ? answer.data : undefined;
   }
 
   /** Takes no new sends, waits for turns that run, ends the rest `interrupted` with their text, and closes the store. */

@@ -51,13 +51,13 @@ export class Feed {
     return Promise.resolve({ value, done: false });
   }
 
-  /** From here on it gives server-sent events. */
-  bytes(options: string): () => Promise<Uint8Array | undefined> {
+  /** From here on it gives bytes; without an encoding it was begun to before. */
+  bytes(encoding?: string): () => Promise<Uint8Array | undefined> {
     const { stream, id } = this.#source;
-    crossing(() => stream.beginSse(options));
+    if (encoding !== undefined) crossing(() => stream.beginBytes(encoding));
     return async () => {
       let bytes: Uint8Array | null = null;
-      while (!this.#over && (bytes = stream.pollSse()) === null) await new Promise<void>((resolve) => hub().park(id, resolve));
+      while (!this.#over && (bytes = stream.pollBytes()) === null) await new Promise<void>((resolve) => hub().park(id, resolve));
       if (bytes?.length) return bytes;
       this.end();
       const failure = this.#failed();

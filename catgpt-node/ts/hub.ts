@@ -1,6 +1,6 @@
 /** This event loop's place at the engine: who waits for what, and the one wake that brings it. */
 import { onAbort } from "./abort.js";
-import { crossing, errorFrom, type ErrorInfo } from "./errors.js";
+import { InvalidInputError, crossing, errorFrom, type ErrorInfo } from "./errors.js";
 import { causeOf } from "./causes.js";
 import type { OnProgress, Progress } from "./options.js";
 import { native, type NativeCall, type NativeEngine, type NativeHub, type NativeStream } from "./native.js";
@@ -28,7 +28,22 @@ type News =
   | { is: "data"; id: number; data: unknown }
   | { is: "failed"; id: number; error: ErrorInfo; cause: number | null }
   | { is: "ask"; desk: number; id: number; method: string; body: unknown }
-  | { is: "forget"; id: number };
+  | { is: "forget"; id: number }
+  | ({ is: "log" } & LogRecord);
+
+/** How much of the log is wanted, the least first. */
+const LEVELS = ["error", "warn", "info", "debug"] as const;
+export type LogLevel = (typeof LEVELS)[number];
+
+/** A line of the core's log. No text of a message stands in it, no key and no owner. */
+export interface LogRecord {
+  level: LogLevel;
+  /** Which part of the core speaks. */
+  target: string;
+  message: string;
+  /** What stands beside it: `turn`, `status`, `error.type`. */
+  fields: Record<string, string | number | boolean>;
+}
 
 interface Waiting {
   resolve(answer: Answer): void;
@@ -42,6 +57,7 @@ class Hub {
   readonly #parked = new Map<number, () => void>();
   /** Streams that had news while nobody waited for them. */
   readonly #rung = new Set<number>();
+  readonly #listeners = new Map<object, { level: LogLevel; tell: (record: LogRecord) => void }>();
   readonly #questions = new Map<number, AbortController>();
   /** The wake does not keep the process alive; this does, while somebody waits. */
   readonly #alive = setInterval(() => {}, 2 ** 30).unref();
@@ -101,6 +117,25 @@ class Hub {
     return this.#rung.delete(id);
   }
 
+  /** Tells lines of the log from now on; gives what ends it. */
+  listen(level: LogLevel, tell: (record: LogRecord) => void): () => void {
+    if (!LEVELS.includes(level)) throw new InvalidInputError(`a level of the log is one of ${LEVELS.join(", ")}`);
+    const key = {};
+    this.#listeners.set(key, { level, tell });
+    this.#tune();
+    return () => void (this.#listeners.delete(key) && this.#tune());
+  }
+
+  #tune(): void {
+    const wanted = [...this.#listeners.values()].map(({ level }) => LEVELS.indexOf(level));
+    this.native.listen(wanted.length === 0 ? undefined : LEVELS[Math.max(...wanted)]);
+  }
+
+  #log({ level, target, message, fields }: LogRecord): void {
+    const heard = [...this.#listeners.values()].filter((one) => LEVELS.indexOf(one.level) >= LEVELS.indexOf(level));
+    for (const { tell } of heard) tell({ level, target, message, fields });
+  }
+
   #drain(): void {
     for (const news of JSON.parse(this.native.drain()) as News[]) this.#hear(news);
   }
@@ -119,6 +154,8 @@ class Hub {
       case "forget":
         this.#questions.get(news.id)?.abort();
         return this.unpark(news.id);
+      case "log":
+        return this.#log(news);
     }
   }
 

@@ -1,14 +1,18 @@
 /** catgpt for Node: a turn is a durable record, not a request. */
-export { Engine, type AdoptOptions, type EngineOptions } from "./engine.js";
+export { Engine, type AdoptOptions, type CacheOptions, type EngineOptions } from "./engine.js";
 export { User, type ImportOptions } from "./user.js";
 export { Session, type OnDrop, type SendOptions } from "./session.js";
 export { Reply } from "./reply.js";
 export { Persona } from "./persona.js";
+export { Image } from "./image.js";
+export { onLog, type LogLevel, type LogRecord } from "./log.js";
 export type * from "./data.js";
 export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest } from "./model.js";
 export type * from "./memory.js";
+export type { Hook, HookRequest, Source, TurnAt } from "./hooks.js";
 export type { CallOptions, LongCallOptions, OnProgress, Progress } from "./options.js";
-export type { ServerResponseLike, SseOptions } from "./sse.js";
+export type { ByteOptions, Format, PaceOptions, ServerResponseLike } from "./encoded.js";
+export { serveWebSocket, type ServeOptions, type WebSocketLike } from "./websocket.js";
 export {
   BusyError,
   CatgptError,

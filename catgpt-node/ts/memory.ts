@@ -28,12 +28,23 @@ export interface SessionRow {
   id: string;
   title: Bytes | null;
   pin: Bytes | null;
+  meta?: Bytes | null;
+  /** Whether it stands before the others in lists. */
+  pinned?: boolean;
+  /** Whether it is put away: a list shows either those that are or those that are not. */
+  archived?: boolean;
+  /** How long after its last change it is deleted. */
+  ttl_ms?: number | null;
   head: number | null;
+  /** The summary that stands for the branch up to its parent. */
+  summary?: number | null;
   version: number;
   messages: number;
   running: TurnId | null;
   /** Whether the running turn has outlived its lease. */
   expired: boolean;
+  /** What the running turn has reserved. */
+  reserved?: Reserved[];
   created_ms: number;
   updated_ms: number;
 }
@@ -45,6 +56,22 @@ export interface Chunk {
   body: Bytes;
 }
 
+/** A counter that a turn must find below its limit, and to which it adds; its windows begin at multiples of their length. */
+export interface Counter {
+  name: string;
+  key: string;
+  window_ms: number;
+  add: number;
+  limit: number;
+  unit: "turns" | "tokens" | "cost";
+}
+
+/** What a running turn has reserved; kept with it until it ends. */
+export interface Reserved extends Pick<Counter, "name" | "key" | "add" | "unit"> {
+  /** When the window began. */
+  start_ms: number;
+}
+
 export interface Begin {
   owner: string;
   session: string;
@@ -54,7 +81,7 @@ export interface Begin {
   /** Where the turn hangs; `beside: null` is beside the head. */
   parent: "head" | { under: number } | { beside: number | null };
   if_version: number | null;
-  /** The user's message; `null` answers the parent again. */
+  /** The user's message; `null` answers a user's message again, or goes on from a reply. */
   message: Bytes | null;
   /** The title of a session that this makes. */
   title: Bytes | null;
@@ -64,6 +91,12 @@ export interface Begin {
   lease_ms: number;
   /** How much of the branch to return. */
   window: Limit;
+  /** How long after its last change a session that this makes is deleted. */
+  ttl_ms: number | null;
+  /** What the turn must find below its limits: all of it is reserved, or nothing. */
+  reserve: Counter[];
+  /** How many turns of the owner may run, this one counted. */
+  max_running: number | null;
 }
 
 export type Begun =
@@ -75,11 +108,14 @@ export type Begun =
         reply_seq: number;
         /** The branch up to the reply's parent, oldest first. */
         window: Row[];
+        /** The session's summary. */
+        summary?: Row | null;
       };
     }
   | { replay: { turn: TurnId } }
   | { busy: { turn: TurnId; lease_left_ms: number } }
-  | { stale: { turn: TurnId } };
+  | { stale: { turn: TurnId } }
+  | { limited: { name: string | null; retry_after_ms: number | null } };
 
 export interface Checkpoint {
   owner: string;
@@ -102,19 +138,53 @@ export interface Finish {
   status: Exclude<Status, "running">;
   body: Bytes;
   usage: Usage | null;
+  /** What it cost, in millionths of the unit of the prices. With the usage it goes to the owner's ledger, as one call. */
+  cost: number;
+  /** What is added to counters; none falls below 0. */
+  settle: { name: string; key: string; start_ms: number; by: number }[];
   /** Only if its lease has run out: this ends a turn that died. */
   if_expired: boolean;
 }
 
 export type Sealed = "now" | { before: Row } | { alive: { lease_left_ms: number } };
 
+/** What an imported session is like besides its messages. */
+export interface Imported extends Pick<SessionRow, "id" | "title" | "pin" | "head" | "created_ms" | "updated_ms"> {
+  meta: Bytes | null;
+  pinned: boolean;
+  archived: boolean;
+}
+
+/** Throw an `UnsupportedError` for what the store lacks. */
 export type Op =
-  | { create: { session: string; title: Bytes | null; pin: Bytes | null } }
-  | { set_title: { session: string; title: Bytes | null } }
+  | { create: { session: string; title: Bytes | null; pin: Bytes | null; meta: Bytes | null; ttl_ms: number | null } }
+  | { set_title: { session: string; title: Bytes | null; over: Bytes | null } }
+  | { set_meta: { session: string; meta: Bytes | null } }
+  | { mark: { session: string; pinned: boolean | null; archived: boolean | null } }
+  | { set_ttl: { session: string; ttl_ms: number | null } }
   | { set_pin: { session: string; pin: Bytes } }
   | { set_head: { session: string; head: number; if_version: number | null } }
   | { cancel: { turn: TurnId } }
-  | { delete: { session: string } };
+  | { delete: { session: string } }
+  | { delete_many: { sessions: string[] } }
+  | { delete_empty: { limit: number } }
+  | { erase: { limit: number } }
+  | { claim: { from: string } }
+  | { import: { session: Imported; after: number; rows: Row[] } }
+  | { add_summary: Pick<Row, "body" | "usage"> & { session: string; upto: number; over: number | null; model: string } }
+  | { set_summary: { session: string; summary: number | null } }
+  | {
+      index: {
+        session: string;
+        from: number;
+        upto: number;
+        messages: { seq: number; terms: string[] }[];
+        title: { of: Bytes | null; terms: string[] } | null;
+      };
+    }
+  | { bill: { session: string; model: string; purpose: Purpose; usage: Usage; cost: number } };
+
+type Purpose = "turn" | "title" | "summary";
 
 export interface Apply {
   owner: string;
@@ -125,13 +195,13 @@ export interface Apply {
 }
 
 /** What each op did. */
-export type Done = { version: number } | "nothing";
+export type Done = { version: number } | { count: number } | { seq: number } | "nothing";
 
 export interface Read {
   owner: string;
   read:
     | { branch: { session: string; head: number | null; limit: Limit } }
-    | { tree: { session: string; after: number; limit: Limit } }
+    | { tree: { session: string; after: number; limit: Limit; bodies: boolean } }
     | { tail: { turn: TurnId; from: number } };
 }
 
@@ -146,17 +216,48 @@ export interface View {
 export interface Query {
   owner: string;
   query:
-    | { sessions: { after: Cursor | null; limit: number } }
+    | { sessions: { after: Cursor | null; limit: number; archived: boolean } }
     | { session: { session: string } }
     /** Turns that run and whose lease holds. */
     | "turns"
-    | { changes: { after: number; limit: number } };
+    | { changes: { after: number; limit: number } }
+    /** The number of the newest entry that the journal ever had. */
+    | "journal_end"
+    | { journals: { after: [owner: string, n: number][]; limit: number } }
+    | { search: { terms: string[]; prefix: boolean; after: string | null; limit: number } }
+    | { unindexed: { limit: number } }
+    | {
+        usage: {
+          from_ms: number | null;
+          to_ms: number | null;
+          session: string | null;
+          by: ("day" | "session" | "model" | "purpose")[];
+        };
+      }
+    | { counters: Pick<Counter, "name" | "key" | "window_ms">[] };
+}
+
+/** What was used, of one group of the ledger. */
+export interface Sum {
+  day_ms?: number;
+  session?: string;
+  model?: string;
+  purpose?: Purpose;
+  calls: number;
+  usage: Usage;
+  cost: number;
 }
 
 export type Found =
   | { sessions: { rows: SessionRow[]; more: boolean } }
   | { turns: [session: string, turn: TurnId][] }
-  | { changes: Change[] };
+  | { changes: Change[] }
+  | { journal_end: number }
+  | { journals: [owner: string, changes: Change[]][] }
+  | { hits: { hits: { session: SessionRow; row: Row | null }[]; next: string | null } }
+  | { unindexed: { session: string; indexed: number; title: boolean }[] }
+  | { usage: Sum[] }
+  | { counters: number[] };
 
 export interface Swept {
   /** Turns whose lease has run out, with their owners. */

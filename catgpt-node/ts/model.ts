@@ -19,6 +19,8 @@ export type ModelEvent =
   | { text: string }
   | { reasoning: string }
   | { tool_call: ToolCall }
+  /** A picture, a citation, or a part of your own. */
+  | { part: Part | { type: string; [field: string]: unknown } }
   | { usage: Usage }
   | { finish: FinishReason };
 

@@ -5,11 +5,12 @@ import { createRequire } from "node:module";
 export interface NativeHub {
   drain(): string;
   take(stream: number): NativeStream | null;
+  listen(level?: string): void;
 }
 export interface NativeStream {
   poll(): string | null;
-  beginSse(options: string): void;
-  pollSse(): Uint8Array | null;
+  beginBytes(encoding: string): void;
+  pollBytes(): Uint8Array | null;
   close(): void;
 }
 export interface NativeCall {
@@ -42,10 +43,13 @@ export interface Native {
   Play: new (scripts: string) => NativePlay;
   kinds(): string;
   failure(finished: string): string | null;
+  headers(): string;
   freshSession(): string;
   builtinPersona(name: string): string;
   readPersona(markdown: string): string;
   loadPersona(path: string): string;
+  readImage(bytes: Uint8Array): string;
+  loadImage(path: string): string;
 }
 
 const require = createRequire(import.meta.url);

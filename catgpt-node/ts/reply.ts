@@ -5,7 +5,7 @@ import { END, Feed, taken, type Source, type Step } from "./feed.js";
 import { hub } from "./hub.js";
 import { native } from "./native.js";
 import { spelled, type CallOptions } from "./options.js";
-import { SSE_HEADERS, streamOf, writeTo, type ServerResponseLike, type SseOptions } from "./sse.js";
+import { HEADERS, streamOf, writeTo, type ByteOptions, type PaceOptions, type ServerResponseLike } from "./encoded.js";
 
 /**
  * A live subscription to a turn: events that end after `finished`, which always comes. Iterating does not fail with the
@@ -16,7 +16,7 @@ export class Reply implements AsyncIterableIterator<Event, undefined> {
   readonly session: string;
   readonly #source: Source;
   readonly #feed: Feed;
-  #reader: "next" | "loop" | "text" | "sse" | undefined;
+  #reader: "next" | "loop" | "text" | "bytes" | undefined;
 
   /** @internal */
   constructor(source: Source) {
@@ -27,7 +27,7 @@ export class Reply implements AsyncIterableIterator<Event, undefined> {
   }
 
   next(): Promise<Step> {
-    if (this.#reader === "text" || this.#reader === "sse") return Promise.reject(taken());
+    if (this.#reader === "text" || this.#reader === "bytes") return Promise.reject(taken());
     this.#reader ??= "next";
     return this.#feed.step();
   }
@@ -73,31 +73,52 @@ export class Reply implements AsyncIterableIterator<Event, undefined> {
     return streamOf(async () => (await this.#feed.step()).value, () => this.#feed.end());
   }
 
-  /** Server-sent events, `id: turn:offset`, with a comment after each 15 s of silence. */
-  toSSEStream(options: SseOptions = {}): ReadableStream<Uint8Array> {
+  /** The bytes of a format, as a web stream: `sse`, unless told otherwise. */
+  toByteStream(options: ByteOptions = {}): ReadableStream<Uint8Array> {
     return streamOf(this.#bytes(options), () => this.#feed.end());
   }
 
-  /** A web `Response` of server-sent events. */
-  toResponse({ headers, ...init }: ResponseInit & SseOptions = {}): Response {
-    const { keepAliveMs, minIntervalMs, ...rest } = init;
+  /** A web `Response` with the headers of its format: `sse`, unless told otherwise. */
+  toResponse({ headers, format = "sse", keepAliveMs, minIntervalMs, ...init }: ResponseInit & ByteOptions = {}): Response {
+    const body = this.toByteStream({ format, keepAliveMs, minIntervalMs });
     const all = new Headers(headers);
-    for (const [name, value] of Object.entries(SSE_HEADERS)) if (!all.has(name)) all.set(name, value);
-    return new Response(this.toSSEStream({ keepAliveMs, minIntervalMs }), { ...rest, headers: all });
+    for (const [name, value] of Object.entries(HEADERS[format])) if (!all.has(name)) all.set(name, value);
+    return new Response(body, { ...init, headers: all });
   }
 
-  /** Writes server-sent events to a response of Node, Express or Fastify (`reply.raw`), until the end or the client goes. */
-  async pipeTo(response: ServerResponseLike, options: SseOptions = {}): Promise<void> {
-    await writeTo(response, this.#bytes(options), () => this.#feed.end());
+  /** Writes to a response of Node, Express or Fastify (`reply.raw`), until the end or the client goes. */
+  async pipeTo(response: ServerResponseLike, options: ByteOptions = {}): Promise<void> {
+    await writeTo(response, options.format ?? "sse", this.#bytes(options), () => this.#feed.end());
   }
 
-  #bytes(options: SseOptions): () => Promise<Uint8Array | undefined> {
-    this.#claim("sse");
+  /** A web `Response` that the AI SDK's `useChat` reads, versions 5 to 7. */
+  toUIMessageStreamResponse(init: ResponseInit & PaceOptions = {}): Response {
+    return this.toResponse({ ...init, format: "ui_message_stream" });
+  }
+
+  /** The same into a response of Node, Express or Fastify. */
+  pipeUIMessageStreamToResponse(response: ServerResponseLike, options: PaceOptions = {}): Promise<void> {
+    return this.pipeTo(response, { ...options, format: "ui_message_stream" });
+  }
+
+  /** @internal The frames of a reply that was asked for by one. */
+  async *frames(): AsyncGenerator<string, void> {
+    this.#claim("bytes");
+    const [next, decoder] = [this.#feed.bytes(), new TextDecoder()];
+    try {
+      for (let bytes = await next(); bytes; bytes = await next()) yield decoder.decode(bytes);
+    } finally {
+      this.#feed.end();
+    }
+  }
+
+  #bytes(options: ByteOptions): () => Promise<Uint8Array | undefined> {
+    this.#claim("bytes");
     return this.#feed.bytes(JSON.stringify(spelled(options)));
   }
 
-  #claim(reader: "loop" | "text" | "sse"): void {
-    if (this.#reader !== undefined && (this.#reader !== "next" || reader === "sse")) throw taken();
+  #claim(reader: "loop" | "text" | "bytes"): void {
+    if (this.#reader !== undefined && (this.#reader !== "next" || reader === "bytes")) throw taken();
     this.#reader = reader;
   }
 

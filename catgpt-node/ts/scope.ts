@@ -13,8 +13,24 @@ export class Scope {
 
   /** A call that gives a turn to watch. */
   async reply(call: object, signal: AbortSignal | undefined): Promise<Reply> {
-    const answer = (await this.#call(call, signal)) as Arrived;
-    return new Reply({ engine: this.engine, owner: this.owner, signal, ...answer });
+    return this.#reply((await this.#call(call, signal)) as Arrived, signal);
+  }
+
+  /** A call that may give a turn to watch. */
+  async resumed(call: object, signal: AbortSignal | undefined): Promise<Reply | null> {
+    const answer = await this.#call(call, signal);
+    return "stream" in answer ? this.#reply(answer, signal) : null;
+  }
+
+  /** A call that gives a turn to watch as frames, or one frame. */
+  async *frames(call: object, signal: AbortSignal | undefined): AsyncGenerator<string, void> {
+    const answer = await this.#call(call, signal);
+    if ("stream" in answer) yield* this.#reply(answer, signal).frames();
+    else yield answer.data as string;
+  }
+
+  #reply(arrived: Arrived, signal: AbortSignal | undefined): Reply {
+    return new Reply({ engine: this.engine, owner: this.owner, signal, ...arrived });
   }
 
   /** A call that gives data. */

@@ -1,5 +1,6 @@
 /** One conversation of an owner: say something, watch it, read it, change it. */
-import type { ExportFormat, Message, Params, SessionInfo, TurnId } from "./data.js";
+import type { Content, ExportFormat, Message, Params, SessionInfo, TurnId, UiMessage } from "./data.js";
+import type { PaceOptions } from "./encoded.js";
 import type { CallOptions } from "./options.js";
 import { spelled } from "./options.js";
 import type { Persona } from "./persona.js";
@@ -43,14 +44,17 @@ export class Session {
     this.#scope = scope;
   }
 
-  /** Says something; resolves once the message is committed. A busy session rejects with `BusyError`. */
-  send(text: string, options: SendOptions = {}): Promise<Reply> {
-    return this.#ask({ do: "send", text }, options);
+  /**
+   * Says something: a text, or texts and pictures (`["What is this?", { type: "image", url }]`). Resolves once the message
+   * is committed. A busy session rejects with `BusyError`.
+   */
+  send(content: Content, options: SendOptions = {}): Promise<Reply> {
+    return this.#ask({ do: "send", content }, options);
   }
 
   /** Says something else instead of an earlier message of the user, as a new branch beside it. */
-  edit(seq: number, text: string, options: SendOptions = {}): Promise<Reply> {
-    return this.#ask({ do: "edit", seq, text }, options);
+  edit(seq: number, content: Content, options: SendOptions = {}): Promise<Reply> {
+    return this.#ask({ do: "edit", seq, content }, options);
   }
 
   /** Asks for another answer beside an earlier one; `undefined` for the newest. */
@@ -61,6 +65,22 @@ export class Session {
   /** Watches a turn of this session from an offset on: one that runs, here or elsewhere, or one that has ended. */
   attach(turn: TurnId, offset?: number, options: CallOptions & { onDrop?: OnDrop } = {}): Promise<Reply> {
     return this.#scope.reply({ do: "attach", session: this.id, turn, offset, on_drop: options.onDrop }, options.signal);
+  }
+
+  /** Watches the turn that runs here, from its beginning; `null` if there is none. */
+  resume(options: CallOptions & { onDrop?: OnDrop } = {}): Promise<Reply | null> {
+    return this.#scope.resumed({ do: "resume", session: this.id, on_drop: options.onDrop }, options.signal);
+  }
+
+  /** What the AI SDK asks for to go on with a chat: all of the reply that is being written, or 204 if there is none. */
+  async resumeUIMessageStream({ signal, ...init }: ResponseInit & PaceOptions & CallOptions = {}): Promise<Response> {
+    const reply = await this.resume({ signal });
+    return reply ? reply.toUIMessageStreamResponse(init) : new Response(null, { status: 204 });
+  }
+
+  /** The newest messages of the active branch as the AI SDK's `UIMessage`s, to begin a chat with. */
+  uiMessages({ last, signal }: CallOptions & { last?: number } = {}): Promise<UiMessage[]> {
+    return this.#look({ do: "ui_messages", last }, signal);
   }
 
   /** The newest messages of the active branch, oldest first. */

@@ -16,7 +16,7 @@ export type ScriptStep =
 
 /** What the model was asked. */
 export interface ScriptedRequest {
-  messages: { role: Role; text: string }[];
+  messages: { role: Role; text: string; images?: string[] }[];
   params: Params;
   model: string | null;
 }

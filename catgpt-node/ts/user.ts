@@ -1,10 +1,17 @@
 /** The owner's handle: all that belongs to one owner, and nothing else. */
 import type { Change, Cursor, ExportFormat, ImportFormat, ImportReport, SessionPage, TurnId } from "./data.js";
 import { native } from "./native.js";
-import type { CallOptions, LongCallOptions } from "./options.js";
+import { spelled, type CallOptions, type LongCallOptions } from "./options.js";
 import type { Reply } from "./reply.js";
 import type { Scope } from "./scope.js";
-import { Session, type OnDrop } from "./session.js";
+import { Session, type OnDrop, type SendOptions } from "./session.js";
+
+/** How to answer a frame. */
+export interface FrameOptions extends SendOptions {
+  open?: number | undefined;
+  /** Milliseconds of silence (15 000) before a frame that says nothing else; 0 for none. */
+  keepAliveMs?: number | undefined;
+}
 
 /** How to import, beside what. */
 export interface ImportOptions extends LongCallOptions {
@@ -46,6 +53,24 @@ export class User {
   /** Watches a turn from an offset on: one that runs, here or elsewhere, or one that has ended. */
   attach(turn: TurnId, offset?: number, options: CallOptions & { onDrop?: OnDrop } = {}): Promise<Reply> {
     return this.#scope.reply({ do: "attach", turn, offset, on_drop: options.onDrop }, options.signal);
+  }
+
+  /**
+   * Does what a request of the AI SDK (`useChat`) asks for; `body` is its body, as text or read as JSON. The chat's id is
+   * the session's.
+   */
+  chat(body: string | object, { signal, ...options }: SendOptions = {}): Promise<Reply> {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    return this.#scope.reply({ do: "chat", body: text, options: spelled(options) }, signal);
+  }
+
+  /**
+   * Does what a frame of a web socket asks for, and gives the frames of the answer. A frame that is refused is answered
+   * too. `open` is how many answers the socket is given already, of which there is a limit.
+   */
+  frames(frame: string, { open, keepAliveMs, signal, ...options }: FrameOptions = {}): AsyncGenerator<string, void> {
+    const encoding = spelled({ keepAliveMs });
+    return this.#scope.frames({ do: "frame", frame, open, encoding, options: spelled(options) }, signal);
   }
 
   /** Stops a turn, wherever it runs. The text so far is kept; a turn that has ended is left as it is. */

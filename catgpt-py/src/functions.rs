@@ -1,10 +1,10 @@
-//! What belongs to no object: the process, names and personas.
+//! What belongs to no object: the process, names, personas and pictures.
 
 use std::time::Duration;
 
 use catgpt_core::bridge;
-use catgpt_core::wire::sse;
-use catgpt_core::{Error, ErrorKind, Event, Owner, Persona, SessionId};
+use catgpt_core::wire::{Format, sse};
+use catgpt_core::{Error, ErrorKind, Event, Image, Owner, Persona, SessionId};
 use pyo3::prelude::*;
 
 use crate::error::{Result, json};
@@ -74,6 +74,12 @@ pub(crate) fn position(event_id: &str) -> Option<(String, u64)> {
     sse::parse_id(event_id).map(|(turn, offset)| (turn.to_string(), offset))
 }
 
+/// Every format a reply can be sent in, with the headers of its response.
+#[pyfunction]
+pub(crate) fn formats() -> Vec<(String, Vec<(&'static str, &'static str)>)> {
+    Format::ALL.map(|format| (json(&format).trim_matches('"').to_owned(), format.headers().to_vec())).to_vec()
+}
+
 /// The built-in persona of this name, as JSON.
 #[pyfunction]
 pub(crate) fn persona(name: &str) -> Result<String> {
@@ -90,4 +96,16 @@ pub(crate) fn persona_from_markdown(text: &str) -> Result<String> {
 #[pyfunction]
 pub(crate) fn persona_from_file(path: std::path::PathBuf) -> Result<String> {
     Ok(json(&Persona::load(path)?))
+}
+
+/// A picture of these bytes, as JSON.
+#[pyfunction]
+pub(crate) fn image(py: Python<'_>, data: &[u8]) -> Result<String> {
+    Ok(py.detach(|| Image::from_bytes(data)).map(|image| json(&image))?)
+}
+
+/// A picture from its file, as JSON.
+#[pyfunction]
+pub(crate) fn image_from_file(py: Python<'_>, path: std::path::PathBuf) -> Result<String> {
+    Ok(py.detach(|| Image::load(path)).map(|image| json(&image))?)
 }

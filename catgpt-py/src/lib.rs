@@ -10,6 +10,7 @@ mod event;
 mod fake;
 mod functions;
 mod hub;
+mod log;
 mod stream;
 mod wake;
 
@@ -25,11 +26,13 @@ mod _native {
     use crate::fake::FakeServer;
     #[pymodule_export]
     use crate::functions::{
-        after_fork, before_fork, failure, forked, kinds, owner, persona, persona_from_file, persona_from_markdown,
-        position, session, shutdown, version,
+        after_fork, before_fork, failure, forked, formats, image, image_from_file, kinds, owner, persona,
+        persona_from_file, persona_from_markdown, position, session, shutdown, version,
     };
     #[pymodule_export]
     use crate::hub::Hub;
+    #[pymodule_export]
+    use crate::log::Log;
     #[pymodule_export]
     use crate::stream::Stream;
 }

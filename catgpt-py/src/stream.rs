@@ -1,6 +1,6 @@
 //! A subscription as Python polls it.
 
-use catgpt_core::bridge::{BATCH, Polled, SseOptions, Subscription};
+use catgpt_core::bridge::{BATCH, Polled, Subscription};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -45,19 +45,14 @@ impl Stream {
         }
     }
 
-    /// From here on it is polled with `poll_sse`.
-    #[pyo3(signature = (keep_alive_ms=None, min_interval_ms=None))]
-    fn begin_sse(&self, keep_alive_ms: Option<u64>, min_interval_ms: Option<u64>) -> Result<()> {
-        let usual = SseOptions::default();
-        Ok(self.0.into_sse(SseOptions {
-            keep_alive_ms: keep_alive_ms.unwrap_or(usual.keep_alive_ms),
-            min_interval_ms: min_interval_ms.unwrap_or(usual.min_interval_ms),
-        })?)
+    /// From here on it is polled with `poll_bytes`; how is JSON.
+    fn begin_bytes(&self, encoding: &str) -> Result<()> {
+        Ok(self.0.begin_bytes(encoding)?)
     }
 
     /// The next bytes; `None` if there are none yet, and empty if there never will be.
-    fn poll_sse<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyBytes>>> {
-        Ok(match self.0.poll_sse()? {
+    fn poll_bytes<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyBytes>>> {
+        Ok(match self.0.poll_bytes()? {
             Polled::Ready(bytes) => Some(PyBytes::new(py, &bytes)),
             Polled::Waiting => None,
             Polled::Over => Some(PyBytes::new(py, b"")),

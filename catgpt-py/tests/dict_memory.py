@@ -6,9 +6,18 @@ import copy
 import time
 from typing import Any
 
-from catgpt import BusyError, ConflictError, InvalidInputError, Memory, NotFoundError
+from catgpt import BusyError, ConflictError, InvalidInputError, Memory, NotFoundError, UnsupportedError
 
 Data = dict[str, Any]
+
+# What each operation is called in the journal. A store says so when it is asked for what it lacks.
+KINDS = {
+    "create": "created",
+    "set_title": "renamed",
+    "set_pin": "updated",
+    "set_head": "updated",
+    "delete": "deleted",
+}
 
 
 def now_ms() -> int:
@@ -39,6 +48,7 @@ class Chat:
 
     def above(self, parent: Any, answer: bool) -> int | None:
         above: int | None
+        roles = ["user", "assistant"]
         match parent:
             case "head":
                 above = self.row["head"]
@@ -46,8 +56,9 @@ class Chat:
                 above = self.find(seq)["seq"]
             case _:
                 above = self.find(parent["beside"] or self.row["head"])["parent"]
-        if answer and (above is None or self.find(above)["role"] != "user"):
-            raise InvalidInputError("only a user's message can be answered again; name one")
+                roles = ["user"]
+        if answer and (above is None or self.find(above)["role"] not in roles):
+            raise InvalidInputError("only a user's message can be answered, and only a reply gone on from")
         return above
 
     def push(self, turn: str, parent: int | None, role: str, **fields: Any) -> int:
@@ -135,6 +146,8 @@ class DictMemory(Memory):
         if refused := self.gate(chat, begin):
             return refused
         above = chat.above(begin["parent"], begin["message"] is None)
+        if begin["reserve"] or begin["max_running"] is not None or begin["ttl_ms"] is not None:
+            raise UnsupportedError("this store has no limits and forgets nothing")
         if created:
             self.chats[owner, session] = chat
             chat.row["title"] = begin["title"]
@@ -218,14 +231,17 @@ class DictMemory(Memory):
             return {"version": chat.row["version"]}
         if name == "import":
             return self.bring(owner, it["session"], it["after"], it["rows"])
+        if name not in KINDS or it.get("meta") is not None or it.get("ttl_ms") is not None:
+            raise UnsupportedError("this store cannot do that")
         session = it["session"]
         if name == "create":
             if (owner, session) in self.chats:
                 return "nothing"
             self.chats[owner, session] = Chat(session)
         chat = self.chat(owner, session)
-        kinds = {"create": "created", "set_title": "titled", "delete": "deleted"}
-        self.note(owner, session, kinds.get(name, "updated"))
+        if it.get("over") not in (None, chat.row["title"]):
+            return "nothing"
+        self.note(owner, session, "titled" if it.get("over") is not None else KINDS[name])
         if name == "set_head":
             return self.set_head(chat, it)
         if name != "delete":
@@ -261,7 +277,11 @@ class DictMemory(Memory):
                 return chat.view(*chat.branch(it["head"] or chat.row["head"], it["limit"]))
             case {"tree": it}:
                 chat = self.chat(owner, it["session"])
-                return chat.view(*take(chat.tree[it["after"] :], it["limit"]))
+                rows = chat.tree[it["after"] :]
+                if it["bodies"]:
+                    return chat.view(*take(rows, it["limit"]))
+                bare, more = take([{**row, "body": ""} for row in rows], it["limit"])
+                return {**chat.view(bare, more), "chunks": []}
             case _:
                 chat, row = self.place(owner, read["tail"]["turn"])
                 return chat.view([row], False, read["tail"]["from"])
@@ -276,8 +296,16 @@ class DictMemory(Memory):
                 return {"sessions": {"rows": [self.chat(owner, it["session"]).session()], "more": False}}
             case {"changes": it}:
                 return {"changes": self.journal.get(owner, [])[it["after"] :][: it["limit"]]}
+            case "journal_end":
+                return {"journal_end": len(self.journal.get(owner, []))}
+            case {"journals": it}:
+                news = [[whose, self.journal.get(whose, [])[n:][: it["limit"]]] for whose, n in it["after"]]
+                return {"journals": [[whose, changes] for whose, changes in news if changes]}
+            case {"sessions": it}:
+                # Nothing can be put away here.
+                chats = [] if it["archived"] else chats
             case _:
-                it = query["sessions"]
+                raise UnsupportedError("this store cannot be asked that")
         rows = sorted((chat.session() for chat in chats), key=lambda row: (row["updated_ms"], row["id"]), reverse=True)
         if last := it["after"]:
             rows = [row for row in rows if (row["updated_ms"], row["id"]) < (last["updated_ms"], last["session"])]

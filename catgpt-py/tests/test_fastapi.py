@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-import uvicorn
-import websockets
 from catgpt import ClosedError, Engine, _hub
-from catgpt.fastapi import install, last_event, lifespan, sse_response, websocket
+from catgpt.fastapi import install, last_event, lifespan, sse_response
 from catgpt.testing import FakeOpenAI, Scripted
-from fastapi import FastAPI, Request, WebSocket
+from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from .helpers import run, settled
+from .helpers import run, serving, settled
 
 
 def app_of(engine: Engine) -> FastAPI:
@@ -36,26 +31,7 @@ def app_of(engine: Engine) -> FastAPI:
         turn, offset = last_event(request) or (turn, 0)
         return sse_response(await engine.user("alice").attach(turn, offset))
 
-    @app.websocket("/chat/{session}")
-    async def talk(ws: WebSocket, session: str) -> None:
-        await ws.accept()
-        with contextlib.suppress(Exception):
-            async for text in ws.iter_text():
-                await websocket(ws, await engine.user("alice").session(session).send(text))
-
     return app
-
-
-@contextlib.asynccontextmanager
-async def serving(engine: Engine) -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app_of(engine), port=0, log_level="critical"))
-    running = asyncio.create_task(server.serve())
-    await settled(lambda: server.started)
-    try:
-        yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await running
 
 
 def events(body: str) -> list[dict[str, object]]:
@@ -65,7 +41,7 @@ def events(body: str) -> list[dict[str, object]]:
 
 @run
 async def test_a_reply_is_streamed_and_goes_on_where_a_client_was() -> None:
-    async with serving(Engine(model=Scripted("Hello"))) as host, httpx.AsyncClient(base_url=f"http://{host}") as client:
+    async with serving(app_of(Engine(model=Scripted("Hello")))) as host, httpx.AsyncClient(base_url=f"http://{host}") as client:
         response = await client.post("/chat/a", content="Hi")
         assert response.headers["content-type"].startswith("text/event-stream")
         first, text, last = events(response.text)
@@ -80,7 +56,7 @@ async def test_a_reply_is_streamed_and_goes_on_where_a_client_was() -> None:
 async def test_a_busy_session_is_409_before_the_first_byte() -> None:
     engine = Engine(model=Scripted([{"hang": True}]))
     reply = await engine.user("alice").session("a").send("Hi")
-    async with serving(engine) as host, httpx.AsyncClient(base_url=f"http://{host}") as client:
+    async with serving(app_of(engine)) as host, httpx.AsyncClient(base_url=f"http://{host}") as client:
         response = await client.post("/chat/a", content="Hi")
         assert (response.status_code, response.json()["error"]["turn"]) == (409, reply.turn)
         await reply.cancel()
@@ -90,7 +66,7 @@ async def test_a_busy_session_is_409_before_the_first_byte() -> None:
 async def test_a_client_that_goes_away_ends_the_subscription_and_not_the_turn() -> None:
     model = Scripted(["Hello ", {"gate": "go"}, "world", {"finish": "stop"}])
     engine = Engine(model=model)
-    async with serving(engine) as host, httpx.AsyncClient(base_url=f"http://{host}") as client:
+    async with serving(app_of(engine)) as host, httpx.AsyncClient(base_url=f"http://{host}") as client:
         async with client.stream("POST", "/chat/a", content="Hi") as response:
             async for line in response.aiter_lines():
                 if "Hello" in line:
@@ -105,7 +81,7 @@ async def test_a_client_that_goes_away_ends_the_subscription_and_not_the_turn() 
 async def test_with_on_drop_cancel_the_request_to_the_model_ends() -> None:
     with FakeOpenAI() as server:
         engine = Engine(model="mock,f=silence,k=2", base_url=server.url, api_key="k")
-        async with serving(engine) as host, httpx.AsyncClient(base_url=f"http://{host}") as client:
+        async with serving(app_of(engine)) as host, httpx.AsyncClient(base_url=f"http://{host}") as client:
             async with client.stream("POST", "/chat/a?cancel", content="Hi") as response:
                 async for line in response.aiter_lines():
                     if '"text"' in line:
@@ -114,27 +90,9 @@ async def test_with_on_drop_cancel_the_request_to_the_model_ends() -> None:
 
 
 @run
-async def test_a_web_socket_carries_turns_and_hears_cancel() -> None:
-    model = Scripted("Hello", ["Hel", {"hang": True}])
-    async with serving(Engine(model=model)) as host, websockets.connect(f"ws://{host}/chat/a") as ws:
-        await ws.send("Hi")
-        seen = [json.loads(await ws.recv()) for _ in range(3)]
-        assert [event["type"] for event in seen] == ["started", "text", "finished"]
-        await ws.send("Hi again")
-        assert json.loads(await ws.recv())["type"] == "started"
-        assert json.loads(await ws.recv())["text"] == "Hel"
-        await ws.send("what is this?")
-        await ws.send('{"type": "cancel"}')
-        assert json.loads(await ws.recv())["status"] == "cancelled"
-        await ws.send("Hi")
-        assert json.loads(await ws.recv())["type"] == "started"
-    await settled(lambda: not _hub.current().waiters)
-
-
-@run
 async def test_the_end_of_the_application_closes_the_engine() -> None:
     engine = Engine(model=Scripted("Hello"))
-    async with serving(engine):
+    async with serving(app_of(engine)):
         await (await engine.user("alice").session("a").send("Hi")).text()
     with pytest.raises(ClosedError):
         await engine.user("alice").session("a").send("Hi")

@@ -150,5 +150,5 @@ async def test_a_store_keeps_what_was_said_and_is_closed() -> None:
         assert (await session.info()).title == "A title"
         page = await engine.user("alice").sessions(limit=1)
         assert [info.id for info in page.sessions] == ["chat"] and page.next is None
-        assert [change.kind for change in await engine.user("alice").changes()][-1] == "titled"
+        assert [change.kind for change in await engine.user("alice").changes()][-1] == "renamed"
     assert closed == [True]

@@ -35,6 +35,7 @@ def test_the_first_example_streams_offline(tmp_path: Path) -> None:
 async def test_the_fastapi_example_serves_and_resumes(tmp_path: Path) -> None:
     space: dict[str, Any] = {}
     exec(program("sse_response").replace("sqlite:chat.db", f"sqlite:{tmp_path}/chat.db"), space)
+    exec(program("await websocket(") + program("ui_resume(engine"), space)
     transport = httpx.ASGITransport(app=space["app"])
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.post("/chat/a", content="Hi")
@@ -42,7 +43,27 @@ async def test_the_fastapi_example_serves_and_resumes(tmp_path: Path) -> None:
         turn = answer.text.split("id: ")[1].split(":")[0]
         resumed = await client.get(f"/turns/{turn}", headers={"last-event-id": f"{turn}:3"})
         assert '"started"' not in resumed.text and '"finished"' in resumed.text
+        message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+        chat = await client.post("/api/chat", json={"id": "chat", "messages": [message]})
+        assert chat.headers["x-vercel-ai-ui-message-stream"] == "v1" and chat.text.endswith("data: [DONE]\n\n")
+        assert (await client.get("/api/chat/chat/stream")).status_code == 204
+        assert (await client.post("/api/chat/chat/stop")).status_code == 200
     await space["engine"].close()
+
+
+@run
+async def test_the_operators_example_tells(tmp_path: Path) -> None:
+    space: dict[str, Any] = {}
+    exec(program("sse_response").replace("sqlite:chat.db", f"sqlite:{tmp_path}/chat.db"), space)
+    exec(program('@app.get("/health")'), space)
+    transport = httpx.ASGITransport(app=space["app"])
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get("/health")
+        assert (answer.status_code, answer.json()["healthy"]) == (200, True)
+        metrics = await client.get("/metrics")
+        assert "catgpt_turns_running 0" in metrics.text.splitlines()
+        await space["engine"].close()
+        assert (await client.get("/health")).status_code == 503
 
 
 def test_the_models_example_answers() -> None:
@@ -53,3 +74,21 @@ def test_the_models_example_answers() -> None:
         return str(await (await space["engine"].local().session("chat").send("Hi")).text())
 
     assert asyncio.run(talk()) == "Hi"
+
+
+@run
+async def test_the_hooks_example_cites_and_refuses() -> None:
+    space: dict[str, Any] = {}
+    exec("from catgpt import *\n" + program("class House"), space)
+    chat = space["engine"].local().session("chat")
+    kept = [part["type"] for part in (await answered(chat, "Hi")).content]
+    assert kept == ["citation", "text"]
+    # The offline cat repeats what it is asked.
+    assert (await answered(chat, "my password")).status == "failed"
+
+
+async def answered(chat: Any, text: str) -> Any:
+    async with chat.send(text) as reply:
+        async for _ in reply:
+            pass
+    return (await chat.history(1))[0]

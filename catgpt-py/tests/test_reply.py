@@ -208,14 +208,14 @@ async def test_closed_before_its_end_it_has_no_result() -> None:
 async def test_server_sent_events_are_bytes_and_exclude_events() -> None:
     session = session_of(Scripted("Hello"))
     reply = await session.send("Hi")
-    data = b"".join([chunk async for chunk in reply.sse()])
+    data = b"".join([chunk async for chunk in reply.encoded()])
     assert data.startswith(b"id: " + reply.turn.encode() + b":0\ndata: {") and data.endswith(b"\n\n")
     reply = await session.send("Hi")
-    reply.sse()
+    reply.encoded()
     with pytest.raises(InvalidInputError):
         await anext(reply)
     with pytest.raises(InvalidInputError):
-        reply.sse()
+        reply.encoded()
 
 
 @run

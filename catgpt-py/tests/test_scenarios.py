@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from catgpt import CatgptError, Engine, Persona, Reply, _native
 from catgpt.testing import Scripted
 
 from .dict_memory import DictMemory
+from .helpers import Described
 
 FILES = sorted((Path(__file__).parents[2] / "spec" / "scenarios").glob("*.json"))
 
@@ -36,12 +38,14 @@ def plain(data: Any) -> Any:
 class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
         self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
-        self.replies, self.names = dict[str, Reply](), dict[str, Any]()
+        self.replies, self.names, self.cache = dict[str, Reply](), dict[str, Any](), scenario.get("cache")
+        self.hooks = [Described(**scenario["hook"])] if "hook" in scenario else []
         self.open(self.persona)
 
     def open(self, persona: dict[str, Any] | None) -> None:
         who = Persona(**persona) if persona else None
-        self.engine = Engine(model=self.model, memory=self.store, persona=who, retry_base=0, lease=2)
+        own: dict[str, Any] = {"model": self.model, "memory": self.store, "hooks": self.hooks, "cache": self.cache}
+        self.engine = Engine(**own, persona=who, retry_base=0, lease=2)
 
     def check(self, want: Any, got: Any) -> None:
         assert same(self.names, want, got), f"want {want}\n got {got}"
@@ -50,8 +54,9 @@ class World:
         user, turn = self.engine.user(owner), self.names.get(it.get("turn", ""), "")
         chat = user.session(session)
         match do:
-            case "send" | "edit" | "regenerate":
-                self.replies[reply] = await getattr(chat, do)(**it)
+            case "send" | "edit" | "regenerate" | "resume":
+                words = [it.pop(name) for name in ("seq", "text", "content") if name in it]
+                self.replies[reply] = await getattr(chat, do)(*words, **it)
             case "attach":
                 self.replies[reply] = await user.attach(turn, it["from"])
             case "expect":
@@ -66,6 +71,8 @@ class World:
             case "history" | "tree":
                 found = await (chat.history(100) if do == "history" else chat.tree(0, 100))
                 self.check(it["messages"], [message.to_dict() for message in found])
+            case "models":
+                self.check(it["models"], [asdict(model) for model in await self.engine.models()])
             case "import":
                 report = json.loads(json.dumps(await user.import_(it["text"].encode()), default=plain))
                 self.check(it["report"], report)
@@ -73,7 +80,7 @@ class World:
                 self.check(it.get("text"), "".join([text async for text in chat.export(it["format"])]))
             case "asked":
                 asked = self.model.requests
-                self.check(it, {"times": len(asked), "messages": asked[-1]["messages"]})
+                self.check(it, {"times": len(asked), "messages": asked[-1]["messages"] if asked else []})
             case "reopen" | "crash":
                 await self.engine.close() if do == "reopen" else _native.shutdown(5_000)
                 self.open(it.get("persona", self.persona))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catgpt_core::message::Message;
-use catgpt_core::wire::sse;
+use catgpt_core::wire::{Format, sse};
 use catgpt_core::{Engine, Error, ErrorKind, Offline, Persona, Reply, Result, User, live, memory};
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -90,7 +90,7 @@ async fn answer(mut stream: TcpStream, alice: User, name: Arc<str>) -> std::io::
     match route(request, &alice).await {
         Ok(Answer::Reply(reply)) => {
             http::respond(&mut stream, 200, &name, sse::CONTENT_TYPE).await?;
-            let mut writes = reply.into_sse(Duration::from_secs(15), Duration::ZERO);
+            let mut writes = reply.into_bytes(Format::Sse);
             while let Some(bytes) = writes.next().await {
                 stream.write_all(&bytes).await?;
             }

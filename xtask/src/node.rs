@@ -7,7 +7,7 @@ use catgpt_scratch::Durability;
 use crate::run::{self, Count};
 use crate::servers::Servers;
 
-/// Builds the native half and the package, then runs its tests, which `node` counts as cargo does.
+/// Builds the native half and the package, beside the AI SDK that its tests read with, then runs its tests, which `node` counts as cargo does.
 pub(crate) fn tests(root: &Path) -> (Count, Result<(), String>) {
     let folder = root.join("catgpt-node");
     let npm = |args: &[&str]| {
@@ -17,6 +17,7 @@ pub(crate) fn tests(root: &Path) -> (Count, Result<(), String>) {
     };
     let built = tools(root)
         .and_then(|()| run::show(&mut npm(&["ci", "--prefer-offline"])))
+        .and_then(|()| run::show(run::inside(&folder.join("test/ai-sdk"), "npm").args(["ci", "--prefer-offline"])))
         .and_then(|()| run::show(&mut npm(&["run", "--silent", "native"])))
         .and_then(|()| run::show(&mut npm(&["run", "--silent", "build"])));
     match built.and_then(|()| Servers::start(Durability::None)) {

@@ -8,6 +8,7 @@ use catgpt_core::{Engine, ErrorKind, Persona};
 use super::block_on;
 use crate::args::{self, Ask, Common};
 use crate::config::{self, Model, Shown, Store};
+use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::notes::{Notes, tell};
 use crate::signals::Signals;
@@ -21,10 +22,11 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
     let persona = config::persona(&ask)?;
+    let context = Context::read(&ask.context)?;
     let model = Model::choose(ask.model.as_deref())?;
     let store = Store::choose(common)?;
     let shown = Shown::choose(common, &store);
-    let Some(text) = stdin::message(&ask, notes)? else {
+    let Some(content) = stdin::message(&ask, notes)? else {
         tell(format_args!("say something: catgpt PROMPT\n\n{}", args::help()));
         return Err(Failure::Told(Exit::Usage));
     };
@@ -35,12 +37,15 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
         }
         let model = model.build(io::stdout().is_terminal());
         let mut builder = Engine::builder().model(model).memory(memory).persona(Persona::cat());
+        if let Some(context) = context {
+            builder = builder.hook(context);
+        }
         if let Some(shown) = shown {
             builder = builder.live(shown.open().await?);
         }
         let engine = builder.build();
         let mut signals = Signals::catch()?;
-        let done = turn::run(&engine, &ask, Said { text, persona }, &mut signals, notes).await;
+        let done = turn::run(&engine, &ask, Said { content, persona }, &mut signals, notes).await;
         // After a signal the store is closed already, or nobody wants to wait for it.
         if let Ok(Exit::Ok) | Err(_) = done {
             tokio::select! {

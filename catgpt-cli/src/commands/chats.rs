@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use catgpt_core::{Engine, Error, ErrorKind, Message, Offline, Role, SessionInfo, Status, User};
+use catgpt_core::{Engine, Error, ErrorKind, Message, Offline, Part, Role, SessionInfo, Status, User};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
@@ -14,7 +14,7 @@ use crate::config::Store;
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
 use crate::refs::{self, Chats};
-use crate::render::visible;
+use crate::render::{picture, visible};
 
 pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
@@ -117,8 +117,9 @@ async fn show(user: &User, options: &Show, out: &mut Out) -> Result<(), Failure>
         } else {
             let gap = if n > 0 { "\n" } else { "" };
             writeln!(out.to, "{gap}{}", heading(message))?;
-            out.text(&message.text())?;
-            if !message.text().ends_with('\n') {
+            let text = in_words(message);
+            out.text(&text)?;
+            if !text.ends_with('\n') {
                 out.to.write_all(b"\n")?;
             }
         }
@@ -133,6 +134,23 @@ async fn by_number(session: &catgpt_core::Session, seq: u64) -> Result<Message, 
         seq => session.tree(seq - 1, 1).await?.into_iter().find(|message| message.seq == seq),
     };
     found.ok_or_else(|| Error::new(ErrorKind::NotFound, "this chat has no such message").with("message", seq))
+}
+
+/// What was said, with words where a picture is.
+fn in_words(message: &Message) -> String {
+    let mut said = String::new();
+    for part in message.content.parts() {
+        match part {
+            Part::Text { text } => said.push_str(text),
+            Part::Image(image) => {
+                said.push_str(if said.is_empty() || said.ends_with('\n') { "" } else { "\n" });
+                said.push_str(&picture(image));
+                said.push('\n');
+            }
+            _ => {}
+        }
+    }
+    said
 }
 
 /// One message's text and nothing else; how it ended is told beside it.

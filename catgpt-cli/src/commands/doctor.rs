@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use catgpt_core::id::TurnId;
-use catgpt_core::{Engine, Offline, Persona};
+use catgpt_core::{Engine, Error, Offline, Persona, memory};
 
 use super::block_on;
 use crate::args::Common;
@@ -133,16 +133,25 @@ async fn store(common: &Common, report: &mut Report) -> io::Result<()> {
     let (place, file) = match &store {
         Store::File(path) => (path.display().to_string(), Some(path.as_path())),
         // The URL itself may hold a password.
-        Store::Url(_, source) => (format!("from {source}"), None),
+        Store::Url(url, source) => (format!("from {source}"), memory::file(url)),
     };
-    if file.is_some_and(|file| !file.exists()) {
-        return report.good("store", format_args!("{place} (not there yet; the first chat makes it)"));
+    // Opening it would make it, and looking makes nothing.
+    if let Some(file) = file.filter(|file| !file.exists()) {
+        let own = matches!(store, Store::File(_));
+        return match own || folder(file).is_dir() {
+            true => report.good("store", format_args!("{place} (not there yet; the first chat makes it)")),
+            false => report.bad("store", format_args!("{place} (its folder is not there: make it, or name another)")),
+        };
     }
     match look(&store).await {
         Ok(state) => report.good("store", format_args!("{place} ({state}{})", mode(file)))?,
         Err(error) => report.bad("store", error)?,
     }
     live(Shown::choose(common, &store), report).await
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Says nothing if answers are shown nowhere else, as is usual.
@@ -159,11 +168,14 @@ async fn live(shown: Option<Shown>, report: &mut Report) -> io::Result<()> {
     }
 }
 
-async fn look(store: &Store) -> catgpt_core::Result<&'static str> {
+async fn look(store: &Store) -> catgpt_core::Result<String> {
     let engine = Engine::builder().model(Offline::new()).memory(store.open().await?).build();
-    let page = engine.local().sessions(None, 1).await;
+    let (health, page) = (engine.health().await, engine.local().sessions(None, 1).await);
     engine.close(Duration::ZERO).await?;
-    Ok(if page?.sessions.is_empty() { "works, no chats yet" } else { "works" })
+    health.store.error.map_or(Ok(()), |error| Err(Error::from(error)))?;
+    let chats = if page?.sessions.is_empty() { ", no chats yet" } else { "" };
+    let schema = health.schema.map(|version| format!(", schema {version}")).unwrap_or_default();
+    Ok(format!("works{chats}{schema}, looked in {} ms", health.store.latency_ms))
 }
 
 /// A warning about a file that others can read.

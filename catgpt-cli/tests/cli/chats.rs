@@ -1,5 +1,6 @@
 //! `chats` and `doctor`.
 
+use std::fs;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -94,12 +95,16 @@ fn the_doctor_says_what_is_used() {
     }
     assert!(!home.db().exists(), "looking makes no store");
 
+    let url = home.run(&["doctor", "--memory", "sqlite:typo.db"]).expect(0);
+    assert!(url.text().contains("from --memory (not there yet"), "{}", url.text());
+    assert!(!home.path().join("typo.db").exists(), "looking makes no store");
+
     let server = Server::start();
     server.run(&home, "mock", &["hi"]).expect(0);
     let mut command = server.command(&home, "mock", &["doctor"]);
     command.env("OPENAI_API_KEY", "sk-hunter2");
     let ran = finish(command).expect(0);
-    for part in ["mock", "from OPENAI_API_KEY", "accepts connections", "works"] {
+    for part in ["mock", "from OPENAI_API_KEY", "accepts connections", "works, schema 1, looked in "] {
         assert!(ran.text().contains(part), "{part}: {}", ran.text());
     }
     assert!(!ran.text().contains("hunter2"));
@@ -112,6 +117,10 @@ fn the_doctor_says_what_is_wrong() {
     command.env("OPENAI_BASE_URL", catgpt_core::testkit::refused_url()).env("DATABASE_URL", "sqlite:none/chat.db");
     let ran = finish(command).expect(1);
     assert_eq!(ran.text().matches("PROBLEM").count(), 2, "{}", ran.text());
+    assert!(ran.text().contains("its folder is not there"), "{}", ran.text());
+    fs::write(home.path().join("notes.txt"), "not a store").unwrap();
+    let ran = home.run(&["doctor", "--memory", "sqlite:notes.txt"]).expect(1);
+    assert!(ran.text().contains("store     PROBLEM"), "{}", ran.text());
     let mut command = home.command(&["doctor"]);
     command.env("OPENAI_MODEL", "gpt-4o");
     assert!(finish(command).expect(1).text().contains("OPENAI_API_KEY"));

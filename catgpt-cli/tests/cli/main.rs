@@ -5,6 +5,7 @@ mod answers;
 mod chats;
 mod endings;
 mod input;
+mod pictures;
 mod refusals;
 mod shared;
 mod support;

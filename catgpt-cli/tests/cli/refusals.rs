@@ -72,6 +72,8 @@ fn wrong_usage_is_told_and_nothing_is_done() {
         &["-p", "broken", "hi"],
         &["--system", "@none.txt", "hi"],
         &["--system", "", "hi"],
+        &["--context", "none.md", "hi"],
+        &["--context", ".", "hi"],
         &["-s", "", "hi"],
         &["-s", "@x", "hi"],
         &["-s", "a\tb", "hi"],
@@ -102,6 +104,7 @@ fn the_help_names_every_option_and_every_exit_code() {
     Commands:
       ask     Ask something; the same as without a command, for scripts
       chats   List the chats, or show one
+      models  List the models that can be chosen with --model
       doctor  Show which model, store and files are used, and whether they work
 
     Arguments:
@@ -112,6 +115,8 @@ fn the_help_names_every_option_and_every_exit_code() {
       -s, --session <CHAT>       Go on with this chat (a name, an id's beginning, @ or @N), or begin one with this name
       -p, --persona <NAME|FILE>  Who answers from now on: a persona's name or a file (NAME.md)
           --system <TEXT|@FILE>  A system prompt instead of a persona
+      -i, --image <FILE|URL>     Show a picture: a PNG, JPEG, GIF or WebP file, or a URL; may be given several times
+          --context <FILE>       A text file that the answer can lean on and cites; may be given several times
       -m, --model <MODEL>        Which model answers [env: OPENAI_MODEL]
           --format <FORMAT>      What stdout gets: the text, one JSON object, or an event a line [default: auto] [possible values: auto, plain, json, jsonl]
           --json                 The same as --format json
@@ -128,6 +133,7 @@ fn the_help_names_every_option_and_every_exit_code() {
       catgpt "Why do cats purr?"
       catgpt -c "and in one line?"               go on with the chat used last
       cat notes.md | catgpt -s notes summarise   a chat by name, about a file
+      catgpt -i cat.png "what is this?"          about a picture
       catgpt -- chats are fun                    a prompt that begins with a command's name
     "#);
     let long = home.run(&["--help"]).expect(0);

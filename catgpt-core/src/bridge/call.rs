@@ -7,22 +7,24 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::given::{Hidden, Who};
+use super::given::{Hidden, Who, Words};
 use super::hub::Hub;
 use super::subscription::Subscription;
 use super::transfer::{ImportOptions, Watch};
-use super::{Answer, json};
+use super::{Answer, client, json};
 use crate::engine::Engine;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::memory::Cursor;
 use crate::message::Offset;
 use crate::model::Params;
+use crate::observe::{Health, Meter, prometheus};
 use crate::reply::{OnDrop, Reply};
 use crate::runner::begin::Busy;
 use crate::session::{Send, Session};
 use crate::transfer::{ExportFormat, Mark, Page};
 use crate::user::User;
+use crate::wire::{Encoding, ui_message_stream};
 
 /// One call. `owner: null` is the one owner of a single-user program.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -35,7 +37,7 @@ pub enum Call {
     Send {
         owner: Option<String>,
         session: SessionId,
-        text: String,
+        content: Words,
         #[serde(default)]
         options: SendOptions,
     },
@@ -43,7 +45,7 @@ pub enum Call {
         owner: Option<String>,
         session: SessionId,
         seq: Seq,
-        text: String,
+        content: Words,
         #[serde(default)]
         options: SendOptions,
     },
@@ -64,11 +66,43 @@ pub enum Call {
         #[serde(default)]
         on_drop: OnDrop,
     },
+    /// `null` if no turn runs there.
+    Resume {
+        owner: Option<String>,
+        session: SessionId,
+        #[serde(default)]
+        on_drop: OnDrop,
+    },
+    /// A request of the AI SDK, as it came.
+    Chat {
+        owner: Option<String>,
+        body: String,
+        #[serde(default)]
+        options: SendOptions,
+    },
+    /// A frame of a web socket, as it came. `open`: how many turns the socket watches already.
+    Frame {
+        owner: Option<String>,
+        frame: String,
+        #[serde(default)]
+        open: usize,
+        #[serde(default)]
+        options: SendOptions,
+        #[serde(default)]
+        encoding: Encoding,
+    },
     Cancel {
         owner: Option<String>,
         turn: TurnId,
     },
     History {
+        owner: Option<String>,
+        session: SessionId,
+        #[serde(default = "page")]
+        last: u32,
+    },
+    /// The history as the AI SDK's messages.
+    UiMessages {
         owner: Option<String>,
         session: SessionId,
         #[serde(default = "page")]
@@ -122,6 +156,8 @@ pub enum Call {
         #[serde(default = "page")]
         limit: u32,
     },
+    /// Which models there are to choose from.
+    Models,
     /// With `watch`, the ticket tells how far it has come.
     Import {
         owner: Option<String>,
@@ -160,6 +196,11 @@ pub enum Call {
         watch: bool,
     },
     Sweep,
+    /// This and the next two answer also where the store cannot be opened.
+    Health,
+    Metrics,
+    /// [`Metrics`](Self::Metrics) as Prometheus reads them.
+    Prometheus,
     Close {
         #[serde(default = "close_deadline_ms")]
         deadline_ms: u64,
@@ -211,11 +252,11 @@ impl Call {
         let user = |owner| user(engine, owner);
         let session = |owner, id| session(engine, owner, id);
         match self {
-            Self::Send { owner, session: id, text, options } => {
-                reply(options.apply(session(owner, id)?.send(text))?.await?)
+            Self::Send { owner, session: id, content, options } => {
+                reply(options.apply(session(owner, id)?.send(content))?.await?)
             }
-            Self::Edit { owner, session: id, seq, text, options } => {
-                reply(options.apply(session(owner, id)?.edit(seq, text))?.await?)
+            Self::Edit { owner, session: id, seq, content, options } => {
+                reply(options.apply(session(owner, id)?.edit(seq, content))?.await?)
             }
             Self::Regenerate { owner, session: id, seq, options } => {
                 reply(options.apply(session(owner, id)?.regenerate(seq))?.await?)
@@ -225,6 +266,14 @@ impl Call {
             }
             Self::Attach { owner, session: Some(id), turn, offset, on_drop } => {
                 reply(session(owner, id)?.attach(turn, offset).await?.on_drop(on_drop))
+            }
+            Self::Resume { owner, session: id, on_drop } => match session(owner, id)?.resume().await? {
+                Some(resumed) => reply(resumed.on_drop(on_drop)),
+                None => Ok(Answer::Json("null".into())),
+            },
+            Self::Chat { owner, body, options } => client::chat(user(owner)?, &body, options, hub).await,
+            Self::Frame { owner, frame, open, options, encoding } => {
+                client::frame(user(owner)?, &frame, open, options, encoding, hub).await
             }
             Self::Import { owner, source, watch: watched } => {
                 let import = source.of(&user(owner)?)?;
@@ -240,6 +289,16 @@ impl Call {
         }
     }
 
+    /// What there is to say where no engine could be made.
+    pub(super) fn without_engine(self, error: Error) -> Result<Answer> {
+        match self {
+            Self::Health => Ok(Answer::Json(json(&Health::unopened(error)))),
+            Self::Metrics => Ok(Answer::Json(json(&Meter::new().read()))),
+            Self::Prometheus => Ok(Answer::Json(json(&prometheus(&Meter::new().read())))),
+            _ => Err(error),
+        }
+    }
+
     /// The calls whose answer is data.
     async fn look(self, engine: &Engine) -> Result<String> {
         let user = |owner| user(engine, owner);
@@ -247,10 +306,16 @@ impl Call {
         Ok(match self {
             Self::Cancel { owner, turn } => json(&user(owner)?.cancel(turn).await?),
             Self::History { owner, session: id, last } => json(&session(owner, id)?.history(last).await?),
+            Self::UiMessages { owner, session: id, last } => {
+                let history = session(owner, id)?.history(last).await?;
+                json(&history.iter().map(ui_message_stream::message).collect::<Vec<_>>())
+            }
             Self::Tree { owner, session: id, after, limit } => json(&session(owner, id)?.tree(after, limit).await?),
             Self::Info { owner, session: id } => json(&session(owner, id)?.info().await?),
             Self::Rename { owner, session: id, title } => json(&session(owner, id)?.rename(&title).await?),
-            Self::Pin { owner, session: id, persona } => json(&session(owner, id)?.pin(&persona.read()?).await?),
+            Self::Pin { owner, session: id, persona } => {
+                json(&session(owner, id)?.set_persona(&persona.read()?).await?)
+            }
             Self::Select { owner, session: id, head, if_version } => {
                 json(&session(owner, id)?.select(head, if_version).await?)
             }
@@ -258,6 +323,7 @@ impl Call {
             Self::Sessions { owner, after, limit } => json(&user(owner)?.sessions(after, limit).await?),
             Self::Turns { owner } => json(&user(owner)?.turns().await?),
             Self::Changes { owner, after, limit } => json(&user(owner)?.changes(after, limit).await?),
+            Self::Models => json(&engine.models().await?),
             Self::ExportList { owner } => json(&user(owner)?.export_list().await?),
             Self::ExportPage { owner, session: id, format, mark, listed } => {
                 match session(owner, id)?.export_page(format, mark).await {
@@ -266,6 +332,9 @@ impl Call {
                 }
             }
             Self::Sweep => json(&engine.sweep().await?),
+            Self::Health => json(&engine.health().await),
+            Self::Metrics => json(&engine.metrics()),
+            Self::Prometheus => json(&prometheus(&engine.metrics())),
             Self::Close { deadline_ms } => json(&engine.close(Duration::from_millis(deadline_ms)).await?),
             // What is left is `Open`: the engine is open.
             _ => json(&()),
@@ -282,23 +351,27 @@ fn session(engine: &Engine, owner: Option<String>, id: SessionId) -> Result<Sess
 }
 
 impl SendOptions {
-    fn apply(self, mut send: Send) -> Result<Send> {
-        send = send.params(self.params).on_drop(self.on_drop);
-        send = match (self.busy, self.queue_ms) {
-            (Some(WhenBusy::Queue), Some(ms)) => send.busy(Busy::Queue { deadline: Duration::from_millis(ms) }),
-            (Some(WhenBusy::Queue), None) => send.busy(Busy::queue()),
-            (Some(WhenBusy::Interrupt), _) => send.busy(Busy::Interrupt),
-            (Some(WhenBusy::Reject) | None, _) => send,
-        };
-        if let Some(who) = self.persona {
-            send = send.persona(who.read()?);
-        }
-        for (name, value) in self.vars {
-            send = send.var(name, value);
-        }
-        send = self.key.into_iter().fold(send, Send::key);
-        send = self.model.into_iter().fold(send, Send::model);
-        send = self.if_version.into_iter().fold(send, Send::if_version);
-        Ok(self.credentials.into_iter().fold(send, |send, key| send.credentials(key.0)))
+    fn apply(self, send: Send) -> Result<Send> {
+        Ok(self.ready()?(send))
+    }
+
+    /// What is done to a send, once all that can be wrong with it was looked at.
+    pub(super) fn ready(self) -> Result<impl FnOnce(Send) -> Send> {
+        let persona = self.persona.map(Who::read).transpose()?;
+        Ok(move |mut send: Send| {
+            send = send.params(self.params).on_drop(self.on_drop);
+            send = match (self.busy, self.queue_ms) {
+                (Some(WhenBusy::Queue), Some(ms)) => send.busy(Busy::Queue { deadline: Duration::from_millis(ms) }),
+                (Some(WhenBusy::Queue), None) => send.busy(Busy::queue()),
+                (Some(WhenBusy::Interrupt), _) => send.busy(Busy::Interrupt),
+                (Some(WhenBusy::Reject) | None, _) => send,
+            };
+            send = self.vars.into_iter().fold(send, |send, (name, value)| send.var(name, value));
+            send = persona.into_iter().fold(send, Send::persona);
+            send = self.key.into_iter().fold(send, Send::key);
+            send = self.model.into_iter().fold(send, Send::model);
+            send = self.if_version.into_iter().fold(send, Send::if_version);
+            self.credentials.into_iter().fold(send, |send, key| send.credentials(key.0))
+        })
     }
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::given::{Hidden, Who};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineBuilder};
 use crate::error::Result;
+use crate::hooks::Hook;
 use crate::live;
 use crate::memory::{self, Memory};
-use crate::model::{ChatModel, Offline, RetryPolicy};
+use crate::model::{Cached, ChatModel, Offline, RetryPolicy};
 use crate::prompt::Window;
 
 /// An engine's parts.
@@ -41,6 +42,24 @@ pub struct Config {
     pub retry_base_ms: Option<u64>,
     /// How long a turn is believed alive after its last checkpoint, in milliseconds.
     pub lease_ms: Option<u64>,
+    /// Keeps answers and gives them to the same request again, see [`Cached`]; left out: it does not.
+    pub cache: Option<Cache>,
+    /// After how many milliseconds without a change new sessions are deleted; left out: never.
+    pub session_ttl_ms: Option<u64>,
+    /// Whether messages are made findable; left out: yes.
+    pub search: Option<bool>,
+    /// Whether messages are told to the log, at the level `info`; left out: no.
+    pub record_content: Option<bool>,
+}
+
+/// How much a [`Cached`] model keeps; what is left out is as it has it.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cache {
+    /// The most bytes.
+    pub bytes: Option<usize>,
+    /// How long an answer may be given again, in milliseconds.
+    pub ttl_ms: Option<u64>,
 }
 
 impl Config {
@@ -57,6 +76,13 @@ impl Config {
             Some("offline") => Ok(Arc::new(Offline::default())),
             name => self.endpoint(name),
         }
+    }
+
+    /// The model with its cache, if one is wanted.
+    pub(super) fn cached(&self, model: Arc<dyn ChatModel>) -> Arc<dyn ChatModel> {
+        let Some(Cache { bytes, ttl_ms }) = self.cache else { return model };
+        let cached = bytes.into_iter().fold(Cached::new(model), Cached::bytes);
+        Arc::new(ttl_ms.map(Duration::from_millis).into_iter().fold(cached, Cached::ttl))
     }
 
     #[cfg(feature = "openai")]
@@ -80,13 +106,19 @@ impl Config {
     }
 
     /// Opens the store and puts the engine together.
-    pub(super) async fn open(&self, model: Arc<dyn ChatModel>, memory: Option<Arc<dyn Memory>>) -> Result<Engine> {
+    pub(super) async fn open(
+        &self,
+        model: Arc<dyn ChatModel>,
+        memory: Option<Arc<dyn Memory>>,
+        hooks: &[Arc<dyn Hook>],
+    ) -> Result<Engine> {
         let memory = match memory {
             Some(memory) => memory,
             None => memory::open(self.store()).await?,
         };
         let (window, retry) = (Window::default(), RetryPolicy::default());
         let mut builder = Engine::builder().model(model).memory(memory);
+        builder = hooks.iter().cloned().fold(builder, EngineBuilder::hook);
         if let Some(url) = &self.live {
             builder = builder.live(live::open(&url.0).await?);
         }
@@ -102,9 +134,13 @@ impl Config {
         if let Some(who) = self.persona.clone() {
             builder = builder.persona(who.read()?);
         }
+        builder = builder.search(self.search.unwrap_or(true));
+        if let Some(ms) = self.session_ttl_ms {
+            builder = builder.session_ttl(Duration::from_millis(ms));
+        }
         if let Some(ms) = self.lease_ms {
             builder = builder.lease(Duration::from_millis(ms));
         }
-        Ok(builder.build())
+        Ok(builder.record_content(self.record_content.unwrap_or(false)).build())
     }
 }

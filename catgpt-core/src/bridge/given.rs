@@ -1,10 +1,11 @@
-//! What a host gives in a config as well as in a call: who answers, and what must not be shown.
+//! What a host gives in its own form: who answers, what is said, what must not be shown.
 
 use std::fmt;
 
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::message::{Content, Part};
 use crate::persona::Persona;
 
 /// A persona: a built-in one by its name, or its fields.
@@ -34,6 +35,51 @@ impl Who {
     }
 }
 
+/// What is said: a text, or a list of texts and parts.
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Words {
+    /// A text.
+    Text(String),
+    /// Texts and parts.
+    Pieces(Vec<Piece>),
+}
+
+/// One piece of [`Words`].
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Piece {
+    /// A text.
+    Text(String),
+    /// A part, as it stands in a message.
+    Part(Part),
+}
+
+impl From<Words> for Content {
+    fn from(words: Words) -> Self {
+        let part = |piece| match piece {
+            Piece::Text(text) => Part::text(text),
+            Piece::Part(part) => part,
+        };
+        match words {
+            Words::Text(text) => text.into(),
+            Words::Pieces(pieces) => pieces.into_iter().map(part).collect(),
+        }
+    }
+}
+
+impl fmt::Debug for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Words(…)")
+    }
+}
+
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Piece(…)")
+    }
+}
+
 /// A key, or a URL in which a password may stand: `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -52,7 +98,7 @@ mod tests {
     #[test]
     fn neither_a_config_nor_a_call_shows_a_secret() {
         let config = r#"{"api_key":"hunter2","memory":"postgres://u:hunter2@h/d","live":"redis://:hunter2@h"}"#;
-        let call = r#"{"do":"send","owner":null,"session":"s","text":"Hi","options":{"credentials":"hunter2"}}"#;
+        let call = r#"{"do":"send","owner":null,"session":"s","content":"Hi","options":{"credentials":"hunter2"}}"#;
         let config: Config = serde_json::from_str(config).unwrap();
         let call: Call = serde_json::from_str(call).unwrap();
         let shown = format!("{config:?} {call:?}");

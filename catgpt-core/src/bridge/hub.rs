@@ -6,7 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::log::LogRecord;
 use super::{Answer, Failure};
+
+/// So much may wait at a hub before lines of a log are lost.
+const ENOUGH: usize = 1024;
 
 /// One thing that has come.
 #[derive(Debug)]
@@ -29,7 +33,7 @@ pub enum Notice {
         desk: u64,
         /// The question's number.
         id: u64,
-        /// What is asked: `stream`, or a method of [`Memory`](crate::Memory).
+        /// What is asked: `stream`, or a method of [`Memory`](crate::Memory) or [`Hook`](crate::Hook).
         method: &'static str,
         /// The arguments, as JSON.
         body: String,
@@ -39,6 +43,8 @@ pub enum Notice {
         /// The question's number.
         id: u64,
     },
+    /// A line of the log, for whoever [listens](super::listen).
+    Log(Box<LogRecord>),
 }
 
 /// Collects [`Notice`]s for one event loop, or for one thread that waits.
@@ -65,14 +71,31 @@ impl Hub {
         (hub, Parked { bell })
     }
 
+    /// Posts what may be lost if nobody comes for it.
+    pub(super) fn tell(&self, notice: Notice) {
+        self.push(notice, ENOUGH);
+    }
+
     pub(super) fn post(&self, notice: Notice) {
+        self.push(notice, usize::MAX);
+    }
+
+    fn push(&self, notice: Notice, most: usize) {
         let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        if notices.len() >= most {
+            return;
+        }
         notices.push(notice);
         let first = notices.len() == 1;
         drop(notices);
         if first {
             (self.wake)();
         }
+    }
+
+    /// Wakes the loop, though nothing has come.
+    pub fn ring(&self) {
+        (self.wake)();
     }
 
     /// Takes what has come. Whatever the wake set (a byte in a pipe, a flag) must be cleared before.

@@ -53,6 +53,7 @@ impl DeskMemory {
                 shared: caps.shared,
                 lease: ms(caps.lease_ms, usual.lease),
                 poll: ms(caps.poll_ms, usual.poll),
+                ..usual
             },
             patience: ms(caps.timeout_ms, Duration::from_secs(10)),
         }

@@ -18,12 +18,14 @@ static RUNTIME: Mutex<Option<(u64, ManuallyDrop<Runtime>)>> = Mutex::new(None);
 
 /// Tells that this process is about to fork: what must not be copied is closed, and calls wait until [`after_fork`].
 pub fn before_fork() {
+    super::log::before_fork();
     #[cfg(feature = "sqlite")]
     crate::memory::fork::pause();
 }
 
 /// Tells the parent that it has forked: all goes on.
 pub fn after_fork() {
+    super::log::after_fork();
     #[cfg(feature = "sqlite")]
     crate::memory::fork::resume();
 }
@@ -32,6 +34,7 @@ pub fn after_fork() {
 /// and the next call begins a runtime of its own.
 pub fn forked() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    super::log::forked();
     #[cfg(feature = "sqlite")]
     crate::memory::fork::forget();
 }

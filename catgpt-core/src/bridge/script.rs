@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::parse;
 use crate::error::{ErrorKind, Result};
-use crate::model::{ChatModel, Gate, ModelEvent, Scripted, Step};
+use crate::message::Part;
+use crate::model::{ChatModel, Gate, ModelEvent, PromptMessage, Scripted, Step};
 
 /// A [`Scripted`] model and the gates in its scripts.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ enum Wait {
 
 impl Play {
     /// Reads scripts: a list of lists of steps, one a call; the last one repeats. A step is `{"text": "…"}`,
-    /// `{"reasoning": "…"}`, `{"tool_call": {…}}`, `{"usage": {…}}`, `{"finish": "stop"}`, `{"error": "unavailable"}`,
+    /// `{"reasoning": "…"}`, `{"tool_call": {…}}`, `{"part": {…}}`, `{"usage": {…}}`, `{"finish": "stop"}`, `{"error": "unavailable"}`,
     /// `{"gate": "name"}`, `{"delay_ms": 20}` or `{"hang": true}`.
     ///
     /// # Errors
@@ -64,11 +65,12 @@ impl Play {
         self.gates.get(gate).map(Gate::open).is_some()
     }
 
-    /// What it was asked, in order, as JSON: a list of `{"messages": [{"role", "text"}], "params", "model"}`.
+    /// What it was asked, in order, as JSON: a list of `{"messages": [{"role", "text"}], "params", "model"}`. A message
+    /// with pictures has their URLs in `images`.
     pub fn requests(&self) -> String {
         let requests = self.model.requests().into_iter().map(|request| {
-            let messages = request.messages.iter().map(|m| json!({ "role": m.role, "text": m.content.text() }));
-            json!({ "messages": messages.collect::<Vec<_>>(), "params": request.params, "model": request.model })
+            let messages: Vec<_> = request.messages.iter().map(asked).collect();
+            json!({ "messages": messages, "params": request.params, "model": request.model })
         });
         Value::Array(requests.collect()).to_string()
     }
@@ -77,6 +79,17 @@ impl Play {
     pub fn dropped(&self) -> usize {
         self.model.dropped()
     }
+}
+
+fn asked(message: &PromptMessage) -> Value {
+    let parts = message.content.parts().iter();
+    let url = |part: &Part| if let Part::Image(image) = part { Some(image.url.clone()) } else { None };
+    let images: Vec<_> = parts.filter_map(url).collect();
+    let mut asked = json!({ "role": message.role, "text": message.content.text() });
+    if !images.is_empty() {
+        asked["images"] = json!(images);
+    }
+    asked
 }
 
 impl Line {

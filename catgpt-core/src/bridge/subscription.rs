@@ -3,18 +3,18 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use serde::Deserialize;
 
 use super::hub::{Hub, Notice, fresh};
+use super::parse;
 use super::runtime::{enter, generation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::id::{SessionId, TurnId};
 use crate::reply::Reply;
+use crate::wire::Encoding;
 
 /// How many events one poll hands over at most. A host that got so many yields to its event loop before it polls again,
 /// or a reply that is always ready starves the others.
@@ -31,23 +31,6 @@ pub enum Polled<T> {
     Over,
 }
 
-/// How server-sent events are cut into writes.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SseOptions {
-    /// Milliseconds of silence before a keep-alive comment.
-    pub keep_alive_ms: u64,
-    /// Milliseconds between two writes at least; what comes meanwhile goes in one. The first is never delayed.
-    pub min_interval_ms: u64,
-}
-
-impl Default for SseOptions {
-    /// A comment every 15 s; no coalescing beyond what is there anyway.
-    fn default() -> Self {
-        Self { keep_alive_ms: 15_000, min_interval_ms: 0 }
-    }
-}
-
 /// A subscription to a turn. Dropping or closing it ends it as dropping a [`Reply`] does.
 #[derive(Debug)]
 pub struct Subscription {
@@ -62,7 +45,7 @@ pub struct Subscription {
 
 enum Feed {
     Events(Box<Reply>),
-    Sse(BoxStream<'static, Vec<u8>>),
+    Bytes(BoxStream<'static, Vec<u8>>),
     Over,
 }
 
@@ -70,7 +53,7 @@ impl std::fmt::Debug for Feed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Events(_) => "Events",
-            Self::Sse(_) => "Sse",
+            Self::Bytes(_) => "Bytes",
             Self::Over => "Over",
         })
     }
@@ -126,23 +109,30 @@ impl Subscription {
         &self.session
     }
 
-    /// From here on it is polled for bytes, as server-sent events, with [`poll_sse`](Self::poll_sse).
+    /// From here on it is polled for bytes, with [`poll_bytes`](Self::poll_bytes).
     ///
     /// # Errors
     /// `InvalidInput` if it is over, or is read as bytes already.
-    pub fn into_sse(&self, options: SseOptions) -> Result<()> {
+    pub fn into_bytes(&self, encoding: Encoding) -> Result<()> {
         let mut feed = self.feed()?;
         match std::mem::replace(&mut *feed, Feed::Over) {
             Feed::Events(reply) => {
-                let ms = Duration::from_millis;
-                *feed = Feed::Sse(reply.into_sse(ms(options.keep_alive_ms), ms(options.min_interval_ms)));
+                *feed = Feed::Bytes(reply.into_bytes(encoding));
                 Ok(())
             }
             other => {
                 *feed = other;
-                Err(Error::invalid("this reply is over, or is being read as server-sent events"))
+                Err(Error::invalid("this reply is over, or is being read as bytes"))
             }
         }
+    }
+
+    /// The same, told by the JSON of an [`Encoding`], in which what is left out is as it is there.
+    ///
+    /// # Errors
+    /// The same, and for options that are none.
+    pub fn begin_bytes(&self, encoding: &str) -> Result<()> {
+        self.into_bytes(parse("encoding", encoding)?)
     }
 
     /// What has come, at most [`BATCH`] events.
@@ -163,7 +153,7 @@ impl Subscription {
                     return Ok(Poll::Ready(true));
                 }
             },
-            Feed::Sse(_) => Err(Error::invalid("this reply is read as server-sent events")),
+            Feed::Bytes(_) => Err(Error::invalid("this reply is read as bytes")),
             Feed::Over => Ok(Poll::Ready(false)),
         })?;
         Ok(match polled {
@@ -174,14 +164,14 @@ impl Subscription {
         })
     }
 
-    /// The next bytes, after [`into_sse`](Self::into_sse).
+    /// The next bytes, after [`into_bytes`](Self::into_bytes).
     ///
     /// # Errors
-    /// `Closed` in a forked child of the process that made it; `InvalidInput` before `into_sse`.
-    pub fn poll_sse(&self) -> Result<Polled<Vec<u8>>> {
+    /// `Closed` in a forked child of the process that made it; `InvalidInput` before `into_bytes`.
+    pub fn poll_bytes(&self) -> Result<Polled<Vec<u8>>> {
         let mut bytes = Vec::new();
         let polled = self.poll_with(|feed, cx| match feed {
-            Feed::Sse(stream) => Ok(stream.poll_next_unpin(cx).map(|next| next.map(|next| bytes = next).is_some())),
+            Feed::Bytes(stream) => Ok(stream.poll_next_unpin(cx).map(|next| next.map(|next| bytes = next).is_some())),
             Feed::Over => Ok(Poll::Ready(false)),
             Feed::Events(_) => Err(Error::invalid("this reply is read as events")),
         })?;

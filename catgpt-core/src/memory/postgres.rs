@@ -1,12 +1,15 @@
 //! A store in a PostgreSQL database, shared by any number of processes on any number of machines.
 
 mod fault;
+mod journal;
+mod ledger;
 mod link;
 mod ops;
 mod query;
 mod read;
 mod row;
 mod schema;
+mod search;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -29,6 +32,10 @@ use crate::id::{OpId, Owner};
 /// Each step of a turn is one call of a function in the database: one round trip and one transaction, so a pooler in
 /// transaction mode may stand between. A connection that breaks is made again and the call repeated, as every call may
 /// be; the database's clock is the only one.
+///
+/// A search finds a message by its first tens of thousands of different words (1 MB of them), and a word by its first 256
+/// characters. The first to open a store that an older version wrote brings its schema to the newest, for which it must
+/// own it; replicas of the older version go on meanwhile and afterwards.
 pub struct Postgres {
     link: Link,
     /// Where it is, without a password.
@@ -101,7 +108,13 @@ impl Memory for Postgres {
     }
 
     fn caps(&self) -> Caps {
-        Caps { durable: true, shared: true, lease: Duration::from_secs(15), poll: Duration::from_millis(250) }
+        Caps {
+            durable: true,
+            shared: true,
+            lease: Duration::from_secs(15),
+            poll: Duration::from_millis(250),
+            schema: u32::try_from(schema::newest()).ok(),
+        }
     }
 
     async fn close(&self) -> Result<()> {

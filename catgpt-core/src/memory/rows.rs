@@ -20,11 +20,19 @@ pub struct Caps {
     pub lease: Duration,
     /// How often to look for news of a turn that runs elsewhere.
     pub poll: Duration,
+    /// The version of its schema, which opening it has brought it to; `None` if it has none.
+    pub schema: Option<u32>,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { durable: false, shared: false, lease: Duration::from_secs(15), poll: Duration::from_millis(100) }
+        Self {
+            durable: false,
+            shared: false,
+            lease: Duration::from_secs(15),
+            poll: Duration::from_millis(100),
+            schema: None,
+        }
     }
 }
 

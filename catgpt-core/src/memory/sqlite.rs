@@ -212,7 +212,13 @@ impl Memory for Sqlite {
     }
 
     fn caps(&self) -> Caps {
-        Caps { durable: true, shared: true, lease: Duration::from_secs(5), poll: Duration::from_millis(100) }
+        Caps {
+            durable: true,
+            shared: true,
+            lease: Duration::from_secs(5),
+            poll: Duration::from_millis(100),
+            schema: u32::try_from(schema::newest()).ok(),
+        }
     }
 
     async fn close(&self) -> Result<()> {

@@ -61,6 +61,14 @@ pub async fn backup(
     }
 }
 
+/// The file of a SQLite store, if `url` names one: for who wants to know whether it is there without making it.
+pub fn file(url: &str) -> Option<&Path> {
+    match form(url) {
+        Ok(Form::Sqlite(path)) => Some(Path::new(path)),
+        _ => None,
+    }
+}
+
 /// Whether `url` names a store, as far as can be told without opening it.
 #[cfg(feature = "bridge")]
 pub(crate) fn check(url: &str) -> Result<()> {
@@ -113,8 +121,10 @@ mod tests {
             ("sqlite:////srv/chat.db", "/srv/chat.db"),
         ] {
             assert_eq!(form(url).unwrap(), Form::Sqlite(path), "{url}");
+            assert_eq!(file(url), Some(Path::new(path)), "{url}");
         }
         assert_eq!(form("memory:").unwrap(), Form::InMemory);
+        assert_eq!((file("memory:"), file("sqlite:"), file("chat.db")), (None, None, None));
         assert_eq!(form("postgres://u:p@h/d").unwrap(), Form::Postgres);
         assert_eq!(form("postgresql://u:p@h/d").unwrap(), Form::Postgres);
     }

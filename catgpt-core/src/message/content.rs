@@ -2,9 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Offset, Part};
+use super::{Image, Offset, Part};
+use crate::error::{Error, Result};
 
 /// The parts of a message, in order; neighbouring texts are one.
+///
+/// ```
+/// use catgpt_core::Content;
+/// let text = Content::from("Why do cats purr?");
+/// let picture = Content::from("What is this?").image("https://example.org/cat.png");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Content(Vec<Part>);
@@ -22,6 +29,45 @@ impl Content {
             _ => "",
         });
         texts.collect()
+    }
+
+    /// With a picture after it: a URL, or an [`Image`] with more words about it.
+    #[must_use]
+    pub fn image(mut self, image: impl Into<Image>) -> Self {
+        self.push(Part::Image(image.into()));
+        self
+    }
+
+    /// The pictures that a model can see.
+    pub(crate) fn has_visible_images(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Image(image) if image.is_visible()))
+    }
+
+    /// The same with words in the place of those pictures that are not `shown`.
+    pub(crate) fn in_words(self, shown: impl Fn(&Image) -> bool) -> Content {
+        let hide = |part| match part {
+            Part::Image(image) if !shown(&image) => Part::text(format!("\n{}\n", image.in_words())),
+            part => part,
+        };
+        self.into_iter().map(hide).collect()
+    }
+
+    /// Whether a person can have said it: text, pictures, and some of it.
+    pub(crate) fn check(&self) -> Result<()> {
+        let silent = |part: &Part| matches!(part, Part::Text { text } if text.trim().is_empty());
+        if self.0.iter().all(silent) {
+            return Err(Error::invalid("the message is empty; say something"));
+        }
+        self.0.iter().try_for_each(|part| match part {
+            Part::Text { text } => match text.find('\0') {
+                Some(at) => {
+                    Err(Error::invalid("the message contains a NUL byte; only text can be sent").with("at", at))
+                }
+                None => Ok(()),
+            },
+            Part::Image(image) => image.check(),
+            _ => Err(Error::invalid("a message holds text and images; another kind of part cannot be sent")),
+        })
     }
 
     /// Whether nothing is in it.
@@ -121,6 +167,18 @@ impl From<&str> for Content {
 impl From<String> for Content {
     fn from(text: String) -> Self {
         Self(vec![Part::Text { text }])
+    }
+}
+
+impl From<&String> for Content {
+    fn from(text: &String) -> Self {
+        Self::from(text.clone())
+    }
+}
+
+impl From<Image> for Content {
+    fn from(image: Image) -> Self {
+        Self(vec![Part::Image(image)])
     }
 }
 

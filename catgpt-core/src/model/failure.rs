@@ -33,6 +33,18 @@ const TOO_LONG: [&str; 9] = [
     "input is too long",
 ];
 
+/// How OpenAI, llama.cpp, vLLM, Ollama, OpenRouter and others say that the model takes no pictures.
+const NO_IMAGES: [&str; 8] = [
+    "image input is not supported",
+    "not support image",
+    "support image input",
+    "image_url is only supported by certain models",
+    "not a multimodal model",
+    "missing data required for image input",
+    "does not support vision",
+    "content part type for text-only",
+];
+
 /// The error for an error object that came inside an answer that had begun well.
 pub(crate) fn in_stream(complaint: &Value, reveal: Reveal) -> Error {
     let status = complaint["code"].as_u64().or_else(|| complaint["code"].as_str()?.parse().ok());
@@ -93,6 +105,9 @@ fn judge(status: Option<u16>, code: &str, kind: &str, sentence: &str) -> Verdict
     let blames_request = !matches!(status, Some(401 | 403 | 404 | 429));
     if is(&["context_length_exceeded", "exceed_context_size_error"]) || blames_request && says(&TOO_LONG) {
         return verdict(ErrorKind::ContextTooLong, "the conversation does not fit into the model's context");
+    }
+    if !matches!(status, Some(401 | 403 | 429)) && says(&NO_IMAGES) {
+        return verdict(ErrorKind::Refused, "this model takes no pictures: choose one that does, or send text");
     }
     if is(&["content_filter", "content_policy_violation", "moderation_blocked"]) {
         return verdict(ErrorKind::Refused, "the provider's filter refused this conversation");
@@ -157,6 +172,25 @@ mod tests {
             }
         }
         let error = refused(429, json!({ "message": "too many tokens a minute for this context window" }));
+        assert_eq!(error.kind(), ErrorKind::RateLimited);
+    }
+
+    #[test]
+    fn every_server_says_that_it_sees_nothing_in_its_own_words() {
+        for (status, sentence) in [
+            (400, "Invalid content type. image_url is only supported by certain models."),
+            (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
+            (400, "At most 0 image(s) may be provided: the model is not a multimodal model"),
+            (404, "No endpoints found that support image input"),
+            (400, "this model does not support image input"),
+            (500, "this model is missing data required for image input"),
+            (400, "Unsupported content part type for text-only server: image_url"),
+        ] {
+            let error = refused(status, json!({ "message": sentence }));
+            assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Refused, false), "{sentence}");
+            assert!(!format!("{error:?}").contains(sentence));
+        }
+        let error = refused(429, json!({ "message": "too many requests that support image input" }));
         assert_eq!(error.kind(), ErrorKind::RateLimited);
     }
 

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
-use super::{ChatModel, ModelEvent, ModelRequest, Params, PromptMessage};
+use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Params, PromptMessage, Provider};
 use crate::error::Result;
-use crate::message::{FinishReason, Role};
+use crate::message::{FinishReason, Part, Role};
+
+const NAME: &str = "offline-cat";
 
 /// A small script in a cat's voice, for trying things out before there is a key. It is no language model, and says so.
 ///
@@ -31,6 +34,7 @@ impl Offline {
     }
 }
 
+#[async_trait]
 impl ChatModel for Offline {
     fn stream(&self, request: ModelRequest) -> BoxStream<'static, Result<ModelEvent>> {
         let pace = self.pace;
@@ -47,7 +51,15 @@ impl ChatModel for Offline {
     }
 
     fn name(&self) -> &str {
-        "offline-cat"
+        NAME
+    }
+
+    async fn models(&self) -> Result<Vec<ModelInfo>> {
+        Ok(vec![ModelInfo { owned_by: Some("catgpt".into()), ..ModelInfo::new(NAME) }])
+    }
+
+    fn provider(&self) -> Provider {
+        Provider { name: "offline".into(), ..Provider::default() }
     }
 }
 
@@ -71,7 +83,11 @@ fn answer(messages: &[PromptMessage]) -> String {
         return "Mrow? Nobody has said anything yet.".into();
     };
     let talk = Talk { latest, words: words(latest), earlier, mine: texts(messages, Role::Assistant) };
-    let body = talk.body();
+    let body = match pictures(messages) {
+        0 => talk.body(),
+        n if latest.trim().is_empty() => looked(n),
+        n => format!("{} {}", looked(n), talk.body()),
+    };
     match earlier.len() {
         0 => format!("(offline cat: I am a small script, not a language model.) {body}"),
         n => format!("{body} That makes {} messages from you in my basket.", n + 1),
@@ -80,6 +96,17 @@ fn answer(messages: &[PromptMessage]) -> String {
 
 fn texts(messages: &[PromptMessage], role: Role) -> Vec<String> {
     messages.iter().filter(|message| message.role == role).map(|message| message.content.text()).collect()
+}
+
+/// How many pictures came with the newest message.
+fn pictures(messages: &[PromptMessage]) -> usize {
+    let newest = messages.iter().rev().find(|message| message.role == Role::User);
+    let parts = newest.map_or(&[][..], |message| message.content.parts());
+    parts.iter().filter(|part| matches!(part, Part::Image(_))).count()
+}
+
+fn looked(pictures: usize) -> String {
+    format!("You show me {pictures} {}; I sniff, but a small script cannot see.", plural(pictures, "picture"))
 }
 
 /// The first words, in lower case: enough to tell what is wanted, however long the text is.
@@ -246,6 +273,7 @@ mod tests {
     use futures_util::StreamExt;
 
     use super::*;
+    use crate::message::{Content, Image};
 
     fn ask(said: &[&str]) -> String {
         let mut messages = vec![PromptMessage::new(Role::System, "You are a cat.")];
@@ -303,6 +331,21 @@ mod tests {
             assert!(ask(&[said]).contains(expect), "{said}: {}", ask(&[said]));
         }
         assert!(answer(&[]).contains("Nobody"));
+    }
+
+    #[test]
+    fn it_remarks_that_it_was_shown_something() {
+        let show = |content: Content| answer(&[PromptMessage { role: Role::User, content }]);
+        let picture = || Content::from(Image::new("https://a.example/cat.png"));
+        assert!(show(picture()).ends_with("You show me 1 picture; I sniff, but a small script cannot see."));
+        let both = show(Content::from("why is it grey?").image("ref:1").image("ref:2"));
+        assert!(both.contains("2 pictures") && both.contains("Why?"), "{both}");
+        let later = [
+            PromptMessage { role: Role::User, content: picture() },
+            PromptMessage::new(Role::Assistant, "Mrow."),
+            PromptMessage::new(Role::User, "hi"),
+        ];
+        assert!(!answer(&later).contains("picture"));
     }
 
     #[test]

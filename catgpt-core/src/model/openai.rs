@@ -2,6 +2,7 @@
 
 mod answer;
 mod http;
+mod list;
 mod reader;
 mod request;
 mod retry_after;
@@ -10,6 +11,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use reqwest::Url;
@@ -18,7 +20,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use self::answer::Answer;
 use self::http::Call;
 use super::failure::Reveal;
-use super::{ChatModel, ModelEvent, ModelRequest, Secret};
+use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Provider, Secret};
 use crate::error::{Error, ErrorKind, Result};
 
 const BASE_URL: &str = "https://api.openai.com/v1";
@@ -68,6 +70,7 @@ struct Config {
     timeouts: Timeouts,
     headers: HeaderMap,
     usage: bool,
+    images: bool,
     reveal: Reveal,
 }
 
@@ -123,6 +126,7 @@ impl OpenAi {
             timeouts: Timeouts::default(),
             headers: HeaderMap::new(),
             usage: true,
+            images: true,
             reveal: Reveal::Codes,
         };
         Self { config, client: Arc::default() }
@@ -171,6 +175,14 @@ impl OpenAi {
         self
     }
 
+    /// Says that these models [take no pictures](ChatModel::takes_images), so that a message with one is refused before it
+    /// is stored. Without this the endpoint refuses it, and the turn fails.
+    #[must_use]
+    pub fn without_images(mut self) -> Self {
+        self.config.images = false;
+        self
+    }
+
     /// Puts the provider's own sentence into errors, as the fact `detail`. It may repeat parts of the conversation, so
     /// this is off by default: then errors carry the provider's `type` and `code` alone.
     #[must_use]
@@ -193,6 +205,7 @@ impl OpenAi {
     }
 }
 
+#[async_trait]
 impl ChatModel for OpenAi {
     fn stream(&self, request: ModelRequest) -> BoxStream<'static, Result<ModelEvent>> {
         Answer::new(Call { model: self.clone(), request }).boxed()
@@ -200,6 +213,23 @@ impl ChatModel for OpenAi {
 
     fn name(&self) -> &str {
         &self.config.model
+    }
+
+    fn takes_images(&self) -> bool {
+        self.config.images
+    }
+
+    async fn models(&self) -> Result<Vec<ModelInfo>> {
+        list::models(self).await
+    }
+
+    fn provider(&self) -> Provider {
+        let url = &self.config.base_url;
+        Provider {
+            name: "openai".into(),
+            address: url.host_str().map(str::to_owned),
+            port: url.port_or_known_default(),
+        }
     }
 }
 

@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use tokio::sync::watch;
 
-use super::{ChatModel, ModelEvent, ModelRequest};
+use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Provider};
 use crate::error::{Error, ErrorInfo, ErrorKind, Result};
-use crate::message::{FinishReason, ToolCall, Usage};
+use crate::message::{FinishReason, Part, ToolCall, Usage};
 
 /// A deterministic [`ChatModel`] for tests and docs: one script a call, and a record of what it was asked.
 ///
@@ -27,6 +28,7 @@ use crate::message::{FinishReason, ToolCall, Usage};
 #[derive(Clone)]
 pub struct Scripted {
     name: Arc<str>,
+    images: bool,
     shared: Arc<Shared>,
 }
 
@@ -78,6 +80,11 @@ impl Step {
     /// A tool call.
     pub fn call(call: ToolCall) -> Self {
         Self::Event(ModelEvent::ToolCall(call))
+    }
+
+    /// Any other part: a picture, a citation.
+    pub fn part(part: Part) -> Self {
+        Self::Event(ModelEvent::Part(part))
     }
 
     /// What it used so far.
@@ -143,7 +150,8 @@ impl Gate {
         self.until(|gate| gate.arrived).await;
     }
 
-    async fn pass(&self) {
+    /// Waits until it is open, as a script does.
+    pub async fn pass(&self) {
         self.0.send_modify(|gate| gate.arrived = true);
         self.until(|gate| gate.open).await;
     }
@@ -174,7 +182,7 @@ impl Scripted {
     pub fn script(steps: impl IntoIterator<Item = Step>) -> Self {
         let state = State { scripts: VecDeque::from([steps.into_iter().collect()]), requests: Vec::new() };
         let shared = Shared { state: Mutex::new(state), counts: watch::Sender::new(Counts::default()) };
-        Self { name: "scripted".into(), shared: Arc::new(shared) }
+        Self { name: "scripted".into(), images: true, shared: Arc::new(shared) }
     }
 
     /// Plays the scripts of `next` in the calls after those that are written already.
@@ -189,6 +197,14 @@ impl Scripted {
     #[must_use]
     pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = name.into();
+        self
+    }
+
+    /// Makes this handle, and clones made of it from now on, a model that [takes no
+    /// pictures](ChatModel::takes_images).
+    #[must_use]
+    pub fn without_images(mut self) -> Self {
+        self.images = false;
         self
     }
 
@@ -262,6 +278,7 @@ impl fmt::Debug for Scripted {
     }
 }
 
+#[async_trait]
 impl ChatModel for Scripted {
     fn stream(&self, request: ModelRequest) -> BoxStream<'static, Result<ModelEvent>> {
         let scripted = self.clone();
@@ -292,6 +309,18 @@ impl ChatModel for Scripted {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn takes_images(&self) -> bool {
+        self.images
+    }
+
+    async fn models(&self) -> Result<Vec<ModelInfo>> {
+        Ok(vec![ModelInfo::new(&*self.name)])
+    }
+
+    fn provider(&self) -> Provider {
+        Provider { name: "scripted".into(), ..Provider::default() }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Span;
 
 use super::drive::Drive;
 use super::{Runner, Running, patiently};
@@ -16,7 +17,7 @@ use crate::event::{EVENT_VERSION, Started};
 use crate::id::{Owner, SessionId, TurnId};
 use crate::live::local::Log;
 use crate::memory::{Begin, Begun, Limit, MAX_BODY, Opened, Parent, Pin};
-use crate::message::{Content, Status};
+use crate::message::{Content, Part, Status};
 use crate::model::{Params, Secret};
 use crate::persona::Persona;
 use crate::reply::{OnDrop, Reply};
@@ -72,7 +73,7 @@ pub(crate) struct Ask {
     pub(crate) session: SessionId,
     pub(crate) parent: Parent,
     /// `None` answers the parent again.
-    pub(crate) text: Option<String>,
+    pub(crate) content: Option<Content>,
     pub(crate) options: Options,
 }
 
@@ -82,6 +83,9 @@ pub(super) struct Order {
     pub(super) ask: Ask,
     pub(super) turn: TurnId,
     pub(super) model: String,
+    /// When it was asked for, and under which span: held until the turn has begun.
+    pub(super) asked: Instant,
+    pub(super) caller: Span,
     body: Option<Vec<u8>>,
 }
 
@@ -95,14 +99,7 @@ pub(crate) type Queues = Mutex<HashMap<(Owner, SessionId), Arc<tokio::sync::Mute
 
 impl Ask {
     fn check(&self, persona: &Persona) -> Result<()> {
-        if let Some(text) = &self.text {
-            if text.trim().is_empty() {
-                return Err(Error::invalid("the message is empty; say something"));
-            }
-            if let Some(at) = text.find('\0') {
-                return Err(Error::invalid("the message contains a NUL byte; only text can be sent").with("at", at));
-            }
-        }
+        self.content.as_ref().map_or(Ok(()), Content::check)?;
         if let Some(key) = &self.options.key
             && (key.is_empty() || key.len() > MAX_KEY)
         {
@@ -132,7 +129,10 @@ impl Runner {
     /// Sends: comes back once the turn is committed and runs, whether or not anybody watches it then.
     pub(crate) async fn send(self: &Arc<Self>, ask: Ask) -> Result<Reply> {
         ask.check(&self.persona)?;
-        let body = ask.text.as_deref().map(|text| Body::new(&Content::from(text)).encode());
+        if !self.model.takes_images() && ask.content.as_ref().is_some_and(Content::has_visible_images) {
+            return Err(Error::new(ErrorKind::Refused, "this model takes no pictures: send text, or choose another"));
+        }
+        let body = ask.content.as_ref().map(|content| Body::new(content).encode());
         if let Some(body) = &body
             && body.len() > MAX_BODY
         {
@@ -140,7 +140,7 @@ impl Runner {
             return Err(Error::invalid(limit).with("bytes", body.len()));
         }
         let model = ask.options.model.clone().unwrap_or_else(|| self.model.name().to_owned());
-        let order = Order { turn: TurnId::fresh(), model, body, ask };
+        let order = Order { turn: TurnId::fresh(), model, asked: Instant::now(), caller: Span::current(), body, ask };
         match order.ask.options.busy {
             Busy::Reject => self.once(order).await,
             Busy::Queue { deadline } => self.queue(order, later(deadline)).await,
@@ -207,6 +207,12 @@ impl Runner {
         self.once(order).await
     }
 
+    /// Waits until a turn has ended, up to a time; one that died is ended.
+    pub(crate) async fn ended(&self, owner: &Owner, turn: TurnId, within: Duration) -> Result<()> {
+        self.bury_if_dead(owner, turn).await?;
+        timeout_at(later(within), self.stopped(owner, turn)).await.unwrap_or(Ok(()))
+    }
+
     /// Waits until the store says that the turn has ended.
     async fn stopped(&self, owner: &Owner, turn: TurnId) -> Result<()> {
         while self.is_running(owner, turn).await? {
@@ -271,12 +277,12 @@ impl Runner {
             parent: ask.parent,
             if_version: ask.options.if_version,
             message: order.body.clone(),
-            title: ask.text.as_deref().map(title_of),
+            title: ask.content.as_ref().map(title_of),
             model: order.model.clone(),
             pin: Pin { body: pin.unwrap_or(&self.persona).encode(), replace: pin.is_some() },
             lease: self.lease,
             window: Limit { messages: u32::try_from(self.window.messages).unwrap_or(u32::MAX), bytes: MAX_BODY as u64 },
-            ttl: None,
+            ttl: self.session_ttl,
             reserve: Vec::new(),
             max_running: None,
         }
@@ -298,7 +304,7 @@ impl Runner {
         let running = Arc::new(Running::new(ask.owner.clone(), ask.session.clone(), order.turn, log));
         let reply = Reply::local(Arc::clone(self), Arc::clone(&running), 0).on_drop(ask.options.on_drop);
         self.register(&running);
-        let drive = Drive::new(Arc::clone(self), running, order, pinned, opened.window);
+        let drive = Drive::new(Arc::clone(self), running, order, pinned, opened);
         (reply, Some(drive))
     }
 }
@@ -331,9 +337,15 @@ fn limited(name: Option<String>, retry_after: Option<Duration>) -> Error {
     error.with("limit", name.as_deref().unwrap_or("running")).with_retry_after(retry_after)
 }
 
-/// The beginning of a prompt's first line that says something, as the session's first title.
-fn title_of(text: &str) -> Vec<u8> {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+/// The beginning of a prompt's first line that says something, as the session's first title; of a picture alone, what it
+/// shows.
+fn title_of(content: &Content) -> Vec<u8> {
+    let shows = content.parts().iter().find_map(|part| match part {
+        Part::Image(image) => Some(image.alt.clone().unwrap_or_else(|| "Image".into())),
+        _ => None,
+    });
+    let text = content.text();
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).or(shows.as_deref()).unwrap_or_default();
     let words: String = line.chars().filter(|c| !c.is_control()).take(TITLE_CHARS).collect();
     let cut = words.len() < line.len();
     encode_title(&if cut { format!("{}…", words.trim_end()) } else { words }, TitleSource::Prompt)

@@ -1,6 +1,8 @@
 //! Drives one turn: carries out its effects and feeds it what happens, until its end is shown.
 
-use std::collections::BTreeMap;
+mod hooked;
+mod material;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,16 +12,19 @@ use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 use tracing::Instrument;
 
+use self::hooked::Hooked;
+use self::material::Material;
 use super::begin::Order;
+use super::observed::Observed;
 use super::{Runner, Running, TICK};
 use crate::body::{Body, message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Finished;
-use crate::memory::{Checkpoint, Finish, Memory, Row, Sealed};
+use crate::memory::{Checkpoint, Finish, Memory, Opened, Sealed};
 use crate::message::{Content, Message, Offset, Part, Status, Usage};
-use crate::model::{ChatModel, ModelEvent, ModelRequest, Params, Secret};
+use crate::model::{ChatModel, ModelEvent, ModelRequest};
 use crate::persona::Persona;
-use crate::prompt::{Measured, Prompt, content_tokens};
+use crate::prompt::{Measured, content_tokens};
 use crate::turn::{Effect, Input, Turn};
 
 /// How many events of the model are taken before anything else gets its turn.
@@ -34,12 +39,14 @@ pub(super) struct Drive {
     material: Option<Result<Material>>,
     asked: Measured,
     model: Option<BoxStream<'static, Result<ModelEvent>>>,
+    hooked: Option<Box<Hooked>>,
     jobs: FuturesUnordered<BoxFuture<'static, Input>>,
     tick: Interval,
     begun: Instant,
     burst: u32,
     deaf: bool,
     news: News,
+    observed: Observed,
 }
 
 /// What was shown and not announced yet.
@@ -52,46 +59,28 @@ enum News {
     Waited,
 }
 
-/// Everything that a request is made of.
-struct Material {
-    persona: Persona,
-    vars: BTreeMap<String, String>,
-    branch: Vec<Message>,
-    params: Params,
-    model: Option<String>,
-    credentials: Option<Secret>,
-}
-
 impl Drive {
     pub(super) fn new(
         runner: Arc<Runner>,
         running: Arc<Running>,
         order: &Order,
         persona: Result<Persona>,
-        window: Vec<Row>,
+        opened: Opened,
     ) -> Self {
-        let options = &order.ask.options;
-        let branch: Result<Vec<_>> = window.into_iter().map(|row| message(row, &[])).collect();
-        let material = persona.and_then(|persona| {
-            Ok(Material {
-                persona,
-                vars: options.vars.clone(),
-                branch: branch?,
-                params: options.params.clone(),
-                model: options.model.clone(),
-                credentials: options.credentials.clone(),
-            })
-        });
+        let hooked = Hooked::new(&runner.hooks, &running, order, &opened);
+        let material = persona.and_then(|persona| Material::new(persona, order, opened.window));
         let begun = Instant::now();
         let mut tick = interval_at(begun + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            turn: Turn::new(runner.rules),
+            observed: Observed::new(&runner, &running, order),
+            turn: Turn::new(runner.rules, hooked.is_some()),
             runner,
             running,
             material: Some(material),
             asked: Measured::default(),
             model: None,
+            hooked,
             jobs: FuturesUnordered::new(),
             tick,
             begun,
@@ -103,25 +92,29 @@ impl Drive {
 
     /// Runs the turn to its end.
     pub(super) async fn run(self) {
-        let span = tracing::debug_span!("turn", turn = %self.running.turn, session = %self.running.session);
+        let span = self.observed.span();
         self.drive().instrument(span).await;
     }
 
     async fn drive(mut self) {
         loop {
             while let Some(effect) = self.turn.effect() {
+                self.observed.effect(&effect);
                 match effect {
                     Effect::End(finished) => return self.end(*finished),
                     effect => self.carry_out(effect),
                 }
             }
             let input = std::future::poll_fn(|cx| self.poll_input(cx)).await;
+            self.observed.input(&input);
             self.turn.on(input);
         }
     }
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
+            Effect::Prepare => self.prepare(),
+            Effect::Check { from, to } => self.check(from, to),
             Effect::Ask { shrink } => self.ask(shrink),
             Effect::Hush => self.hush(),
             Effect::Pause(pause) => self.jobs.push(Box::pin(async move {
@@ -144,25 +137,41 @@ impl Drive {
             Some(Err(error)) => Err(error.info().into()),
             None => Err(Error::new(ErrorKind::Unexpected, "the model was asked again after it had answered")),
         };
-        let stream = request.and_then(|request| {
-            self.asked = Measured::of(&request, self.runner.counter.as_ref());
-            // A model is foreign code: when it panics, the turn fails and the process goes on.
-            catch_unwind(AssertUnwindSafe(|| self.runner.model.stream(request))).map_err(|_| panicked())
-        });
-        match stream {
-            Ok(stream) => self.model = Some(stream),
-            Err(error) => self.jobs.push(Box::pin(async { Input::ModelOver { error: Some(error), jitter: 1.0 } })),
+        let input = match (request, &mut self.hooked) {
+            (Ok(request), Some(hooked)) => return hooked.send(request),
+            (Ok(request), None) => self.stream(request),
+            (Err(error), _) => Some(Input::ModelOver { error: Some(error), jitter: 1.0 }),
+        };
+        self.jobs.extend(input.map(|input| Box::pin(async { input }) as _));
+    }
+
+    /// Asks the model; if that fails at once, that is what has happened.
+    fn stream(&mut self, request: ModelRequest) -> Option<Input> {
+        self.asked = Measured::of(&request, self.runner.counter.as_ref());
+        self.observed.asked(&request);
+        // A model is foreign code: when it panics, the turn fails and the process goes on.
+        match catch_unwind(AssertUnwindSafe(|| self.runner.model.stream(request))) {
+            Ok(stream) => {
+                self.model = Some(stream);
+                None
+            }
+            Err(_) => Some(Input::ModelOver { error: Some(panicked()), jitter: 1.0 }),
         }
     }
 
-    /// Lets go of the model, whose stream may panic even then.
+    /// Lets go of the model and of what hooks are asked; both are foreign code, which may panic even then.
     fn hush(&mut self) {
         let model = self.model.take();
+        let asked = self.hooked.as_mut().map(|hooked| hooked.hush());
         let _ = catch_unwind(AssertUnwindSafe(|| drop(model)));
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(asked)));
     }
 
     fn show(&mut self, part: Part) {
-        self.material = None;
+        // What hooks wanted to be shown comes before the model is asked.
+        if self.model.is_some() {
+            self.material = None;
+        }
         self.running.log.push(part);
         self.news = match self.news {
             News::Fresh(pieces) => News::Fresh(pieces + 1),
@@ -217,6 +226,8 @@ impl Drive {
                 self.asked.learn(&usage, counter);
                 usage
             }
+            // A turn that a hook refused has cost nothing.
+            None if self.asked == Measured::default() => Usage { estimated: true, ..Usage::default() },
             None => Usage {
                 input_tokens: self.asked.tokens,
                 output_tokens: content_tokens(content, counter),
@@ -226,8 +237,8 @@ impl Drive {
         }
     }
 
-    fn end(self, finished: Finished) {
-        tracing::debug!(status = %finished.status, stored = finished.stored, "turn ended");
+    fn end(mut self, finished: Finished) {
+        self.tell(&finished);
         self.runner.forget(self.running.turn);
         self.running.log.finish(finished);
     }
@@ -264,6 +275,13 @@ impl Drive {
             self.deaf = true;
             return Poll::Ready(Input::Stop(stop));
         }
+        if let Some(Poll::Ready(answer)) = self.hooked.as_mut().map(|hooked| hooked.poll(cx)) {
+            match self.answered(answer) {
+                Some(input) => return Poll::Ready(input),
+                // The model is asked now; it has not been polled yet.
+                None => cx.waker().wake_by_ref(),
+            }
+        }
         if let Poll::Ready(Some(input)) = self.jobs.poll_next_unpin(cx) {
             return Poll::Ready(input);
         }
@@ -278,7 +296,12 @@ impl Drive {
         let polled = catch_unwind(AssertUnwindSafe(|| model.poll_next_unpin(cx)));
         let error = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Some(Ok(event)))) => return Poll::Ready(Input::Model(event)),
+            Ok(Poll::Ready(Some(Ok(event)))) => {
+                return Poll::Ready(match self.hooked.as_ref().map(|hooked| hooked.on_delta(&event)) {
+                    None | Some(Ok(())) => Input::Model(event),
+                    Some(Err(error)) => Input::Refused(error),
+                });
+            }
             Ok(Poll::Ready(Some(Err(error)))) => Some(error),
             Ok(Poll::Ready(None)) => None,
             Err(_) => Some(panicked()),
@@ -298,8 +321,7 @@ impl Drop for Drive {
             true => Error::new(ErrorKind::Unexpected, "the turn's code panicked; its lease will run out"),
             false => Error::new(ErrorKind::Closed, "the runtime ended before the turn did; its lease will run out"),
         };
-        self.runner.forget(self.running.turn);
-        self.running.log.finish(Finished {
+        let finished = Finished {
             status: Status::Interrupted,
             finish_reason: None,
             usage: None,
@@ -307,25 +329,10 @@ impl Drop for Drive {
             pending: Vec::new(),
             error: Some(error.info()),
             offset: self.turn.kept(),
-        });
-    }
-}
-
-impl Material {
-    fn request(&self, runner: &Runner, shrink: bool) -> Result<ModelRequest> {
-        let system = &self.persona.render(&self.vars)?;
-        let (window, counter) = (runner.window, runner.counter.as_ref());
-        let prompt = Prompt { persona: &self.persona, system, branch: &self.branch, window, counter };
-        let mut request = match shrink {
-            false => prompt.build(),
-            true => prompt.shrunk().ok_or_else(|| {
-                Error::new(ErrorKind::ContextTooLong, "the newest message alone is too long for the model's context")
-            })?,
         };
-        request.params = self.params.clone().over(&self.persona.params);
-        request.model.clone_from(&self.model);
-        request.credentials.clone_from(&self.credentials);
-        Ok(request)
+        self.observed.ended(&finished);
+        self.runner.forget(self.running.turn);
+        self.running.log.finish(finished);
     }
 }
 

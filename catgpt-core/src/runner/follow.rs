@@ -13,8 +13,9 @@ use crate::body::{Body, fold, message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EVENT_VERSION, Event, Finished, Started};
 use crate::id::{Owner, TurnId};
-use crate::memory::{Finish, Limit, Memory, Read, Row, View};
+use crate::memory::{Finish, Limit, Memory, Read, Row, Sealed, View};
 use crate::message::{Offset, Role, Status, Usage};
+use crate::observe::Of;
 use crate::persona::Persona;
 use crate::prompt::content_tokens;
 use crate::reply::Reply;
@@ -22,6 +23,7 @@ use crate::reply::Reply;
 impl Runner {
     /// A reply from `from` on, whether its turn runs here, elsewhere, or has ended.
     pub(crate) async fn attach(self: &Arc<Self>, owner: &Owner, turn: TurnId, from: Offset) -> Result<Reply> {
+        self.meter.count(Of::Attaches);
         if let Some(running) = self.running(owner, turn) {
             return Ok(Reply::local(Arc::clone(self), running, from));
         }
@@ -84,6 +86,11 @@ impl Runner {
             Finish { turn, status, body: body.encode(), usage: Some(usage), cost: 0, settle: Vec::new(), if_expired };
         match patiently(|| self.memory.finish_turn(owner, finish.clone())).await {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            Ok(Sealed::Now) => {
+                self.meter.count(Of::Buried);
+                tracing::warn!(%turn, %status, "a turn that nobody drove was ended");
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -11,6 +11,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use futures_util::{FutureExt, future};
 use tokio::time::timeout;
 
+use super::feeds::Feeds;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{OpId, Owner, TurnId};
 use crate::live::{Frame, Live};
@@ -18,6 +19,7 @@ use crate::memory::{
     Answer, Begin, Begun, Caps, Checkpoint, Done, Finish, Kept, Memory, Op, Query, Read, Sealed, Swept, View,
 };
 use crate::message::Offset;
+use crate::observe::{Meter, Of};
 use crate::prompt::TokenCounter;
 
 /// How long a call may take that no running turn waits for, and the most that any may take.
@@ -32,11 +34,25 @@ pub(crate) struct GuardedMemory {
     memory: Arc<dyn Memory>,
     /// For what a turn writes.
     turn: Duration,
+    /// Who is told that something was written.
+    feeds: Arc<Feeds>,
+    meter: Arc<Meter>,
 }
 
 impl GuardedMemory {
-    pub(crate) fn new(memory: Arc<dyn Memory>, lease: Duration) -> Self {
-        Self { memory, turn: write_within(lease) }
+    pub(crate) fn new(memory: Arc<dyn Memory>, lease: Duration, feeds: Arc<Feeds>, meter: &Arc<Meter>) -> Self {
+        Self { memory, turn: write_within(lease), feeds, meter: Arc::clone(meter) }
+    }
+
+    /// Says that something was written, even if it is unknown whether.
+    fn told<T>(&self, owner: &Owner, answer: Result<T>) -> Result<T> {
+        self.feeds.touched(owner);
+        answer
+    }
+
+    async fn answered<T>(&self, within: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let counted = |error: &Error| self.meter.failed(Of::StoreErrors, error.kind());
+        answered(within, call).await.inspect_err(counted)
     }
 }
 
@@ -63,31 +79,34 @@ async fn answered<T>(within: Duration, call: impl Future<Output = Result<T>>) ->
 #[async_trait]
 impl Memory for GuardedMemory {
     async fn begin_turn(&self, owner: &Owner, begin: Begin) -> Result<Begun> {
-        answered(self.turn, async { self.memory.begin_turn(owner, begin).await }).await
+        self.told(owner, self.answered(self.turn, async { self.memory.begin_turn(owner, begin).await }).await)
     }
     async fn checkpoint(&self, owner: &Owner, checkpoint: Checkpoint) -> Result<Kept> {
-        answered(self.turn, async { self.memory.checkpoint(owner, checkpoint).await }).await
+        self.answered(self.turn, async { self.memory.checkpoint(owner, checkpoint).await }).await
     }
     async fn finish_turn(&self, owner: &Owner, finish: Finish) -> Result<Sealed> {
-        answered(self.turn, async { self.memory.finish_turn(owner, finish).await }).await
+        self.told(owner, self.answered(self.turn, async { self.memory.finish_turn(owner, finish).await }).await)
     }
     async fn apply(&self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>> {
-        answered(LONGEST, async { self.memory.apply(owner, op_id, ops).await }).await
+        let other = ops.iter().find_map(|op| if let Op::Claim { from } = op { Some(from.clone()) } else { None });
+        let done = self.answered(LONGEST, async { self.memory.apply(owner, op_id, ops).await }).await;
+        other.iter().for_each(|other| self.feeds.touched(other));
+        self.told(owner, done)
     }
     async fn read(&self, owner: &Owner, read: Read) -> Result<View> {
-        answered(LONGEST, async { self.memory.read(owner, read).await }).await
+        self.answered(LONGEST, async { self.memory.read(owner, read).await }).await
     }
     async fn query(&self, owner: &Owner, query: Query) -> Result<Answer> {
-        answered(LONGEST, async { self.memory.query(owner, query).await }).await
+        self.answered(LONGEST, async { self.memory.query(owner, query).await }).await
     }
     async fn sweep(&self, limit: u32) -> Result<Swept> {
-        answered(LONGEST, async { self.memory.sweep(limit).await }).await
+        self.answered(LONGEST, async { self.memory.sweep(limit).await }).await
     }
     fn caps(&self) -> Caps {
         self.memory.caps()
     }
     async fn close(&self) -> Result<()> {
-        answered(LONGEST, async { self.memory.close().await }).await
+        self.answered(LONGEST, async { self.memory.close().await }).await
     }
 }
 
@@ -98,34 +117,50 @@ impl fmt::Debug for GuardedMemory {
 }
 
 /// A live log that answers or fails soon, and never takes a reader with it.
-pub(crate) struct GuardedLive(pub(crate) Arc<dyn Live>);
+pub(crate) struct GuardedLive {
+    live: Arc<dyn Live>,
+    meter: Arc<Meter>,
+}
+
+impl GuardedLive {
+    pub(crate) fn new(live: Arc<dyn Live>, meter: &Arc<Meter>) -> Self {
+        Self { live, meter: Arc::clone(meter) }
+    }
+
+    async fn answered<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let counted = |error: &Error| self.meter.failed(Of::LiveErrors, error.kind());
+        answered(LIVE, call).await.inspect_err(counted)
+    }
+}
 
 #[async_trait]
 impl Live for GuardedLive {
     async fn append(&self, turn: TurnId, frame: Frame) -> Result<()> {
-        answered(LIVE, async { self.0.append(turn, frame).await }).await
+        self.answered(async { self.live.append(turn, frame).await }).await
     }
     fn follow(&self, turn: TurnId, after: Offset) -> BoxStream<'static, Result<Frame>> {
+        let meter = Arc::clone(&self.meter);
+        let counted = move |error: &Error| meter.failed(Of::LiveErrors, error.kind());
         let panicked = |_| Error::new(ErrorKind::Unexpected, "the live log panicked; this is a defect of its code");
-        match catch_unwind(AssertUnwindSafe(|| self.0.follow(turn, after))) {
+        match catch_unwind(AssertUnwindSafe(|| self.live.follow(turn, after))) {
             Ok(frames) => {
                 let frames = AssertUnwindSafe(frames).catch_unwind();
-                frames.map(move |frame| frame.map_err(panicked).flatten()).boxed()
+                frames.map(move |frame| frame.map_err(panicked).flatten().inspect_err(&counted)).boxed()
             }
             Err(panic) => stream::once(future::ready(Err(panicked(panic)))).boxed(),
         }
     }
     async fn tail(&self, turn: TurnId, after: Offset) -> Result<Vec<Frame>> {
-        answered(LIVE, async { self.0.tail(turn, after).await }).await
+        self.answered(async { self.live.tail(turn, after).await }).await
     }
     async fn close(&self) -> Result<()> {
-        answered(LIVE, async { self.0.close().await }).await
+        self.answered(async { self.live.close().await }).await
     }
 }
 
 impl fmt::Debug for GuardedLive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.live.fmt(f)
     }
 }
 

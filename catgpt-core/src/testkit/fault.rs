@@ -43,6 +43,8 @@ faults! {
     ContextPhrase = "contextphrase",
     /// 400: the filter refuses.
     Filter = "filter",
+    /// 400: the model takes no pictures.
+    NoImages = "noimages",
     /// 400 for another reason, with a sentence that repeats the prompt.
     BadRequest = "400",
     /// 200 with an error as JSON.

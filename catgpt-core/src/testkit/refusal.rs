@@ -18,7 +18,9 @@ pub(super) fn response(script: &Script) -> Option<Vec<u8>> {
         Fault::NoModel => (404, String::new()),
         Fault::ServerError => (500, String::new()),
         Fault::Overloaded => (503, String::new()),
-        Fault::Context | Fault::ContextPhrase | Fault::Filter | Fault::BadRequest => (400, String::new()),
+        Fault::Context | Fault::ContextPhrase | Fault::Filter | Fault::NoImages | Fault::BadRequest => {
+            (400, String::new())
+        }
         Fault::ErrorBody => (200, String::new()),
         Fault::WholeBody => return Some(whole_body(script)),
         Fault::Page => {
@@ -54,6 +56,11 @@ pub(super) fn complaint(fault: Fault) -> Value {
             "request (9001 tokens) exceeds the available context size (8192 tokens), try increasing it",
             "invalid_request_error",
             400.into(),
+        ),
+        Fault::NoImages => (
+            "Invalid content type. image_url is only supported by certain models.",
+            "invalid_request_error",
+            Value::Null,
         ),
         Fault::Filter => ("The response was filtered", "invalid_request_error", "content_filter".into()),
         Fault::BadRequest => ("Invalid message: 'a secret of the user'", "invalid_request_error", Value::Null),

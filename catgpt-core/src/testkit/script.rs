@@ -192,7 +192,7 @@ impl Script {
             Some(F::NoModel) => (0, End::Error(ErrorKind::NotFound)),
             Some(F::ServerError | F::Overloaded | F::ErrorBody | F::Page) => (0, End::Error(ErrorKind::Unavailable)),
             Some(F::Context | F::ContextPhrase) => (0, End::Error(ErrorKind::ContextTooLong)),
-            Some(F::Filter) => (0, End::Error(ErrorKind::Refused)),
+            Some(F::Filter | F::NoImages) => (0, End::Error(ErrorKind::Refused)),
             Some(F::BadRequest) => (0, End::Error(ErrorKind::InvalidInput)),
             Some(F::Cut | F::CutFrame | F::Reset | F::NoFinish | F::DoneOnly) => (some, End::Cut),
             Some(F::Silence) => (some, End::Error(ErrorKind::Timeout)),

@@ -17,7 +17,7 @@
 //!
 //! ### Image
 //!
-//! ![image/png](<https://example.com/kyoto.png>)
+//! ![a temple](<https://example.com/kyoto.png> "image/png")
 //! ```
 //!
 //! Text stands as it is. Only a line of it that would be taken for one of these headings gets a backslash, which Markdown
@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use super::time;
 use super::transcript::Heading;
 use crate::error::ErrorInfo;
-use crate::message::{FinishReason, Message, Part, Role, Status, Usage};
+use crate::message::{FinishReason, Image, Message, Part, Role, Status, Usage};
 
 pub(super) use read::read;
 
@@ -145,8 +145,10 @@ fn written(part: &Part) -> (&'static str, String) {
     match part {
         Part::Text { text } => ("Text", escaped(text)),
         Part::Reasoning { text } => ("Reasoning", escaped(text)),
-        Part::Image { url, media_type } if plain(url) && media_type.as_deref().is_none_or(plain) => {
-            ("Image", format!("![{}](<{url}>)", media_type.as_deref().unwrap_or("image")))
+        Part::Image(image) if image.detail.is_none() && all_plain(image) => {
+            let alt = image.alt.as_deref().unwrap_or("image");
+            let kind = image.media_type.as_ref().map(|kind| format!(" \"{kind}\"")).unwrap_or_default();
+            ("Image", format!("![{alt}](<{}>{kind})", image.url))
         }
         Part::Citation { url, title: None } if plain(url) => ("Source", format!("<{url}>")),
         Part::Citation { url, title: Some(title) } if plain(url) && plain(title) => {
@@ -156,6 +158,10 @@ fn written(part: &Part) -> (&'static str, String) {
         Part::ToolResult(_) => ("Tool result", fenced(part)),
         _ => ("Part", fenced(part)),
     }
+}
+
+fn all_plain(image: &Image) -> bool {
+    [&image.alt, &image.media_type].into_iter().flatten().chain([&image.url]).all(|text| plain(text))
 }
 
 /// Whether it can stand in a link as it is.

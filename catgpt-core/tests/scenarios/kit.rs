@@ -1,13 +1,20 @@
 //! What the runner of the scenarios stands on: their JSON, the comparison, the model that plays their scripts.
 
+mod hook;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use catgpt_core::model::{Gate, Step};
-use catgpt_core::{Engine, Memory, ModelEvent, Persona, Reply, RetryPolicy, Scripted, TurnId};
+use catgpt_core::{
+    Cached, ChatModel, Content, Engine, EngineBuilder, Memory, ModelEvent, Part, Persona, PromptMessage, Reply,
+    RetryPolicy, Scripted, TurnId,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, from_value, json};
+
+use self::hook::Described;
 
 pub(crate) type Fields = Map<String, Value>;
 pub(crate) type Names = HashMap<String, Value>;
@@ -65,9 +72,15 @@ pub(crate) async fn expect(names: &mut Names, reply: &mut Reply, events: Vec<Val
 }
 
 /// An engine that does not pause between tries, and whose dead are found soon.
-pub(crate) fn open(model: &Scripted, memory: &Arc<dyn Memory>, persona: Option<Persona>) -> Engine {
+pub(crate) fn open(
+    model: &Arc<dyn ChatModel>,
+    memory: &Arc<dyn Memory>,
+    persona: Option<Persona>,
+    hook: &Option<Described>,
+) -> Engine {
     let retry = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
-    let engine = Engine::builder().model(model.clone()).memory(Arc::clone(memory)).retry(retry);
+    let engine = Engine::builder().model(Arc::clone(model)).memory(Arc::clone(memory)).retry(retry);
+    let engine = hook.iter().cloned().fold(engine, EngineBuilder::hook);
     engine.persona(persona.unwrap_or_else(Persona::plain)).lease(Duration::from_secs(2)).build()
 }
 
@@ -79,10 +92,37 @@ pub(crate) fn scripted(scripts: Vec<Vec<Fields>>) -> (Scripted, HashMap<String, 
     (models.into_iter().reduce(Scripted::then).expect("`models` must not be empty"), gates)
 }
 
+/// The model as engines get it: with a cache if the scenario has one.
+pub(crate) fn cached(model: &Scripted, cache: Option<Fields>) -> Arc<dyn ChatModel> {
+    let Some(mut cache) = cache else { return Arc::new(model.clone()) };
+    let bytes: Option<usize> = take(&mut cache, "bytes");
+    assert!(cache.is_empty(), "unknown: {cache:?}");
+    Arc::new(bytes.into_iter().fold(Cached::new(model.clone()), Cached::bytes))
+}
+
+/// What is said: a text, or texts and parts.
+pub(crate) fn content(step: &mut Fields) -> Content {
+    match take(step, "content") {
+        Value::Null => take::<String>(step, "text").into(),
+        Value::Array(pieces) => pieces.into_iter().map(piece).collect(),
+        other => panic!("no content: {other}"),
+    }
+}
+
+fn piece(piece: Value) -> Part {
+    piece.as_str().map(Part::text).unwrap_or_else(|| from_value(piece).expect("a part"))
+}
+
 /// How often it was asked, and what the last time.
 pub(crate) fn asked(model: &Scripted) -> Value {
     let last = model.requests().pop().map(|request| request.messages).unwrap_or_default();
-    let messages = last.iter().map(|one| json!({ "role": one.role, "text": one.content.text() }));
+    let url = |part: &Part| if let Part::Image(image) = part { Some(image.url.clone()) } else { None };
+    let message = |one: &PromptMessage| {
+        let images: Vec<_> = one.content.parts().iter().filter_map(url).collect();
+        let images = (!images.is_empty()).then_some(images);
+        json!({ "role": one.role, "text": one.content.text(), "images": images })
+    };
+    let messages = last.iter().map(message);
     json!({ "times": model.asked(), "messages": messages.collect::<Vec<_>>() })
 }
 
@@ -92,6 +132,7 @@ fn step(say: &Fields, gates: &mut HashMap<String, Gate>) -> Step {
     match key.as_str() {
         "text" => Step::text(text),
         "reasoning" => Step::reasoning(text),
+        "part" => Step::part(from_value(value.clone()).expect("a part")),
         "usage" => Step::Event(ModelEvent::Usage(from_value(value.clone()).expect("a usage"))),
         "finish" => Step::finish(text.to_owned().into()),
         "error" => Step::fails(from_value(value.clone()).expect("a kind of error")),

@@ -1,7 +1,8 @@
 /** A memory in a Map: the worked example of a store that is written in JavaScript. */
-import { BusyError, ConflictError, InvalidInputError, NotFoundError } from "catgpt-node";
+import { BusyError, ConflictError, InvalidInputError, NotFoundError, UnsupportedError } from "catgpt-node";
 
-const KIND = { create: "created", set_title: "titled", set_pin: "updated", set_head: "updated", delete: "deleted" };
+/** What each operation is called in the journal. A store says so when it is asked for what it lacks. */
+const KIND = { create: "created", set_title: "renamed", set_pin: "updated", set_head: "updated", delete: "deleted" };
 
 export class MapMemory {
   durable = true;
@@ -21,6 +22,8 @@ export class MapMemory {
     if (running && running.until <= Date.now()) return { stale: { turn: running.turn } };
     if (running) return { busy: { turn: running.turn, lease_left_ms: running.until - Date.now() } };
     let parent = above(session, begin);
+    const { reserve, max_running, ttl_ms } = begin;
+    if (reserve.length > 0 || max_running !== null || ttl_ms !== null) throw new UnsupportedError("this store has no limits and forgets nothing");
     if (created) this.#sessions.set(id(begin.owner, begin.session), session), this.#note(begin, "created");
     const row = { turn: begin.turn, body: "", model: null, usage: null, created_ms: Date.now() };
     const user = begin.message === null ? null : push(session, { ...row, parent, role: "user", status: "complete", body: begin.message });
@@ -82,12 +85,15 @@ export class MapMemory {
     }
   }
 
-  #op(owner, kind, { session: name, turn, title, pin, head, if_version, after, rows }) {
+  #op(owner, kind, { session: name, turn, title, over, pin, meta, ttl_ms, head, if_version, after, rows }) {
     if (kind === "cancel") return this.#cancel(owner, turn);
     if (kind === "import") return this.#import(owner, name, after, rows);
+    if (!(kind in KIND) || meta || ttl_ms) throw new UnsupportedError("this store cannot do that");
     if (kind === "create" && this.#sessions.has(id(owner, name))) return "nothing";
     if (kind === "create") this.#sessions.set(id(owner, name), { ...blank({ session: name, title }), pin });
     const session = this.#session(owner, name);
+    const given = over !== undefined && over !== null;
+    if (given && session.title !== over) return "nothing";
     if (kind === "set_title") session.title = title;
     if (kind === "set_pin") session.pin = pin;
     if (kind === "set_head") {
@@ -96,7 +102,7 @@ export class MapMemory {
       session.head = find(session, head).seq;
     }
     if (kind === "delete") this.#sessions.delete(id(owner, name));
-    this.#note({ owner, session: name }, KIND[kind]);
+    this.#note({ owner, session: name }, given ? "titled" : KIND[kind]);
     return kind === "delete" ? "nothing" : { version: changed(session) };
   }
 
@@ -128,7 +134,9 @@ export class MapMemory {
     }
     const session = this.#session(owner, (branch ?? tree).session);
     if (branch) return view(session, branchOf(session, branch.head ?? session.head, branch.limit));
-    return view(session, take(session.tree.slice(tree.after), tree.limit));
+    const rows = session.tree.slice(tree.after);
+    if (tree.bodies) return view(session, take(rows, tree.limit));
+    return { ...view(session, take(rows.map((row) => ({ ...row, body: "" })), tree.limit)), chunks: [] };
   }
 
   query({ owner, query }) {
@@ -139,7 +147,15 @@ export class MapMemory {
       const { after, limit } = query.changes;
       return { changes: (this.#journals.get(owner) ?? []).slice(after, after + limit) };
     }
-    const { after, limit } = query.sessions;
+    if (query === "journal_end") return { journal_end: (this.#journals.get(owner) ?? []).length };
+    if (query.journals) {
+      const { after, limit } = query.journals;
+      const news = after.map(([whose, n]) => [whose, (this.#journals.get(whose) ?? []).slice(n, n + limit)]);
+      return { journals: news.filter(([, changes]) => changes.length > 0) };
+    }
+    if (!query.sessions) throw new UnsupportedError("this store cannot be asked that");
+    const { after, limit, archived } = query.sessions;
+    if (archived) return { sessions: { rows: [], more: false } }; // nothing can be put away here
     const newer = (a, b) => b.updated_ms - a.updated_ms || (a.id < b.id ? 1 : -1);
     const rows = mine.filter((s) => !after || newer({ ...after, id: after.session }, s) < 0).sort(newer);
     return { sessions: { rows: rows.slice(0, limit).map(rowOf), more: rows.length > limit } };
@@ -199,7 +215,8 @@ function find(session, seq) {
 function above(session, { parent, message }) {
   const seq = parent === "head" ? session.head : (parent.under ?? find(session, parent.beside ?? session.head).parent);
   const row = seq === null ? null : find(session, seq);
-  if (message === null && row?.role !== "user") throw new InvalidInputError("only a user's message can be answered again");
+  const roles = parent.beside === undefined ? ["user", "assistant"] : ["user"];
+  if (message === null && !roles.includes(row?.role)) throw new InvalidInputError("only a user's message can be answered, and only a reply gone on from");
   return seq;
 }
 

@@ -4,14 +4,17 @@ import {
   CatgptError,
   Engine,
   ERRORS,
+  Image,
   Persona,
   errorResponse,
   type ChatModel,
   type ErrorKind,
   type Event,
   type Finished,
+  type Hook,
   type Memory,
   type Message,
+  type ModelInfo,
   type ModelRequest,
   type Reply,
 } from "catgpt-node";
@@ -36,6 +39,14 @@ export async function stream(): Promise<void> {
   await reply.cancel({ signal });
 }
 
+/** Each method of a hook may be left out, be async or not, and answer nothing. */
+export const hooks: Hook[] = [
+  { beforePrompt: (at, branch) => [{ text: at.turn, part: branch.at(-1)!.content[0]! }], timeoutMs: 1000 },
+  { async beforeModel(_at, attempt, request) { return attempt > 1 ? { model: "other" } : { messages: request.messages }; } },
+  { onDeltas: (_at, parts) => void parts.length, afterTurn: async (_at, reply) => void same<typeof reply, Message>(true) },
+];
+export const hooked = new Engine({ hooks });
+
 /** The union is closed: a missing case is an error of the compiler. */
 export function show(event: Event): string {
   switch (event.type) {
@@ -59,6 +70,16 @@ export function show(event: Event): string {
     default:
       return event satisfies never;
   }
+}
+
+/** A message may hold pictures, and a model may show some. */
+export async function pictures(): Promise<void> {
+  await session.send(["What is this?", { type: "image", url: "https://example.org/cat.png", detail: "low" }]);
+  await session.edit(1, [Image.load("cat.png", { alt: "a cat" })]);
+  // @ts-expect-error: there is no such detail
+  await session.send([{ type: "image", url: "ref:1", detail: "most" }]);
+  same<Awaited<ReturnType<typeof engine.models>>, ModelInfo[]>(true);
+  new Engine({ cache: { ttlMs: 1 }, model: () => [{ part: { type: "chart", points: [1] } }, { part: Image.load("a.png") }] });
 }
 
 export const POST = async (request: Request): Promise<Response> => {
@@ -88,7 +109,7 @@ new Engine({ model: async ({ turn }) => turn ?? "none" });
 new Engine({ model: Scripted.reply("Hi"), memory: {} as Memory, windowMessages: 10 });
 new Scripted([{ text: "a" }, { gate: "g" }, { error: "unavailable" }, { delay_ms: 1 }, { hang: true }]);
 
-export const bytes = (reply: Reply): ReadableStream<Uint8Array> => reply.toSSEStream({ minIntervalMs: 10 });
+export const bytes = (reply: Reply): ReadableStream<Uint8Array> => reply.toByteStream({ minIntervalMs: 10 });
 
 // @ts-expect-error an owner is a string
 engine.user(undefined);

@@ -10,18 +10,26 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import ExportFormat, ImportFormat, OnDrop, OnProgress, SendOptions
+from ._calls import Cache, ExportFormat, Format, ImportFormat, OnDrop, OnProgress, SendOptions
+from ._content import Content, Image
 from ._data import (
     Call,
     Change,
+    Check,
     CitationPart,
     Cursor,
+    Health,
     ImagePart,
     ImportEntry,
     ImportReport,
     Message,
+    ModelInfo,
+    Metric,
     Part,
+    Point,
+    PromptMessage,
     ReasoningPart,
+    Request,
     Role,
     SessionInfo,
     SessionPage,
@@ -31,7 +39,7 @@ from ._data import (
     ToolResultPart,
     Usage,
 )
-from ._desk import ChatModel, Delta, Memory, PromptMessage, Request, Said
+from ._desk import ChatModel, Delta, Memory, Said
 from ._engine import Engine, Session, User
 from ._errors import (
     BusyError,
@@ -67,29 +75,40 @@ from ._events import (
     ToolResult,
     event_from_dict,
 )
+from ._hooks import Hook, Source, TurnAt
 from ._native import version as _version
 from ._persona import Example, Params, Persona
-from ._reply import Reply, Sending, Sse
+from ._process import EngineOptions
+from ._reply import Encoded, Reply, Sending
 
 __version__ = _version()
 
 __all__ = [
     "BusyError",
+    "Cache",
     "Call",
     "CatgptError",
     "Change",
     "ChatModel",
+    "Check",
     "CitationPart",
     "ClosedError",
     "ConflictError",
+    "Content",
     "ContextTooLongError",
     "Cursor",
     "Delta",
+    "Encoded",
     "Engine",
+    "EngineOptions",
     "Event",
     "Example",
     "ExportFormat",
     "Finished",
+    "Format",
+    "Health",
+    "Hook",
+    "Image",
     "ImagePart",
     "ImportEntry",
     "ImportFormat",
@@ -98,6 +117,8 @@ __all__ = [
     "LimitedError",
     "Memory",
     "Message",
+    "ModelInfo",
+    "Metric",
     "NotFoundError",
     "OnDrop",
     "OnProgress",
@@ -105,6 +126,7 @@ __all__ = [
     "Part",
     "PartAdded",
     "Persona",
+    "Point",
     "PromptMessage",
     "RateLimitedError",
     "Reasoning",
@@ -120,7 +142,7 @@ __all__ = [
     "Session",
     "SessionInfo",
     "SessionPage",
-    "Sse",
+    "Source",
     "Started",
     "Status",
     "StoreError",
@@ -135,6 +157,7 @@ __all__ = [
     "ToolResult",
     "ToolResultPart",
     "TruncatedError",
+    "TurnAt",
     "UnauthorizedError",
     "UnavailableError",
     "UnexpectedError",

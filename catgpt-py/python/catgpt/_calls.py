@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
-from ._data import Change, Cursor, ImportReport, Message, SessionInfo, SessionPage
+from ._data import Change, Cursor, ImportReport, Message, ModelInfo, SessionInfo, SessionPage
 from ._persona import Params, Persona, who
 
 T = TypeVar("T")
@@ -19,6 +19,10 @@ ImportFormat: TypeAlias = Literal["jsonl", "markdown", "chatgpt", "chat_db"]
 Path: TypeAlias = str | os.PathLike[str]
 OnProgress: TypeAlias = Callable[[int, int | None], object]
 """Hears how much is done, and of how much, as far as that is known."""
+
+
+Format: TypeAlias = Literal["sse", "ui_message_stream", "ndjson", "ws"]
+"""What a reply can be sent as: server-sent events, the AI SDK's stream, JSON lines, frames of a web socket."""
 
 
 class SendOptions(TypedDict, total=False):
@@ -44,6 +48,16 @@ class SendOptions(TypedDict, total=False):
     """Only if the session is still at this version."""
     on_drop: OnDrop
     """What letting go of the reply does to the turn: nothing (`detach`), or end it (`cancel`)."""
+
+
+class Cache(TypedDict, total=False):
+    """How much of its answers an engine keeps, to give them to the same request again. What is left out is as the core
+    has it."""
+
+    bytes: int
+    """The most bytes that are kept."""
+    ttl: float
+    """For how many seconds an answer may be given again."""
 
 
 class Ask(NamedTuple, Generic[T]):
@@ -74,6 +88,14 @@ def text(request: Mapping[str, Any]) -> str:
     return json.dumps({name: value for name, value in request.items() if value is not None})
 
 
+def cache(given: Cache | None) -> dict[str, Any] | None:
+    """A cache, as a config wants it."""
+    if given is None:
+        return None
+    named = {"bytes": given.get("bytes"), "ttl_ms": milliseconds(given.get("ttl"))}
+    return {name: value for name, value in named.items() if value is not None}
+
+
 def options(given: SendOptions) -> dict[str, Any]:
     """The options of a send."""
     plain: dict[str, Any] = {**given}
@@ -82,6 +104,17 @@ def options(given: SendOptions) -> dict[str, Any]:
     if "persona" in plain:
         plain["persona"] = who(plain["persona"])
     return {name: value for name, value in plain.items() if value is not None}
+
+
+def encoding(format: Format | None, min_interval: float | None, keep_alive: float | None) -> dict[str, Any]:
+    """How a reply becomes bytes."""
+    pace = {"min_interval_ms": milliseconds(min_interval), "keep_alive_ms": milliseconds(keep_alive)}
+    return {name: value for name, value in {"format": format, **pace}.items() if value is not None}
+
+
+def body(given: str | bytes) -> str:
+    """What a client sent, as text."""
+    return given if isinstance(given, str) else given.decode(errors="replace")
 
 
 def nothing(_: Any) -> None:
@@ -113,6 +146,11 @@ def tree(at: At, after: int | None, limit: int | None) -> Ask[list[Message]]:
     return Ask(at.call("tree", after=after, limit=limit), messages)
 
 
+def ui_messages(at: At, last: int | None) -> Ask[list[dict[str, Any]]]:
+    """The newest messages, for the AI SDK."""
+    return Ask(at.call("ui_messages", last=last), list)
+
+
 def info(at: At) -> Ask[SessionInfo]:
     """What is known about a session."""
     return Ask(at.call("info"), SessionInfo.from_dict)
@@ -131,6 +169,15 @@ def turns(at: At) -> Ask[list[tuple[str, str]]]:
 def changes(at: At, after: int | None, limit: int | None) -> Ask[list[Change]]:
     """What happened."""
     return Ask(at.call("changes", after=after, limit=limit), journal)
+
+
+def models(rows: list[dict[str, Any]]) -> list[ModelInfo]:
+    """A list of models."""
+    return [ModelInfo(**row) for row in rows]
+
+
+MODELS: Ask[list[ModelInfo]] = Ask({"do": "models"}, models)
+"""Which models there are to choose from."""
 
 
 def do(at: At, name: str, **fields: Any) -> Ask[None]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from ._errors import CatgptError, from_dict
+from ._persona import Params
 
 Role: TypeAlias = Literal["system", "user", "assistant", "summary"]
 Status: TypeAlias = Literal["running", "complete", "cancelled", "interrupted", "failed", "paused"]
@@ -54,6 +55,8 @@ class ImagePart(TypedDict):
     type: Literal["image"]
     url: str
     media_type: NotRequired[str]
+    alt: NotRequired[str]
+    detail: NotRequired[Literal["auto", "low", "high"]]
 
 
 class CitationPart(TypedDict):
@@ -147,6 +150,18 @@ class SessionInfo:
         return cls(**data)
 
 
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One model of those that there are to choose from."""
+
+    id: str
+    """Its name, as `model=` takes it."""
+    created: int | None = None
+    """When it was made, in seconds since 1970, if that is known."""
+    owned_by: str | None = None
+    """Whose it is, if that is known."""
+
+
 class Cursor(TypedDict):
     """Where a list of sessions goes on."""
 
@@ -177,6 +192,69 @@ class Change:
     kind: Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended", "renamed"]
     at_ms: int
     turn: str | None = None
+
+
+class PromptMessage(TypedDict):
+    """One message of a request."""
+
+    role: Role
+    content: list[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a model is asked: the messages in order, the system prompt first."""
+
+    messages: list[PromptMessage]
+    params: Params
+    model: str | None
+    turn: str | None
+    credentials: str | None = field(default=None, repr=False)
+
+
+class Check(TypedDict):
+    """What one look found."""
+
+    ok: bool
+    latency_ms: int
+    error: dict[str, Any] | None
+    """What went wrong; its `kind` is that of the exception that it would be."""
+
+
+class Health(TypedDict):
+    """How an engine is, as a `/health` tells it."""
+
+    healthy: bool
+    """Whether to send it requests: the store answers, and the engine is not closing."""
+    closing: bool
+    running: int
+    """How many turns run in this engine."""
+    schema: int | None
+    """The version of the store's schema, if it has one."""
+    store: Check
+    live: Check | None
+
+
+class Point(TypedDict):
+    """One number of a metric, or for a histogram many."""
+
+    labels: dict[str, str]
+    value: NotRequired[int]
+    """Of a counter or a gauge."""
+    count: NotRequired[int]
+    """Of a histogram, as `sum` and `buckets`: pairs of an upper bound and how many were not above it."""
+    sum: NotRequired[float]
+    buckets: NotRequired[list[tuple[float, int]]]
+
+
+class Metric(TypedDict):
+    """A metric with its numbers: it says itself what it is."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    unit: str
+    help: str
+    points: list[Point]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from . import _calls, _hub, _native, _process
 from ._calls import Ask, At, ExportFormat, ImportFormat, OnDrop, OnProgress, Path, SendOptions
-from ._data import Change, Cursor, ImportReport, Message, SessionInfo, SessionPage
-from ._desk import ChatModel, Memory
+from ._content import Content, content
+from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionInfo, SessionPage
 from ._persona import Persona
-from ._process import Parts
+from ._process import EngineOptions, Parts
 from ._reply import Reply, Sending
-from .testing import Scripted
 
 T = TypeVar("T")
 
 
 class Engine:
-    """Model, store and persona put together. Making one does no I/O; the first call opens the store. What is left out is
-    as the core has it. `memory` is a URL (`memory:`, `sqlite:chat.db`, `postgres://…`) or a store of your own; `live` the
-    URL of a Redis (`redis://…`), where other processes see replies grow."""
+    """Model, store and persona put together. Making one does no I/O; the first call opens the store. What it is made of is
+    `EngineOptions`."""
 
-    def __init__(
-        self,
-        *,
-        model: str | ChatModel | Scripted | None = None,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        memory: str | Memory | None = None,
-        live: str | None = None,
-        persona: Persona | str | None = None,
-        window_messages: int | None = None,
-        window_tokens: int | None = None,
-        attempts: int | None = None,
-        retry_base: float | None = None,
-        lease: float | None = None,
-    ) -> None:
-        named = {"base_url": base_url, "api_key": api_key, "live": live, "attempts": attempts, "retry_base": retry_base}
-        window = {"window_messages": window_messages, "window_tokens": window_tokens, "lease": lease}
-        self._parts = Parts(model, memory, persona, **named, **window)
+    def __init__(self, **options: Unpack[EngineOptions]) -> None:
+        self._parts = Parts(options)
 
     def user(self, owner: str) -> User:
         """The owner of this name. Every call belongs to one."""
@@ -53,6 +35,10 @@ class Engine:
     async def open(self) -> None:
         """Opens the store now, to hear at once if it cannot be used."""
         await self._call({"do": "open"})
+
+    async def models(self) -> list[ModelInfo]:
+        """Which models there are to choose from, by id: for a picker, whose choice goes into `send(…, model=…)`."""
+        return await self._ask(_calls.MODELS)
 
     async def adopt(
         self,
@@ -74,6 +60,22 @@ class Engine:
     async def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
         await self._call({"do": "sweep"})
+
+    async def health(self) -> Health:
+        """How this engine is: looks at the store and the live log, within 3 s. It never raises for what is wrong there: that
+        is what it tells."""
+        health: Health = await self._call({"do": "health"})
+        return health
+
+    async def metrics(self) -> list[Metric]:
+        """What this engine has counted since it was opened."""
+        metrics: list[Metric] = await self._call({"do": "metrics"})
+        return metrics
+
+    async def prometheus(self) -> str:
+        """The same as the text that Prometheus reads: what a `/metrics` answers with."""
+        text: str = await self._call({"do": "prometheus"})
+        return text
 
     async def close(self, deadline: float | None = None) -> None:
         """Refuses new sends, waits so many seconds for turns that run, and ends the rest with their text."""
@@ -105,9 +107,11 @@ class Engine:
                 return
 
     async def _begin(self, at: At, request: dict[str, Any]) -> Reply:
-        hub = _hub.current()
-        stream = await hub.call(self._parts.on(lambda: hub), request)
-        return Reply(stream, hub, lambda: self._ask(_calls.do(At(at.owner), "cancel", turn=stream.turn)))
+        return self._reply(at, await self._call(request))
+
+    def _reply(self, at: At, stream: _native.Stream) -> Reply:
+        cancel = _calls.do(At(at.owner), "cancel", turn=stream.turn)
+        return Reply(stream, _hub.current(), lambda: self._ask(cancel))
 
     def _sending(self, at: At, do: str, **fields: Any) -> Sending:
         return Sending(lambda: self._begin(at, at.call(do, **fields)))
@@ -136,6 +140,24 @@ class User:
     def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Sending:
         """Watches a turn from an offset on: one that runs, here or elsewhere, or one that has ended."""
         return self._engine._sending(self._at, "attach", turn=turn, offset=offset, on_drop=on_drop)
+
+    def chat(self, body: str | bytes, **options: Unpack[SendOptions]) -> Sending:
+        """Does what a request of the AI SDK (`useChat`) asks for; `body` is its body. The chat's id is the session's."""
+        return self._engine._sending(self._at, "chat", body=_calls.body(body), options=_calls.options(options))
+
+    async def frames(
+        self, frame: str, *, open: int | None = None, keep_alive: float | None = None, **options: Unpack[SendOptions]
+    ) -> AsyncGenerator[str, None]:
+        """Does what a frame of a web socket asks for, and gives the frames of the answer. A frame that is refused is
+        answered too. `open` is how many answers the socket is given already, of which there is a limit."""
+        given = {"encoding": _calls.encoding(None, None, keep_alive), "options": _calls.options(options)}
+        answer = await self._engine._call(self._at.call("frame", frame=frame, open=open, **given))
+        if isinstance(answer, str):
+            yield answer
+            return
+        async with self._engine._reply(self._at, answer) as reply:
+            async for data in reply._frames():
+                yield data.decode()
 
     async def cancel(self, turn: str) -> None:
         """Stops a turn, wherever it runs. The text so far is kept."""
@@ -190,13 +212,14 @@ class Session:
         """Its id."""
         return self._at.session or ""
 
-    def send(self, text: str, **options: Unpack[SendOptions]) -> Sending:
-        """Says something: `reply = await session.send(…)`, or `async with session.send(…) as reply`."""
-        return self._engine._sending(self._at, "send", text=text, options=_calls.options(options))
+    def send(self, words: Content, **options: Unpack[SendOptions]) -> Sending:
+        """Says something, a text or texts and pictures: `reply = await session.send(…)`, or `async with session.send(…) as
+        reply`."""
+        return self._engine._sending(self._at, "send", content=content(words), options=_calls.options(options))
 
-    def edit(self, seq: int, text: str, **options: Unpack[SendOptions]) -> Sending:
+    def edit(self, seq: int, words: Content, **options: Unpack[SendOptions]) -> Sending:
         """Says something else instead of an earlier message of the user, as a new branch beside it."""
-        return self._engine._sending(self._at, "edit", seq=seq, text=text, options=_calls.options(options))
+        return self._engine._sending(self._at, "edit", seq=seq, content=content(words), options=_calls.options(options))
 
     def regenerate(self, seq: int | None = None, **options: Unpack[SendOptions]) -> Sending:
         """Asks for another answer beside an earlier one; `None` for the newest."""
@@ -205,6 +228,15 @@ class Session:
     def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Sending:
         """Watches a turn of this session from an offset on."""
         return self._engine._sending(self._at, "attach", turn=turn, offset=offset, on_drop=on_drop)
+
+    async def resume(self, *, on_drop: OnDrop | None = None) -> Reply | None:
+        """Watches the turn that runs here, from its beginning; `None` if there is none."""
+        stream = await self._engine._call(self._at.call("resume", on_drop=on_drop))
+        return None if stream is None else self._engine._reply(self._at, stream)
+
+    async def ui_messages(self, last: int | None = None) -> list[dict[str, Any]]:
+        """The newest messages of the active branch as the AI SDK's `UIMessage`s, to begin a chat with."""
+        return await self._engine._ask(_calls.ui_messages(self._at, last))
 
     async def history(self, last: int | None = None) -> list[Message]:
         """The newest messages of the active branch, oldest first."""

@@ -2,7 +2,7 @@
 from os import PathLike
 from typing import Any, Final, Literal, SupportsIndex, final
 
-__all__ = ["Desk", "Engine", "FakeServer", "Hub", "Play", "Reasoning", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "kinds", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "session", "shutdown", "version"]
+__all__ = ["Desk", "Engine", "FakeServer", "Hub", "Log", "Play", "Reasoning", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "formats", "image", "image_from_file", "kinds", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "session", "shutdown", "version"]
 
 @final
 class Desk:
@@ -45,9 +45,10 @@ class Engine:
     """
     An engine.
     """
-    def __new__(cls, /, config: str, *, play: Play | None = None, model: tuple[Desk, str, str] | None = None, memory: tuple[Desk, str] | None = None) -> Engine:
+    def __new__(cls, /, config: str, *, play: Play | None = None, model: tuple[Desk, str, str] | None = None, memory: tuple[Desk, str] | None = None, hooks: tuple[Desk, str] | None = None) -> Engine:
         """
-        From its config as JSON. A model and a store of the application's own are a desk, and what they are like as JSON.
+        From its config as JSON. A model, a store and hooks of the application's own are a desk, and what they are like as
+        JSON.
         """
     def call(self, /, hub: Hub, call: str) -> Ticket:
         """
@@ -102,6 +103,25 @@ class Hub:
     def wait(self, /, most_ms: SupportsIndex) -> bool:
         """
         Blocks until something has come, for so many milliseconds at most. The interpreter is free meanwhile.
+        """
+
+@final
+class Log:
+    """
+    Where lines of the log come together.
+    """
+    def __new__(cls, /) -> Log: ...
+    def listen(self, /, level: str | None) -> None:
+        """
+        From now on lines of this level and above come here (`error`, `warn`, `info`, `debug`); `None` ends it.
+        """
+    def ring(self, /) -> None:
+        """
+        Wakes whoever waits.
+        """
+    def wait(self, /) -> list[tuple[str, str, str, str]]:
+        """
+        Blocks until lines have come, or `ring()`, with the interpreter free: level, target, sentence, facts as JSON.
         """
 
 @final
@@ -163,9 +183,9 @@ class Stream:
     """
     How many events one poll gives at most. Who got so many lets others have their turn.
     """
-    def begin_sse(self, /, keep_alive_ms: SupportsIndex | None = None, min_interval_ms: SupportsIndex | None = None) -> None:
+    def begin_bytes(self, /, encoding: str) -> None:
         """
-        From here on it is polled with `poll_sse`.
+        From here on it is polled with `poll_bytes`; how is JSON.
         """
     def close(self, /) -> None:
         """
@@ -180,7 +200,7 @@ class Stream:
         """
         What has come; `None` if there is nothing yet, and an empty list if there never will be.
         """
-    def poll_sse(self, /) -> bytes | None:
+    def poll_bytes(self, /) -> bytes | None:
         """
         The next bytes; `None` if there are none yet, and empty if there never will be.
         """
@@ -268,6 +288,21 @@ def failure(finished: str) -> str | None:
 def forked() -> None:
     """
     This process is a forked child.
+    """
+
+def formats() -> list[tuple[str, list[tuple[str, str]]]]:
+    """
+    Every format a reply can be sent in, with the headers of its response.
+    """
+
+def image(data: bytes) -> str:
+    """
+    A picture of these bytes, as JSON.
+    """
+
+def image_from_file(path: str | PathLike[str]) -> str:
+    """
+    A picture from its file, as JSON.
     """
 
 def kinds() -> list[tuple[str, bool, int]]:

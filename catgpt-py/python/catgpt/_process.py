@@ -5,12 +5,14 @@ from __future__ import annotations
 import atexit
 import json
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
 from weakref import WeakSet
 
-from . import _background, _calls, _hub, _native
+from . import _background, _calls, _hub, _log, _native
+from ._calls import Cache
 from ._desk import ChatModel, Memory, Server
+from ._hooks import Hook, Hooks
 from ._persona import Persona, who
 from .testing import Scripted
 
@@ -20,42 +22,78 @@ _EXIT_MS = 2_000
 """How long the end of the process waits for each engine, and for the runtime."""
 
 
+class EngineOptions(TypedDict, total=False):
+    """What an engine is made of. What is left out is as the core has it."""
+
+    model: str | ChatModel | Scripted | None
+    """A model's name, `offline` for the built-in cat, or a model of your own. Left out: `OPENAI_MODEL`."""
+    base_url: str | None
+    """The model's endpoint. Left out: `OPENAI_BASE_URL`, else OpenAI's own."""
+    api_key: str | None
+    """Left out: `OPENAI_API_KEY`."""
+    memory: str | Memory | None
+    """A URL (`memory:`, `sqlite:chat.db`, `postgres://…`) or a store of your own."""
+    live: str | None
+    """The URL of a Redis (`redis://…`), where other processes see replies grow."""
+    hooks: Sequence[Hook] | None
+    """The application's own code at four places of each turn, asked in this order."""
+    persona: Persona | str | None
+    """Who answers, in sessions that have no persona of their own."""
+    window_messages: int | None
+    """How many messages the model is sent at most."""
+    window_tokens: int | None
+    """How many tokens the model is sent at most."""
+    attempts: int | None
+    """How often the model is asked at most before anything was shown."""
+    retry_base: float | None
+    """The first pause between two attempts, in seconds."""
+    lease: float | None
+    """For how many seconds a turn is believed alive after its last checkpoint."""
+    session_ttl: float | None
+    """After how many seconds without a change new sessions are deleted. Left out: never."""
+    search: bool | None
+    """Whether messages are made findable. Left out: yes."""
+    cache: Cache | None
+    """With one (`{}` is one) the same request is answered again for nothing. For demos and tests: owners share it, and a
+    conversation seldom asks the same thing twice."""
+    record_content: bool | None
+    """Whether messages are told to the log, at the level of `logging.INFO`. Left out: no."""
+
+
 class Parts:
     """The native engine, and the application's own code that it asks."""
 
-    def __init__(
-        self,
-        model: str | ChatModel | Scripted | None,
-        memory: str | Memory | None,
-        persona: Persona | str | None,
-        *,
-        retry_base: Any,
-        lease: Any,
-        **named: Any,
-    ) -> None:
-        times = {"retry_base_ms": _calls.milliseconds(retry_base), "lease_ms": _calls.milliseconds(lease)}
+    def __init__(self, options: EngineOptions) -> None:
+        named: dict[str, Any] = dict(options)
         own: dict[str, Any] = {}
         self.servers: list[Server] = []
+        model, memory = options.get("model"), options.get("memory")
         if isinstance(model, ChatModel):
             limits = {"first_ms": model.first_timeout, "idle_ms": model.idle_timeout}
             own["model"] = (self._desk(model), model.name, _times(limits))
+            del named["model"]
         elif isinstance(model, Scripted):
             own["play"] = model._play
-        else:
-            named["model"] = model
+            del named["model"]
         if isinstance(memory, Memory):
             own["memory"] = (self._desk(memory), _caps(memory))
-        else:
-            named["memory"] = memory
-        self.native = _native.Engine(_calls.text({**named, **times, "persona": who(persona)}), **own)
+            del named["memory"]
+        if hooks := named.pop("hooks", None):
+            code = Hooks(hooks)
+            own["hooks"] = (self._desk(code), code.asks())
+        for name in ("retry_base", "lease", "session_ttl"):
+            named[name + "_ms"] = _calls.milliseconds(named.pop(name, None))
+        named |= {"persona": who(options.get("persona")), "cache": _calls.cache(options.get("cache"))}
+        self.native = _native.Engine(_calls.text(named), **own)
 
-    def _desk(self, code: ChatModel | Memory) -> _native.Desk:
+    def _desk(self, code: ChatModel | Memory | Hooks) -> _native.Desk:
         self.servers.append(Server(code))
         return self.servers[-1].desk
 
     def on(self, hub: Callable[[], _hub.Hub]) -> _native.Engine:
         """The engine, for a call; this hub's loop runs the application's own code, if there is some."""
         _open.add(self)
+        _log.follow()
         for server in self.servers:
             server.serve(hub())
         return self.native
@@ -108,6 +146,7 @@ def _exit() -> None:
         ticket = parts.native.call(hub, '{"do":"close","deadline_ms":0}')
         block(hub, ticket.id, _EXIT_MS)
     _background.end(_EXIT_MS / 1000)
+    _log.end(_EXIT_MS / 1000)
     _native.shutdown(_EXIT_MS)
 
 
@@ -115,6 +154,7 @@ def _forked() -> None:
     _native.forked()
     _hub.forked()
     _background.forked()
+    _log.forked()
     for parts in list(_open):
         for server in parts.servers:
             server.hub = None

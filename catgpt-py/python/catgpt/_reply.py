@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any
 
-from . import _errors, _native
-from ._calls import milliseconds
+from . import _calls, _errors, _native
+from ._calls import Format
 from ._events import Event, Finished, Text, from_json
 from ._hub import Hub
 
@@ -65,11 +65,10 @@ class Feed:
             raise _errors.from_json(failure, self.turn)
         return finished
 
-    def _begin_sse(self, min_interval: float | None, keep_alive: float | None) -> _native.Stream:
+    def _begin_bytes(self, format: Format | None, min_interval: float | None, keep_alive: float | None) -> None:
         if self._batch:
             raise _errors.InvalidInputError("events of this reply were read and not yet used; attach once more instead")
-        self._stream.begin_sse(milliseconds(keep_alive), milliseconds(min_interval))
-        return self._stream
+        self._stream.begin_bytes(_calls.text(_calls.encoding(format, min_interval, keep_alive)))
 
 
 class Reply(Feed):
@@ -137,14 +136,21 @@ class Reply(Feed):
     ) -> None:
         await self.aclose()
 
-    def sse(self, *, min_interval: float | None = None, keep_alive: float | None = None) -> Sse:
-        """The same as server-sent events, encoded: an async iterator of `bytes`. Two writes are `min_interval` seconds
-        apart at least; after `keep_alive` seconds of silence a comment is sent."""
-        return Sse(self, self._begin_sse(min_interval, keep_alive), self._hub)
+    def encoded(
+        self, format: Format | None = None, *, min_interval: float | None = None, keep_alive: float | None = None
+    ) -> Encoded:
+        """The same as bytes of a format (`sse`), for a response: an async iterator. Two writes are `min_interval` seconds
+        (0.02) apart at least; after `keep_alive` seconds (15) of silence there is a sign of life."""
+        self._begin_bytes(format, min_interval, keep_alive)
+        return self._frames()
+
+    def _frames(self) -> Encoded:
+        """The bytes of a reply that gives bytes already."""
+        return Encoded(self, self._stream, self._hub)
 
 
-class Sse(AsyncIterator[bytes]):
-    """A reply as server-sent events."""
+class Encoded(AsyncIterator[bytes]):
+    """A reply as the bytes of a format, each item one write."""
 
     __slots__ = ("_hub", "_reply", "_stream")
 
@@ -156,7 +162,7 @@ class Sse(AsyncIterator[bytes]):
     async def __anext__(self) -> bytes:
         self._reply._claim()
         try:
-            while (data := self._stream.poll_sse()) is None:
+            while (data := self._stream.poll_bytes()) is None:
                 await self._hub.parked(self._stream.id)
         finally:
             self._hub.waiters.pop(self._stream.id, None)

@@ -1,4 +1,5 @@
-"""For FastAPI and everything else on Starlette: a reply as a response, over server-sent events or a web socket.
+"""For FastAPI and everything else on Starlette: a reply as a response, in each of the formats, or over a web
+socket.
 
 A client that goes away ends the subscription and not the turn, unless it was sent with `on_drop="cancel"`.
 """
@@ -7,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from typing import TypedDict, Unpack
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,20 +19,43 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from . import _native
-from ._engine import Engine
+from ._calls import Format, SendOptions
+from ._engine import Engine, Session, User
 from ._errors import CatgptError
 from ._reply import Reply
 
-__all__ = ["SseResponse", "error_response", "install", "last_event", "lifespan", "sse_response", "websocket"]
+__all__ = [
+    "ReplyResponse",
+    "ResponseOptions",
+    "error_response",
+    "install",
+    "last_event",
+    "lifespan",
+    "ndjson_response",
+    "sse_response",
+    "ui_message_response",
+    "ui_resume",
+    "websocket",
+]
+
+_HEADERS = {name: dict(headers) for name, headers in _native.formats()}
 
 
-class SseResponse(StreamingResponse):
-    """A reply as server-sent events. However the response ends, the subscription ends with it."""
+class ReplyResponse(StreamingResponse):
+    """A reply in one of the formats. However the response ends, the subscription ends with it. The core says what its
+    headers are, and how often it writes."""
 
-    media_type = "text/event-stream"
-
-    def __init__(self, reply: Reply, *, min_interval: float, keep_alive: float | None, headers: Mapping[str, str]) -> None:
-        super().__init__(reply.sse(min_interval=min_interval, keep_alive=keep_alive), headers=headers)
+    def __init__(
+        self,
+        reply: Reply,
+        format: Format = "sse",
+        *,
+        min_interval: float | None = None,
+        keep_alive: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        content = reply.encoded(format, min_interval=min_interval, keep_alive=keep_alive)
+        super().__init__(content, headers={**_HEADERS[format], **(headers or {})})
         self._reply = reply
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,17 +63,36 @@ class SseResponse(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-def sse_response(
-    reply: Reply,
-    *,
-    min_interval: float = 0.02,
-    keep_alive: float | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> SseResponse:
-    """The response. What comes within `min_interval` seconds goes in one write, which saves most of a server's work; the
-    first write is never delayed. The ids of the events lead back to where a client was: see `last_event`."""
-    usual = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return SseResponse(reply, min_interval=min_interval, keep_alive=keep_alive, headers={**usual, **(headers or {})})
+class ResponseOptions(TypedDict, total=False):
+    """How a reply is sent; what is left out is as the core has it."""
+
+    min_interval: float
+    """Seconds between two writes at least (0.02): what comes meanwhile goes in one. The first is never delayed."""
+    keep_alive: float
+    """Seconds of silence before a sign of life (15)."""
+    headers: Mapping[str, str]
+    """Headers beside the usual ones, or instead of them."""
+
+
+def sse_response(reply: Reply, **options: Unpack[ResponseOptions]) -> ReplyResponse:
+    """A reply as server-sent events. Their ids lead back to where a client was: see `last_event`."""
+    return ReplyResponse(reply, "sse", **options)
+
+
+def ndjson_response(reply: Reply, **options: Unpack[ResponseOptions]) -> ReplyResponse:
+    """A reply as JSON lines."""
+    return ReplyResponse(reply, "ndjson", **options)
+
+
+def ui_message_response(reply: Reply, **options: Unpack[ResponseOptions]) -> ReplyResponse:
+    """A reply as the AI SDK's UI message stream: `ui_message_response(await user.chat(await request.body()))`."""
+    return ReplyResponse(reply, "ui_message_stream", **options)
+
+
+async def ui_resume(session: Session, **options: Unpack[ResponseOptions]) -> Response:
+    """What the AI SDK asks for to go on with a chat: all of the reply that is being written, or 204 if there is none."""
+    reply = await session.resume()
+    return Response(status_code=204) if reply is None else ui_message_response(reply, **options)
 
 
 def last_event(request: Request) -> tuple[str, int] | None:
@@ -91,25 +134,25 @@ def lifespan(
     return run
 
 
-async def websocket(ws: WebSocket, reply: Reply) -> None:
-    """Sends each event of a reply as JSON over a web socket that was accepted. Meanwhile a client may send
-    `{"type": "cancel"}` to stop the turn."""
-    async with reply:
-        listening = asyncio.ensure_future(_listen(ws, reply))
-        try:
-            async for event in reply:
-                await ws.send_text(json.dumps(event.to_dict()))
-        except WebSocketDisconnect:
-            pass
-        finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+async def websocket(
+    ws: WebSocket, user: User, *, keep_alive: float | None = None, **options: Unpack[SendOptions]
+) -> None:
+    """Serves a web socket that was accepted, until it is closed: any number of turns at once, in the frames that the
+    core's `wire::ws` describes. `options` hold for every send. A client that goes away stops nothing. With frames of your
+    own beside these, read the socket yourself, and answer with `user.frames(…)`."""
+    answers, writing = set[asyncio.Task[None]](), asyncio.Lock()
 
+    async def answer(text: str) -> None:
+        frames = user.frames(text, open=len(answers) - 1, keep_alive=keep_alive, **options)
+        with contextlib.suppress(WebSocketDisconnect):
+            async with contextlib.aclosing(frames):
+                async for frame in frames:
+                    async with writing:
+                        await ws.send_text(frame)
 
-async def _listen(ws: WebSocket, reply: Reply) -> None:
-    async for text in ws.iter_text():
-        with contextlib.suppress(ValueError):
-            if json.loads(text) == {"type": "cancel"}:
-                await reply.cancel()
-    await reply.aclose()
+    async with asyncio.TaskGroup() as group:
+        async for text in ws.iter_text():
+            answers.add(task := group.create_task(answer(text)))
+            task.add_done_callback(answers.discard)
+        for task in answers:
+            task.cancel()

@@ -12,14 +12,13 @@ from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from . import _background, _calls, _hub, _native, _process
-from ._calls import Ask, At, ExportFormat, ImportFormat, OnDrop, OnProgress, Path, SendOptions
-from ._data import Change, Cursor, ImportReport, Message, SessionInfo, SessionPage
-from ._desk import ChatModel, Memory
+from ._calls import Ask, At, ExportFormat, Format, ImportFormat, OnDrop, OnProgress, Path, SendOptions
+from ._content import Content, content
+from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionInfo, SessionPage
 from ._events import Event, Finished, Text
 from ._persona import Persona
-from ._process import Parts
+from ._process import EngineOptions, Parts
 from ._reply import Feed
-from .testing import Scripted
 
 __all__ = ["Engine", "Reply", "Session", "User"]
 
@@ -96,11 +95,16 @@ class Reply(Feed):
     ) -> None:
         self.close()
 
-    def sse(self, *, min_interval: float | None = None, keep_alive: float | None = None) -> Iterator[bytes]:
-        """The same as server-sent events, encoded. Two writes are `min_interval` seconds apart at least; after
-        `keep_alive` seconds of silence a comment is sent."""
-        stream = self._begin_sse(min_interval, keep_alive)
-        while (data := stream.poll_sse()) != b"":
+    def encoded(
+        self, format: Format | None = None, *, min_interval: float | None = None, keep_alive: float | None = None
+    ) -> Iterator[bytes]:
+        """The same as bytes of a format (`sse`), each item one write. Two writes are `min_interval` seconds (0.02) apart at
+        least; after `keep_alive` seconds (15) of silence there is a sign of life."""
+        self._begin_bytes(format, min_interval, keep_alive)
+        return self._frames()
+
+    def _frames(self) -> Iterator[bytes]:
+        while (data := self._stream.poll_bytes()) != b"":
             if data is None:
                 self._wait()
             else:
@@ -112,24 +116,8 @@ class Engine:
     as the core has it; the parts are those of `catgpt.Engine`. A model or a store of your own runs in a thread of its
     own."""
 
-    def __init__(
-        self,
-        *,
-        model: str | ChatModel | Scripted | None = None,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        memory: str | Memory | None = None,
-        live: str | None = None,
-        persona: Persona | str | None = None,
-        window_messages: int | None = None,
-        window_tokens: int | None = None,
-        attempts: int | None = None,
-        retry_base: float | None = None,
-        lease: float | None = None,
-    ) -> None:
-        named = {"base_url": base_url, "api_key": api_key, "live": live, "attempts": attempts, "retry_base": retry_base}
-        window = {"window_messages": window_messages, "window_tokens": window_tokens, "lease": lease}
-        self._parts = Parts(model, memory, persona, **named, **window)
+    def __init__(self, **options: Unpack[EngineOptions]) -> None:
+        self._parts = Parts(options)
 
     def user(self, owner: str) -> User:
         """The owner of this name. Every call belongs to one."""
@@ -142,6 +130,10 @@ class Engine:
     def open(self) -> None:
         """Opens the store now, to hear at once if it cannot be used."""
         self._call({"do": "open"})
+
+    def models(self) -> list[ModelInfo]:
+        """Which models there are to choose from, by id."""
+        return self._ask(_calls.MODELS)
 
     def adopt(
         self,
@@ -163,6 +155,22 @@ class Engine:
     def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
         self._call({"do": "sweep"})
+
+    def health(self) -> Health:
+        """How this engine is: looks at the store and the live log, within 3 s. It never raises for what is wrong there: that
+        is what it tells."""
+        health: Health = self._call({"do": "health"})
+        return health
+
+    def metrics(self) -> list[Metric]:
+        """What this engine has counted since it was opened."""
+        metrics: list[Metric] = self._call({"do": "metrics"})
+        return metrics
+
+    def prometheus(self) -> str:
+        """The same as the text that Prometheus reads: what a `/metrics` answers with."""
+        text: str = self._call({"do": "prometheus"})
+        return text
 
     def close(self, deadline: float | None = None) -> None:
         """Refuses new sends, waits so many seconds for turns that run, and ends the rest with their text."""
@@ -209,7 +217,9 @@ class Engine:
 
     def _begin(self, at: At, do: str, **fields: Any) -> Reply:
         hub = _native.Hub.of_thread()
-        stream = self._call(at.call(do, **fields), hub)
+        return self._reply(at, self._call(at.call(do, **fields), hub), hub)
+
+    def _reply(self, at: At, stream: _native.Stream, hub: _native.Hub) -> Reply:
         return Reply(stream, hub, lambda: self._ask(_calls.do(At(at.owner), "cancel", turn=stream.turn)))
 
 
@@ -236,6 +246,25 @@ class User:
     def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Reply:
         """Watches a turn from an offset on: one that runs, here or elsewhere, or one that has ended."""
         return self._engine._begin(self._at, "attach", turn=turn, offset=offset, on_drop=on_drop)
+
+    def chat(self, body: str | bytes, **options: Unpack[SendOptions]) -> Reply:
+        """Does what a request of the AI SDK (`useChat`) asks for; `body` is its body. The chat's id is the session's."""
+        return self._engine._begin(self._at, "chat", body=_calls.body(body), options=_calls.options(options))
+
+    def frames(
+        self, frame: str, *, open: int | None = None, keep_alive: float | None = None, **options: Unpack[SendOptions]
+    ) -> Iterator[str]:
+        """Does what a frame of a web socket asks for, and gives the frames of the answer. A frame that is refused is
+        answered too. `open` is how many answers the socket is given already, of which there is a limit."""
+        given = {"encoding": _calls.encoding(None, None, keep_alive), "options": _calls.options(options)}
+        hub = _native.Hub.of_thread()
+        answer = self._engine._call(self._at.call("frame", frame=frame, open=open, **given), hub)
+        if isinstance(answer, str):
+            yield answer
+            return
+        with self._engine._reply(self._at, answer, hub) as reply:
+            for data in reply._frames():
+                yield data.decode()
 
     def cancel(self, turn: str) -> None:
         """Stops a turn, wherever it runs. The text so far is kept."""
@@ -290,13 +319,13 @@ class Session:
         """Its id."""
         return self._at.session or ""
 
-    def send(self, text: str, **options: Unpack[SendOptions]) -> Reply:
-        """Says something; returns once the message is committed."""
-        return self._engine._begin(self._at, "send", text=text, options=_calls.options(options))
+    def send(self, words: Content, **options: Unpack[SendOptions]) -> Reply:
+        """Says something, a text or texts and pictures; returns once the message is committed."""
+        return self._engine._begin(self._at, "send", content=content(words), options=_calls.options(options))
 
-    def edit(self, seq: int, text: str, **options: Unpack[SendOptions]) -> Reply:
+    def edit(self, seq: int, words: Content, **options: Unpack[SendOptions]) -> Reply:
         """Says something else instead of an earlier message of the user, as a new branch beside it."""
-        return self._engine._begin(self._at, "edit", seq=seq, text=text, options=_calls.options(options))
+        return self._engine._begin(self._at, "edit", seq=seq, content=content(words), options=_calls.options(options))
 
     def regenerate(self, seq: int | None = None, **options: Unpack[SendOptions]) -> Reply:
         """Asks for another answer beside an earlier one; `None` for the newest."""
@@ -305,6 +334,16 @@ class Session:
     def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Reply:
         """Watches a turn of this session from an offset on."""
         return self._engine._begin(self._at, "attach", turn=turn, offset=offset, on_drop=on_drop)
+
+    def resume(self, *, on_drop: OnDrop | None = None) -> Reply | None:
+        """Watches the turn that runs here, from its beginning; `None` if there is none."""
+        hub = _native.Hub.of_thread()
+        stream = self._engine._call(self._at.call("resume", on_drop=on_drop), hub)
+        return None if stream is None else self._engine._reply(self._at, stream, hub)
+
+    def ui_messages(self, last: int | None = None) -> list[dict[str, Any]]:
+        """The newest messages of the active branch as the AI SDK's `UIMessage`s, to begin a chat with."""
+        return self._engine._ask(_calls.ui_messages(self._at, last))
 
     def history(self, last: int | None = None) -> list[Message]:
         """The newest messages of the active branch, oldest first."""

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from . import _native
 
 Step: TypeAlias = str | dict[str, Any]
-"""`"text"`, or an object with one key: `text`, `reasoning`, `tool_call`, `usage`, `finish`, `error` (a kind), `gate` (a
+"""`"text"`, or an object with one key: `text`, `reasoning`, `tool_call`, `part`, `usage`, `finish`, `error` (a kind), `gate` (a
 name), `delay_ms` or `hang`."""
 
 
@@ -26,7 +26,7 @@ class Scripted:
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """What it was asked, in order: the role and text of the messages, the parameters, the model."""
+        """What it was asked, in order: the role and text (and `images`) of the messages, the parameters, the model."""
         requests: list[dict[str, Any]] = json.loads(self._play.requests())
         return requests
 

@@ -5,12 +5,13 @@ use std::future::Future;
 
 use tokio::task::JoinSet;
 
-use super::kit::{SHORT, User, bury, end, fails, id, piece, say, until, user};
+use super::kit::{SHORT, User, bury, end, fails, id, imported, piece, row, say, terms, until, user};
 use super::{Checked, Store};
-use crate::error::ErrorKind::NotFound;
+use crate::error::ErrorKind::{self, Busy, Conflict, NotFound};
+use crate::error::Result;
 use crate::id::{OpId, TurnId};
 use crate::memory::{Begin, Begun, Done, Kept, Op, Sealed};
-use crate::message::Status;
+use crate::message::{Role, Status};
 
 /// Runs `n` calls at once and returns their answers.
 pub(super) async fn at_once<T, F>(n: usize, call: impl Fn(usize) -> F) -> Vec<T>
@@ -225,6 +226,76 @@ pub(super) async fn an_end_and_a_deletion_leave_nothing_behind(store: &dyn Store
         }
         fails(ann.tail(turn, 0).await, NotFound);
         assert_eq!((ann.sessions().await.len(), ann.turns().await.len()), (0, 0), "round {round}");
+    }
+    Ok(())
+}
+
+/// How many of the answers are `Ok`; the others must be refusals of this kind.
+fn made<T: Debug>(answers: Vec<Result<T>>, kind: ErrorKind) -> usize {
+    let (made, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    refused.into_iter().for_each(|refused| fails(refused, kind));
+    made.len()
+}
+
+pub(super) async fn one_of_64_imports_is_made(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    for after in [0, 1] {
+        let done = at_once(64, |_| {
+            let ann = ann.clone();
+            let rows = vec![row(after + 1, None, Role::User)];
+            let op = Op::Import { session: Box::new(imported("s", None)), after, rows };
+            async move { ann.apply(vec![op]).await }
+        })
+        .await;
+        assert_eq!(made(done, Conflict), 1);
+    }
+    assert_eq!((ann.tree("s").await.rows.len(), ann.changes(0, 100).await.len()), (2, 2));
+    Ok(())
+}
+
+pub(super) async fn one_of_64_summaries_stands(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    ann.talk("s", "hi").await;
+    let add =
+        || Op::AddSummary { session: id("s"), upto: 2, over: None, body: vec![1], model: "m".into(), usage: None };
+    let index = || Op::Index { session: id("s"), from: 0, upto: 2, messages: vec![terms(1, "hi")], title: None };
+    for op in [add(), index()] {
+        let done = at_once(64, |_| {
+            let (ann, op) = (ann.clone(), op.clone());
+            async move { ann.apply(vec![op]).await.unwrap()[0] }
+        })
+        .await;
+        assert_eq!(done.iter().filter(|done| **done == Done::Nothing).count(), 63, "{done:?}");
+    }
+    assert_eq!((ann.tree("s").await.rows.len(), ann.found("hi").await.len()), (3, 1));
+    Ok(())
+}
+
+pub(super) async fn a_claim_and_a_turn_do_not_both_have_the_session(store: &dyn Store) -> Checked {
+    let memory = store.memory();
+    for round in 0..20 {
+        let (ann, guest) = (User::of(&memory, &format!("ann {round}")), User::of(&memory, &format!("guest {round}")));
+        guest.talk("s", "hi").await;
+        let claim = vec![Op::Claim { from: guest.owner.clone() }];
+        let (begun, claimed) = tokio::join!(
+            tokio::spawn({
+                let guest = guest.clone();
+                async move { guest.start(say("s", "more")).await }
+            }),
+            tokio::spawn({
+                let ann = ann.clone();
+                async move { ann.apply(claim).await }
+            }),
+        );
+        let (hers, his) = (ann.sessions().await.len(), guest.tree("s").await.rows.len());
+        match (begun.unwrap().created, claimed.unwrap()) {
+            (true, Ok(done)) => assert_eq!((done, hers, his), (vec![Done::Count(1)], 1, 2), "round {round}"),
+            (false, refused) => {
+                fails(refused, Busy);
+                assert_eq!((hers, his), (0, 4), "round {round}");
+            }
+            both => panic!("only one of them can have it, not {both:?}"),
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Conversations from elsewhere: in their order, with their times and branches, once.
 
-use super::kit::{User, end, fails, id, say, user};
+use super::kit::{THEN, User, end, fails, id, imported, row, say, user};
 use super::{Checked, Store};
 use crate::error::ErrorKind::{Busy, Conflict, InvalidInput, NotFound};
 use crate::event::ChangeKind::{Created, Updated};
@@ -8,35 +8,9 @@ use crate::id::{OpId, Seq, TurnId};
 use crate::memory::{Begin, Done, Imported, MAX_BODY, Op, Parent, Row};
 use crate::message::{Role, Status, Usage};
 
-/// Long ago: 2001-09-09.
-const THEN: i64 = 1_000_000_000_000;
-
 fn session(head: Option<Seq>) -> Imported {
-    Imported {
-        id: id("s"),
-        title: Some(b"old".to_vec()),
-        pin: None,
-        meta: Some(b"from elsewhere".to_vec()),
-        pinned: true,
-        archived: false,
-        head,
-        created_ms: THEN,
-        updated_ms: THEN + 5000,
-    }
-}
-
-fn row(seq: Seq, parent: Option<Seq>, role: Role) -> Row {
-    Row {
-        seq,
-        parent,
-        turn: None,
-        role,
-        status: Status::Complete,
-        body: format!("{role} {seq}").into_bytes(),
-        model: (role == Role::Assistant).then(|| "old model".into()),
-        usage: None,
-        created_ms: THEN + i64::try_from(seq).unwrap(),
-    }
+    let (title, meta) = (Some(b"old".to_vec()), Some(b"from elsewhere".to_vec()));
+    Imported { title, meta, pinned: true, updated_ms: THEN + 5000, ..imported("s", head) }
 }
 
 /// Two branches, and something of every kind.

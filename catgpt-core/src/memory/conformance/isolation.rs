@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::kit::{User, WHOLE, bury, end, fails, id, piece, say, terms, user};
+use super::kit::{User, WHOLE, bury, end, fails, id, imported, piece, say, terms, user};
 use super::{Checked, Store};
 use crate::error::ErrorKind::NotFound;
 use crate::id::{OpId, SessionId, TurnId};
-use crate::memory::{Begin, Done, Imported, Kept, Op, Parent, Query, Read};
+use crate::memory::{Begin, Done, Kept, Op, Parent, Query, Read};
 use crate::message::Role;
 
 pub(super) async fn what_is_foreign_answers_as_if_it_were_not_there(store: &dyn Store) -> Checked {
@@ -53,17 +53,7 @@ pub(super) async fn what_is_foreign_answers_as_if_it_were_not_there(store: &dyn 
 fn newer(session: &SessionId) -> Vec<Op> {
     let session = || session.clone();
     let body = b"his".to_vec();
-    let imported = Imported {
-        id: session(),
-        title: None,
-        pin: None,
-        meta: None,
-        pinned: false,
-        archived: false,
-        head: None,
-        created_ms: 0,
-        updated_ms: 0,
-    };
+    let imported = imported(session().as_str(), None);
     vec![
         Op::SetTitle { session: session(), title: None, over: Some(body.clone()) },
         Op::SetMeta { session: session(), meta: Some(body.clone()) },

@@ -10,10 +10,10 @@ use crate::error::{ErrorKind, Result};
 use crate::event::Change;
 use crate::id::{OpId, Owner, Seq, SessionId, TurnId};
 use crate::memory::{
-    Answer, Begin, Begun, Checkpoint, Counter, CounterId, Done, Finish, GroupBy, Hit, Kept, Limit, Memory, Op, Opened,
-    Parent, Pin, Query, Read, Sealed, SessionRow, Spent, Terms, Unindexed, Unit, View,
+    Answer, Begin, Begun, Checkpoint, Counter, CounterId, Done, Finish, GroupBy, Hit, Imported, Kept, Limit, Memory,
+    Op, Opened, Parent, Pin, Query, Read, Row, Sealed, SessionRow, Spent, Terms, Unindexed, Unit, View,
 };
-use crate::message::{Offset, Status};
+use crate::message::{Offset, Role, Status};
 
 /// A lease that does not run out while a behaviour is checked.
 pub(super) const LONG: Duration = Duration::from_secs(600);
@@ -60,6 +60,39 @@ pub(in crate::memory) fn end(turn: TurnId, text: &str) -> Finish {
         cost: 0,
         settle: Vec::new(),
         if_expired: false,
+    }
+}
+
+/// Long ago: 2001-09-09.
+pub(super) const THEN: i64 = 1_000_000_000_000;
+
+/// A session from elsewhere.
+pub(in crate::memory) fn imported(session: &str, head: Option<Seq>) -> Imported {
+    Imported {
+        id: id(session),
+        title: None,
+        pin: None,
+        meta: None,
+        pinned: false,
+        archived: false,
+        head,
+        created_ms: THEN,
+        updated_ms: THEN,
+    }
+}
+
+/// A message from elsewhere.
+pub(in crate::memory) fn row(seq: Seq, parent: Option<Seq>, role: Role) -> Row {
+    Row {
+        seq,
+        parent,
+        turn: None,
+        role,
+        status: Status::Complete,
+        body: format!("{role} {seq}").into_bytes(),
+        model: (role == Role::Assistant).then(|| "old model".into()),
+        usage: None,
+        created_ms: THEN + i64::try_from(seq).unwrap(),
     }
 }
 

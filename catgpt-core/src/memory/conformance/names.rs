@@ -94,6 +94,7 @@ macro_rules! __conformance_behaviours {
                 it_never_holds_less_than_one_message
                 it_never_mixes_branches
                 random_trees_equal_a_plain_model
+                imported_trees_equal_a_plain_model
             }
             checkpoint {
                 pieces_are_kept_until_the_end
@@ -255,6 +256,9 @@ macro_rules! __conformance_behaviours {
                 the_dead_are_buried_once
                 a_sign_of_life_and_a_burial_do_not_both_win
                 an_end_and_a_deletion_leave_nothing_behind
+                one_of_64_imports_is_made
+                one_of_64_summaries_stands
+                a_claim_and_a_turn_do_not_both_have_the_session
             }
             outage {
                 two_handles_are_one_store

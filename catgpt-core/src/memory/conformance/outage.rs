@@ -1,12 +1,12 @@
 //! Two handles, the end of a process, no room, no right to write, closed: every call has a typed answer.
 
 use super::concurrency::{at_once, started};
-use super::kit::{Everything, SHORT, User, bury, end, fails, id, piece, say, user};
+use super::kit::{All, LONG, SHORT, User, bury, count, end, ever, fails, id, piece, say, terms, user};
 use super::{Checked, Store};
 use crate::error::ErrorKind::{Closed, StoreFull};
-use crate::id::OpId;
-use crate::memory::{Begin, Begun, Checkpoint, Done, Finish, Kept, Op, Query, Sealed};
-use crate::message::Status;
+use crate::id::{OpId, Seq};
+use crate::memory::{Begin, Begun, Checkpoint, Done, Finish, Kept, Op, Purpose, Query, Sealed};
+use crate::message::{Status, Usage};
 
 pub(super) async fn two_handles_are_one_store(store: &dyn Store) -> Checked {
     let ann = user(store);
@@ -76,7 +76,9 @@ pub(super) async fn what_was_answered_survives_a_crash(store: &dyn Store) -> Che
 }
 
 struct Written {
-    everything: Everything,
+    all: All,
+    found: Vec<(String, Option<Seq>)>,
+    counted: u64,
     keyed: Begin,
     running: Begin,
     op: OpId,
@@ -84,7 +86,8 @@ struct Written {
     done: Vec<Done>,
 }
 
-/// Something of everything: turns that ended, one that runs with a piece, a key, a title, a deleted session.
+/// Something of everything: turns that ended, one that runs with a piece, a key, a title, a deleted session, one that is
+/// put away, a summary, words, a bill, a counter.
 async fn write_some(ann: &User) -> Written {
     let keyed = Begin { key: Some(("k".into(), [1; 32])), ..say("s", "hi") };
     ann.whole(keyed.clone()).await;
@@ -93,18 +96,26 @@ async fn write_some(ann: &User) -> Written {
     let ops = vec![
         Op::SetTitle { session: id("s"), title: Some(b"t".to_vec()), over: None },
         Op::Delete { session: id("gone") },
+        Op::Create { session: id("away"), title: None, pin: None, meta: Some(b"m".to_vec()), ttl: Some(LONG) },
+        Op::Mark { session: id("away"), pinned: Some(true), archived: Some(true) },
+        Op::AddSummary { session: id("s"), upto: 2, over: None, body: vec![1], model: "m".into(), usage: None },
+        Op::Index { session: id("s"), from: 0, upto: 2, messages: vec![terms(1, "hi")], title: None },
+        Op::Bill { session: id("s"), model: "m".into(), purpose: Purpose::Title, usage: Usage::default(), cost: 1 },
     ];
     let done = ann.memory.apply(&ann.owner, op, ops.clone()).await.unwrap();
-    let running = Begin { lease: SHORT, ..say("s", "more") };
+    let running = Begin { lease: SHORT, reserve: vec![ever("turns", "ann")], ..say("s", "more") };
     ann.start(running.clone()).await;
     ann.keep(Checkpoint { lease: SHORT, ..piece(running.turn, 0, "Hel") }).await.unwrap();
     ann.outlive(running.turn).await;
-    Written { everything: ann.everything().await, keyed, running, op, ops, done }
+    let (found, counted) = (ann.found("hi").await, count(ann, &ever("turns", "ann")).await);
+    assert_eq!((found.len(), counted), (1, 1));
+    Written { all: ann.all().await, found, counted, keyed, running, op, ops, done }
 }
 
 async fn find_all(ann: &User, written: Written) {
-    let Written { everything, keyed, running, op, ops, done } = written;
-    assert_eq!(ann.everything().await, everything);
+    let Written { all, found, counted, keyed, running, op, ops, done } = written;
+    assert_eq!((ann.all().await, ann.found("hi").await), (all, found));
+    assert_eq!(count(ann, &ever("turns", "ann")).await, counted);
     let again = Begin { key: keyed.key.clone(), ..say("s", "hi") };
     assert_eq!(ann.begin(again).await.unwrap(), Begun::Replay { turn: keyed.turn });
     assert_eq!(ann.memory.apply(&ann.owner, op, ops).await.unwrap(), done);
@@ -112,7 +123,7 @@ async fn find_all(ann: &User, written: Written) {
     assert_eq!(ann.finish(bury(running.turn, "Hel")).await.unwrap(), Sealed::Now);
     assert_eq!(ann.tail(running.turn, 0).await.unwrap().rows[0].status, Status::Interrupted);
     let next = ann.talk("s", "next").await;
-    assert_eq!((next.user_seq, next.window.len()), (Some(5), 5));
+    assert_eq!((next.user_seq, next.window.len(), next.summary.map(|row| row.seq)), (Some(6), 5, Some(3)));
     let changes = ann.changes(0, 1000).await;
     assert_eq!(
         changes.iter().map(|change| change.n).collect::<Vec<_>>(),

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::kit::{User, end, fails, id, say, terms, until, user};
+use super::kit::{THEN, User, end, fails, id, imported, row, say, terms, until, user};
 use super::{Checked, Store};
 use crate::error::ErrorKind::{InvalidInput, NotFound};
 use crate::id::{OpId, Seq};
 use crate::memory::{Answer, Done, Hit, Imported, Op, Query, Row, Terms, TitleTerms, Unindexed};
-use crate::message::{Role, Status};
+use crate::message::Role;
 
 fn index(session: &str, from: Seq, upto: Seq, messages: Vec<Terms>) -> Op {
     Op::Index { session: id(session), from, upto, messages, title: None }
@@ -102,28 +102,9 @@ async fn many(ann: &User) -> Vec<(String, Option<Seq>)> {
     let mut places = Vec::new();
     for n in 0..4i64 {
         let name = format!("s{n}");
-        let row = |seq: Seq| Row {
-            seq,
-            parent: None,
-            turn: None,
-            role: Role::User,
-            status: Status::Complete,
-            body: vec![b'x'],
-            model: None,
-            usage: None,
-            created_ms: 1_000_000_000_000 + 10 * (i64::try_from(seq).unwrap() / 3),
-        };
-        let session = Imported {
-            id: id(&name),
-            title: Some(b"word".to_vec()),
-            pin: None,
-            meta: None,
-            pinned: false,
-            archived: false,
-            head: Some(10),
-            created_ms: 1_000_000_000_000 + 7 * n,
-            updated_ms: 1_000_000_000_000,
-        };
+        let made = |seq: Seq| THEN + 10 * (i64::try_from(seq).unwrap() / 3);
+        let row = |seq| Row { created_ms: made(seq), ..row(seq, None, Role::User) };
+        let session = Imported { title: Some(b"word".to_vec()), created_ms: THEN + 7 * n, ..imported(&name, Some(10)) };
         let rows: Vec<_> = (1..=10).map(row).collect();
         let messages = (1..=10).map(|seq| terms(seq, "word")).collect();
         let ops = vec![

@@ -1,9 +1,10 @@
 //! How much of a branch comes back: bounded, oldest first, never mixed.
 
-use super::kit::{User, WHOLE, answer_again, end, id, say, user};
+use super::kit::{User, WHOLE, answer_again, end, id, imported, row, say, user};
 use super::{Checked, Store};
 use crate::id::Seq;
-use crate::memory::{Begin, Limit, Op, Opened, Parent, Read, View};
+use crate::memory::{Begin, Limit, Op, Opened, Parent, Read, Row, View};
+use crate::message::Role;
 
 async fn newest(user: &User, limit: Limit) -> View {
     user.read(Read::Branch { session: id("s"), head: None, limit }).await.unwrap()
@@ -118,6 +119,30 @@ pub(super) async fn random_trees_equal_a_plain_model(store: &dyn Store) -> Check
     Ok(())
 }
 
+pub(super) async fn imported_trees_equal_a_plain_model(store: &dyn Store) -> Checked {
+    for seed in 0..8 {
+        let ann = User::of(&store.memory(), &format!("ann {seed}"));
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut model = Model::default();
+        for part in 0..rng.u64(1..4) {
+            let (after, count) = (model.0.len() as Seq, rng.u64(u64::from(part == 0)..50));
+            let rows: Vec<_> = (0..count).map(|_| some_row(&mut model, &mut rng)).collect();
+            let head = Some(model.0.len() as Seq).filter(|last| *last > 0);
+            let session = Box::new(imported("s", head));
+            ann.apply(vec![Op::Import { session, after, rows }]).await.unwrap();
+        }
+        heads(&ann, &model, &mut rng, seed).await;
+    }
+    Ok(())
+}
+
+/// A message under any older one, or under none.
+fn some_row(model: &mut Model, rng: &mut fastrand::Rng) -> Row {
+    let parent = Some(rng.u64(0..=model.0.len() as Seq)).filter(|seq| *seq > 0);
+    let len = rng.usize(0..60);
+    Row { body: vec![b'i'; len], ..row(model.add(parent, len, true), parent, Role::User) }
+}
+
 async fn grow(ann: &User, seed: u64) {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut model = Model::default();
@@ -130,9 +155,14 @@ async fn grow(ann: &User, seed: u64) {
         assert_eq!(opened.reply_seq, model.add(Some(above), len, false), "seed {seed}");
         ann.finish(end(turn, &"r".repeat(len))).await.unwrap();
     }
+    heads(ann, &model, &mut rng, seed).await;
+}
+
+/// Reads the branch of every message.
+async fn heads(ann: &User, model: &Model, rng: &mut fastrand::Rng, seed: u64) {
     let last = model.0.len() as Seq;
     for head in [None].into_iter().chain((1..=last).map(Some)) {
-        let limit = some_limit(&mut rng);
+        let limit = some_limit(rng);
         let view = ann.read(Read::Branch { session: id("s"), head, limit }).await.unwrap();
         assert_eq!((seqs(&view), view.more), model.window(head.unwrap_or(last), limit), "seed {seed}, head {head:?}");
         let lens: Vec<_> = view.rows.iter().map(|row| row.body.len()).collect();

@@ -1,7 +1,6 @@
 //! Changes outside a turn: all of a call, or none of it.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use super::ledger::{Line, Sum};
 use super::session::Session;
@@ -53,7 +52,9 @@ pub(super) enum Later {
 impl Draft<'_> {
     fn op(&mut self, op: Op) -> Result<Done> {
         match op {
-            Op::Create { session, title, pin, meta, ttl } => self.create(session, (title, pin, meta), ttl),
+            Op::Create { session, title, pin, meta, ttl } => self.create(session, |session| {
+                (session.title, session.pin, session.meta, session.ttl) = (title, pin, meta, ttl);
+            }),
             Op::SetTitle { session, title, over } => self.set_title(session, title, over),
             Op::SetMeta { session, meta } => self.change(session, Updated, |session| session.meta = meta),
             Op::Mark { session, pinned, archived } => self.mark(session, pinned, archived),
@@ -117,19 +118,12 @@ impl Draft<'_> {
         self.state.shelf.put(self.owner, session, self.now);
     }
 
-    fn create(
-        &mut self,
-        id: SessionId,
-        (title, pin, meta): (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>),
-        ttl: Option<Duration>,
-    ) -> Result<Done> {
+    fn create(&mut self, id: SessionId, fill: impl FnOnce(&mut Session)) -> Result<Done> {
         if self.state.shelf.get(self.owner, &id).is_some() {
             return Ok(Done::Nothing);
         }
         self.make(&id);
-        self.change(id, Created, |session| {
-            (session.title, session.pin, session.meta, session.ttl) = (title, pin, meta, ttl);
-        })
+        self.change(id, Created, fill)
     }
 
     fn set_title(&mut self, id: SessionId, title: Option<Vec<u8>>, over: Option<Vec<u8>>) -> Result<Done> {
@@ -206,7 +200,7 @@ impl Draft<'_> {
     }
 
     fn undo(self) {
-        for ((owner, id), _) in &self.before {
+        for (owner, id) in self.before.keys() {
             self.state.shelf.remove(owner, id).into_iter().for_each(|session| self.state.forget(&session));
         }
         for ((owner, _), before) in self.before {

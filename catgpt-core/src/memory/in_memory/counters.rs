@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use super::session::Running;
 use super::state::{DAY, REMEMBERED, State, Time, millis};
 use crate::id::Owner;
 use crate::memory::{Begin, Begun, Counter, Reserved, Settle};
@@ -36,12 +37,19 @@ impl Counters {
         let start_ms = start(window, now_ms);
         let (id, end_ms) = ((name.clone(), key.clone(), start_ms), start_ms.saturating_add(millis(window)));
         if !self.values.contains_key(&id) && self.values.len() >= REMEMBERED {
-            self.ends.pop_first().into_iter().for_each(|(_, id)| drop(self.values.remove(&id)));
+            self.drop_first();
         }
         let counted = self.values.entry(id.clone()).or_insert(Counted { count: 0, end_ms });
         counted.count = counted.count.saturating_add(add);
         self.ends.insert((counted.end_ms, id));
         Reserved { name, key, start_ms, add, unit }
+    }
+
+    /// Forgets the one whose window ends first.
+    fn drop_first(&mut self) {
+        if let Some((_, id)) = self.ends.pop_first() {
+            self.values.remove(&id);
+        }
     }
 
     pub(super) fn settle(&mut self, settle: Settle) {
@@ -60,7 +68,7 @@ impl Counters {
     pub(super) fn sweep(&mut self, now_ms: i64, limit: u32) -> (u64, bool) {
         let (due_ms, mut dropped) = (now_ms.saturating_sub(millis(DAY)), 0);
         while dropped < u64::from(limit) && self.has_due(due_ms) {
-            self.ends.pop_first().into_iter().for_each(|(_, id)| drop(self.values.remove(&id)));
+            self.drop_first();
             dropped += 1;
         }
         (dropped, self.has_due(due_ms))
@@ -74,7 +82,7 @@ impl Counters {
 impl State {
     /// Whether the owner's limits let another turn begin; if not, why.
     pub(super) fn limited(&self, owner: &Owner, begin: &Begin, now: Time) -> Option<Begun> {
-        let alive = |running: &super::session::Running| !running.expired(now);
+        let alive = |running: &Running| !running.expired(now);
         let running = self.shelf.of(owner).filter(|session| session.running.as_ref().is_some_and(alive)).count();
         if begin.max_running.is_some_and(|most| running >= most as usize) {
             return Some(Begun::Limited { name: None, retry_after: None });

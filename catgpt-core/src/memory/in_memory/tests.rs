@@ -1,5 +1,8 @@
 //! The suite, and what only this backend promises: that it stays small.
 
+mod bounds;
+mod faults;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +16,7 @@ use crate::event::ChangeKind;
 use crate::id::{OpId, Owner, TurnId};
 use crate::memory::conformance::kit::{WHOLE, end, fails, id, opened, piece, say};
 use crate::memory::conformance::{self, Harness, Lacks, Store};
-use crate::memory::{
-    Answer, Begin, Begun, Checkpoint, Done, Finish, Kept, Memory, Op, Query, Read, Sealed, Swept, View,
-};
+use crate::memory::{Answer, Begin, Begun, Done, Memory, Op, Query, Read, Sealed, View};
 
 struct Here;
 struct One(Arc<InMemory>);
@@ -64,99 +65,6 @@ async fn it_differs_where_it_says_so_and_nowhere_else() {
     ];
     assert_eq!(differences, declared, "{report}");
     assert!(report.failed.is_empty() && report.passed.len() + 3 == conformance::ALL.len(), "{report}");
-}
-
-/// A backend with a fault, to see that the suite finds it.
-#[derive(Debug)]
-struct Faulty(InMemory, Fault);
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
-    KnowsOneOwner,
-    ForgetsKeys,
-    BuriesTheLiving,
-    DoesItAgain,
-}
-
-#[async_trait]
-impl Memory for Faulty {
-    async fn begin_turn(&self, owner: &Owner, mut begin: Begin) -> Result<Begun> {
-        if self.1 == Fault::ForgetsKeys {
-            begin.key = None;
-        }
-        self.0.begin_turn(&self.of(owner), begin).await
-    }
-    async fn checkpoint(&self, owner: &Owner, checkpoint: Checkpoint) -> Result<Kept> {
-        self.0.checkpoint(&self.of(owner), checkpoint).await
-    }
-    async fn finish_turn(&self, owner: &Owner, mut finish: Finish) -> Result<Sealed> {
-        finish.if_expired &= self.1 != Fault::BuriesTheLiving;
-        self.0.finish_turn(&self.of(owner), finish).await
-    }
-    async fn apply(&self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>> {
-        let op_id = if self.1 == Fault::DoesItAgain { OpId::fresh() } else { op_id };
-        self.0.apply(&self.of(owner), op_id, ops).await
-    }
-    async fn read(&self, owner: &Owner, read: Read) -> Result<View> {
-        self.0.read(&self.of(owner), read).await
-    }
-    async fn query(&self, owner: &Owner, query: Query) -> Result<Answer> {
-        self.0.query(&self.of(owner), query).await
-    }
-    async fn sweep(&self, limit: u32) -> Result<Swept> {
-        self.0.sweep(limit).await
-    }
-}
-
-impl Faulty {
-    fn of(&self, owner: &Owner) -> Owner {
-        if self.1 == Fault::KnowsOneOwner { Owner::local() } else { owner.clone() }
-    }
-}
-
-#[async_trait]
-impl Harness for Fault {
-    async fn open(&self) -> Box<dyn Store> {
-        Box::new(Broken(Arc::new(Faulty(InMemory::new(), *self))))
-    }
-}
-
-struct Broken(Arc<Faulty>);
-
-#[async_trait]
-impl Store for Broken {
-    fn memory(&self) -> Arc<dyn Memory> {
-        self.0.clone()
-    }
-    async fn second(&self) -> Result<Arc<dyn Memory>, Lacks> {
-        Err(Lacks("it is broken"))
-    }
-    async fn reopen(&self) -> Result<Arc<dyn Memory>, Lacks> {
-        Err(Lacks("it is broken"))
-    }
-    async fn crash(&self) -> Result<Arc<dyn Memory>, Lacks> {
-        Err(Lacks("it is broken"))
-    }
-    async fn set_full(&self, _: bool) -> Result<(), Lacks> {
-        Err(Lacks("it is broken"))
-    }
-    async fn set_read_only(&self, _: bool) -> Result<(), Lacks> {
-        Err(Lacks("it is broken"))
-    }
-}
-
-#[tokio::test]
-async fn the_suite_finds_what_is_broken() {
-    let found = [
-        (Fault::KnowsOneOwner, "isolation::what_is_foreign_answers_as_if_it_were_not_there"),
-        (Fault::ForgetsKeys, "begin::a_key_replays_its_turn_running_or_not"),
-        (Fault::BuriesTheLiving, "takeover::a_live_turn_is_not_buried"),
-        (Fault::DoesItAgain, "apply::a_retried_call_is_one"),
-    ];
-    for (fault, name) in found {
-        let report = conformance::run(&fault).await;
-        assert!(report.failed.iter().any(|(failed, _)| *failed == name), "{fault:?}: {report}");
-    }
 }
 
 /// One owner's calls, without the waiting that the trait asks for.

@@ -146,6 +146,14 @@ fn refused(refusal: &DbError) -> Error {
         },
         "no_message" => Error::not_found("message").with("seq", fact),
         "changed" => changed(fact),
+        "messages" => {
+            let sentence = "the session does not end where the import goes on: look at it, then bring what it lacks";
+            Error::new(ErrorKind::Conflict, sentence).with("messages", fact)
+        }
+        "both" => {
+            let sentence = "both owners have sessions of the same id: delete one of each, then claim again";
+            Error::new(ErrorKind::Conflict, sentence).with("sessions", fact)
+        }
         "busy" => {
             let sentence = "a turn runs in the session: wait for it or cancel it, then try again";
             match fact.parse::<TurnId>() {
@@ -166,7 +174,8 @@ fn explain(said: &DbError) -> Error {
         "25006" => Error::new(ErrorKind::StoreFull, "the database is read-only: connect to one that may be written"),
         "57014" => store("the database stopped the statement, as it was told to: try again, or raise its timeout"),
         "42501" => lasting(
-            "the database user may not do this: grant it CREATE on the database, or USAGE and all rights on the schema catgpt",
+            "the database user may not do this: grant it CREATE on the database, or USAGE on the schema catgpt and all \
+             rights on what is in it; only its owner can bring the schema to a newer version",
         ),
         "3D000" => lasting("there is no such database: make it first"),
         "42P01" | "42883" | "3F000" => {

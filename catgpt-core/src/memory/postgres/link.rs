@@ -32,6 +32,10 @@ impl Default for Deadlines {
 /// How long to wait before the second retry; the first is made at once.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How often an opening is tried.
+const OPENING_TRIES: u32 = 5;
+/// How long the schema may take to become new: an index of many sessions is built, or somebody else builds it.
+const MIGRATING: Duration = Duration::from_secs(600);
 /// How long a connection may be idle.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -57,13 +61,30 @@ impl Link {
         Ok(Self { pool, connector, deadlines })
     }
 
-    /// Makes the first connection and brings the schema to the newest version.
+    /// Makes the first connection and brings the schema to the newest version. A pooler may hand out connections that
+    /// broke long ago, so what may pass is tried again; not for long, since a URL may be wrong.
     pub(super) async fn prepare(&self) -> Result<()> {
-        let prepared = timeout(self.deadlines.call, async {
-            let mut client = self.pool.get().await?;
-            schema::migrate(&mut client).await
-        });
-        prepared.await.unwrap_or(Err(Fault::Late)).map_err(Fault::into_error)
+        let mut pause = Duration::ZERO;
+        for _ in 1..OPENING_TRIES {
+            match self.prepare_once().await {
+                Err(fault) if fault.may_pass() => sleep(pause).await,
+                prepared => return prepared.map_err(Fault::into_error),
+            }
+            pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        }
+        self.prepare_once().await.map_err(Fault::into_error)
+    }
+
+    async fn prepare_once(&self) -> Result<(), Fault> {
+        let look = async {
+            let client = self.pool.get().await?;
+            Ok::<_, Fault>((schema::is_old(&client).await?, client))
+        };
+        let (old, mut client) = timeout(self.deadlines.call, look).await.unwrap_or(Err(Fault::Late))?;
+        match old {
+            true => timeout(MIGRATING, schema::migrate(&mut client)).await.unwrap_or(Err(Fault::Late)),
+            false => Ok(()),
+        }
     }
 
     /// Asks once more, within the call's deadline, whenever another try may bring an answer: every statement may be repeated.

@@ -1,83 +1,177 @@
-//! Operations: one call of a function in the database, one array a column.
+//! Operations: one call of a function in the database. Each is a JSON object; bytes go beside them as they are.
 
+use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use super::fault::damaged;
 use super::link::Link;
-use super::row::{TEXTS, count, get, int, uuid};
+use super::row::{TEXTS, count, int, list, millis, to_json, uuid};
+use super::turn::spent;
 use crate::error::Result;
-use crate::id::{OpId, Owner};
-use crate::memory::check::unsupported;
-use crate::memory::{Done, Op};
+use crate::id::{OpId, Owner, Seq};
+use crate::memory::{Done, Imported, Op, Row, Terms, TitleTerms};
+use crate::message::Usage;
 
-const APPLY: &str = "SELECT catgpt.apply_v1($1,$2,$3,$4,$5,$6,$7,$8,$9) AS done";
-
-/// The operations of a call, one element a column each.
-#[derive(Default)]
-struct Columns<'a> {
-    kinds: Vec<&'static str>,
-    sessions: Vec<Option<&'a str>>,
-    turns: Vec<Option<Uuid>>,
-    bodies: Vec<Option<&'a [u8]>>,
-    pins: Vec<Option<&'a [u8]>>,
-    heads: Vec<Option<i64>>,
-    versions: Vec<Option<i64>>,
-}
-
-impl<'a> Columns<'a> {
-    fn add(&mut self, op: &'a Op) -> Result<()> {
-        let (mut turn, mut body, mut pinned, mut to, mut version) = (None, None, None, None, None);
-        let (kind, session) = match op {
-            Op::Create { session, title, pin, .. } => {
-                (body, pinned) = (title.as_deref(), pin.as_deref());
-                ("create", Some(session))
-            }
-            Op::SetTitle { session, title, .. } => {
-                body = title.as_deref();
-                ("title", Some(session))
-            }
-            Op::SetPin { session, pin } => {
-                body = Some(pin.as_slice());
-                ("pin", Some(session))
-            }
-            Op::SetHead { session, head, if_version } => {
-                (to, version) = (Some(int(*head)), if_version.map(int));
-                ("head", Some(session))
-            }
-            Op::Cancel { turn: id } => {
-                turn = Some(uuid(id.to_bytes()));
-                ("cancel", None)
-            }
-            Op::Delete { session } => ("delete", Some(session)),
-            _ => return Err(unsupported()),
-        };
-        self.kinds.push(kind);
-        self.sessions.push(session.map(|session| session.as_str()));
-        self.turns.push(turn);
-        self.bodies.push(body);
-        self.pins.push(pinned);
-        self.heads.push(to);
-        self.versions.push(version);
-        Ok(())
-    }
-}
+const APPLY: &str = "SELECT * FROM catgpt.apply_v2($1,$2,$3,$4,$5,$6::jsonb,$7)";
 
 pub(super) async fn apply(link: &Link, owner: &Owner, id: OpId, ops: &[Op]) -> Result<Vec<Done>> {
-    let mut columns = Columns::default();
     ops.iter().try_for_each(Op::check)?;
-    ops.iter().try_for_each(|op| columns.add(op))?;
+    let mut call = Call::default();
+    let objects = ops.iter().map(|op| call.object(op)).collect::<Result<Vec<_>>>()?;
+    let kept = !ops.iter().any(|op| matches!(op, Op::Erase { .. }));
     let given = [
         (&owner.as_str() as _, Type::TEXT),
         (&uuid(id.to_bytes()) as _, Type::UUID),
-        (&columns.kinds as _, TEXTS),
-        (&columns.sessions as _, TEXTS),
-        (&columns.turns as _, Type::UUID_ARRAY),
-        (&columns.bodies as _, Type::BYTEA_ARRAY),
-        (&columns.pins as _, Type::BYTEA_ARRAY),
-        (&columns.heads as _, Type::INT8_ARRAY),
-        (&columns.versions as _, Type::INT8_ARRAY),
+        (&kept as _, Type::BOOL),
+        (&call.sessions as _, TEXTS),
+        (&call.turns as _, Type::UUID_ARRAY),
+        (&to_json(&objects)? as _, Type::TEXT),
+        (&call.bytes as _, Type::BYTEA_ARRAY),
     ];
     let record = link.ask_one(APPLY, &given).await?;
-    let done: Vec<Option<i64>> = get(&record, "done")?;
-    Ok(done.into_iter().map(|version| version.map_or(Done::Nothing, |version| Done::Version(count(version)))).collect())
+    let numbers: Vec<Option<i64>> = list(&record, "numbers")?;
+    // Schema 1 kept nothing but versions.
+    let mut whats = list::<i16>(&record, "whats")?.into_iter();
+    numbers.into_iter().map(|number| done(whats.next(), number)).collect()
+}
+
+fn done(what: Option<i16>, number: Option<i64>) -> Result<Done> {
+    match (what.unwrap_or(1), number.map(count)) {
+        (_, None) => Ok(Done::Nothing),
+        (1, Some(version)) => Ok(Done::Version(version)),
+        (2, Some(many)) => Ok(Done::Count(many)),
+        (3, Some(seq)) => Ok(Done::Seq(seq)),
+        _ => Err(damaged("an answer that means nothing")),
+    }
+}
+
+/// What a call brings beside its objects.
+#[derive(Default)]
+struct Call<'a> {
+    sessions: Vec<&'a str>,
+    turns: Vec<Uuid>,
+    bytes: Vec<&'a [u8]>,
+}
+
+impl<'a> Call<'a> {
+    /// Where these bytes are, counted from 1.
+    fn put(&mut self, bytes: &'a [u8]) -> usize {
+        self.bytes.push(bytes);
+        self.bytes.len()
+    }
+
+    /// The same for bytes that may be missing.
+    fn may(&mut self, bytes: &'a Option<Vec<u8>>) -> Option<usize> {
+        bytes.as_deref().map(|bytes| self.put(bytes))
+    }
+
+    fn object(&mut self, op: &'a Op) -> Result<Value> {
+        self.names(op);
+        Ok(match op {
+            Op::Create { session, title, pin, meta, ttl } => json!({
+                "kind": "create", "session": session, "title": self.may(title), "pin": self.may(pin),
+                "meta": self.may(meta), "ttl": ttl.map(millis),
+            }),
+            Op::SetTitle { session, title, over } => {
+                json!({ "kind": "title", "session": session, "bytes": self.may(title), "over": self.may(over) })
+            }
+            Op::SetMeta { session, meta } => json!({ "kind": "meta", "session": session, "bytes": self.may(meta) }),
+            Op::SetPin { session, pin } => json!({ "kind": "pin", "session": session, "bytes": self.put(pin) }),
+            Op::SetTtl { session, ttl } => json!({ "kind": "ttl", "session": session, "ttl": ttl.map(millis) }),
+            Op::Mark { session, pinned, archived } => {
+                json!({ "kind": "mark", "session": session, "pinned": pinned, "archived": archived })
+            }
+            Op::SetHead { session, head, if_version } => {
+                json!({ "kind": "head", "session": session, "head": int(*head), "if_version": if_version.map(int) })
+            }
+            Op::Cancel { turn } => json!({ "kind": "cancel", "turn": uuid(turn.to_bytes()).to_string() }),
+            Op::Delete { session } => json!({ "kind": "delete", "session": session }),
+            Op::DeleteMany { sessions } => json!({ "kind": "delete_many", "sessions": sessions }),
+            Op::DeleteEmpty { limit } => json!({ "kind": "delete_empty", "limit": limit }),
+            Op::Erase { limit } => json!({ "kind": "erase", "limit": limit }),
+            Op::Claim { from } => json!({ "kind": "claim", "from": from }),
+            Op::Import { session, after, rows } => self.import(session, *after, rows)?,
+            Op::AddSummary { session, upto, over, body, model, usage } => json!({
+                "kind": "add_summary", "session": session, "upto": int(*upto), "over": over.map(int),
+                "body": self.put(body), "model": model, "usage": used(usage.as_ref())?,
+            }),
+            Op::SetSummary { session, summary } => {
+                json!({ "kind": "set_summary", "session": session, "summary": summary.map(int) })
+            }
+            Op::Index { session, from, upto, messages, title } => json!({
+                "kind": "index", "session": session, "from": int(*from), "upto": int(*upto),
+                "messages": messages.iter().map(|Terms { seq, terms }| json!({ "seq": int(*seq), "terms": kept(terms) }))
+                    .collect::<Vec<_>>(),
+                "title": title.as_ref().map(|title| self.title(title)),
+            }),
+            Op::Bill { session, model, purpose, usage, cost } => json!({
+                "kind": "bill", "session": session, "model": model, "purpose": purpose.code(),
+                "spent": spent(usage, *cost),
+            }),
+        })
+    }
+
+    /// What the operation names, which is locked before the first is done.
+    fn names(&mut self, op: &'a Op) {
+        match op {
+            Op::SetTitle { session, .. }
+            | Op::SetMeta { session, .. }
+            | Op::SetPin { session, .. }
+            | Op::SetTtl { session, .. }
+            | Op::Mark { session, .. }
+            | Op::SetHead { session, .. }
+            | Op::Create { session, .. }
+            | Op::Delete { session }
+            | Op::AddSummary { session, .. }
+            | Op::SetSummary { session, .. }
+            | Op::Index { session, .. } => self.sessions.push(session.as_str()),
+            Op::Import { session, .. } => self.sessions.push(session.id.as_str()),
+            Op::DeleteMany { sessions } => self.sessions.extend(sessions.iter().map(|session| session.as_str())),
+            Op::Cancel { turn } => self.turns.push(uuid(turn.to_bytes())),
+            Op::DeleteEmpty { .. } | Op::Erase { .. } | Op::Claim { .. } | Op::Bill { .. } => {}
+        }
+    }
+
+    fn title(&mut self, title: &'a TitleTerms) -> Value {
+        json!({ "of": self.may(&title.of), "terms": kept(&title.terms) })
+    }
+
+    fn import(&mut self, session: &'a Imported, after: Seq, rows: &'a [Row]) -> Result<Value> {
+        let (title, pin, meta) = (self.may(&session.title), self.may(&session.pin), self.may(&session.meta));
+        let bodies = self.bytes.len();
+        self.bytes.extend(rows.iter().map(|row| row.body.as_slice()));
+        let row = |row: &Row| {
+            Ok(json!({
+                "parent": row.parent.map(int), "role": row.role.code(), "status": row.status.code(),
+                "created": row.created_ms, "model": row.model, "usage": used(row.usage.as_ref())?,
+            }))
+        };
+        Ok(json!({
+            "kind": "import", "session": session.id, "title": title, "pin": pin, "meta": meta, "pinned": session.pinned,
+            "archived": session.archived, "head": session.head.map(int), "created": session.created_ms,
+            "updated": session.updated_ms, "after": int(after), "bodies": bodies,
+            "rows": rows.iter().map(row).collect::<Result<Vec<_>>>()?,
+        }))
+    }
+}
+
+/// A usage as it is kept.
+fn used(usage: Option<&Usage>) -> Result<Option<String>> {
+    usage.map(to_json).transpose()
+}
+
+/// The most bytes of words that the database keeps of one message, each with what says whose it is.
+const WORDS: usize = 1_000_000;
+const MARK: usize = 8;
+
+/// As many of the words as the database can keep of one message: tens of thousands.
+fn kept(terms: &[String]) -> &[String] {
+    let mut room = WORDS;
+    let fits = |term: &&String| {
+        let left = room.checked_sub(term.len() + MARK);
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    &terms[..terms.iter().take_while(fits).count()]
 }

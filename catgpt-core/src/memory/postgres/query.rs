@@ -3,37 +3,26 @@
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::fault::damaged;
 use super::link::Link;
-use super::row::{code, count, get, int, list, session, text, turn};
+use super::row::{count, get, list, session, text, turn};
+use super::{journal, ledger, search};
 use crate::error::{Error, Result};
-use crate::event::{Change, ChangeKind};
 use crate::id::Owner;
-use crate::memory::check::unsupported;
 use crate::memory::{Answer, Cursor, Query, Swept};
 
-/// A session as the functions answer it.
-macro_rules! session_columns {
-    () => {
-        "SELECT id AS s_id, title AS s_title, pin AS s_pin, head AS s_head, version AS s_version,
-            last_seq AS s_messages, run AS s_running, run IS NOT NULL AND run_until <= catgpt.now_v1() AS s_expired,
-            created_at AS s_created, updated_at AS s_updated FROM catgpt.session WHERE owner = $1 AND "
-    };
-}
-
-const SESSIONS: &str =
-    concat!(session_columns!(), "(updated_at, id) < ($2, $3) ORDER BY updated_at DESC, id DESC LIMIT $4");
-const SESSION: &str = concat!(session_columns!(), "id = $2");
+const SESSIONS: &str = "SELECT * FROM catgpt.session_v2 WHERE owner = $1 AND archived = $2
+    AND (pinned, updated_at, s_id) < ($3, $4, $5) ORDER BY pinned DESC, updated_at DESC, s_id DESC LIMIT $6";
+/// Whatever stands before the first.
+const FIRST: (bool, i64, &str) = (true, i64::MAX, "");
+const SESSION: &str = "SELECT * FROM catgpt.session_v2 WHERE owner = $1 AND s_id = $2";
 const TURNS: &str = "SELECT id, run FROM catgpt.session WHERE owner = $1 AND run IS NOT NULL
     AND run_until > catgpt.now_v1() ORDER BY id";
-const CHANGES: &str =
-    "SELECT n, session, turn, kind, at FROM catgpt.change WHERE owner = $1 AND n > $2 ORDER BY n LIMIT $3";
-const JOURNAL_END: &str = "SELECT n FROM catgpt.journal WHERE owner = $1";
-const SWEEP: &str = "SELECT * FROM catgpt.sweep_v1($1)";
+const SWEEP: &str = "SELECT * FROM catgpt.sweep_v2($1)";
 
 pub(super) async fn query(link: &Link, owner: &Owner, query: &Query) -> Result<Answer> {
+    query.check()?;
     match query {
-        Query::Sessions { after, limit, .. } => sessions(link, owner, after.as_ref(), *limit).await,
+        Query::Sessions { after, limit, archived } => sessions(link, owner, after.as_ref(), *limit, *archived).await,
         Query::Session { session: id } => {
             let given = [(&owner.as_str() as _, Type::TEXT), (&id.as_str() as _, Type::TEXT)];
             let records = link.ask(SESSION, &given).await?;
@@ -41,19 +30,26 @@ pub(super) async fn query(link: &Link, owner: &Owner, query: &Query) -> Result<A
             Ok(Answer::Sessions { rows: vec![session(record)?], more: false })
         }
         Query::Turns => turns(link, owner).await,
-        Query::Changes { after, limit } => changes(link, owner, *after, *limit).await,
-        Query::JournalEnd => {
-            let records = link.ask(JOURNAL_END, &[(&owner.as_str() as _, Type::TEXT)]).await?;
-            Ok(Answer::JournalEnd(records.first().map(|record| get(record, "n")).transpose()?.map_or(0, count)))
+        Query::Changes { after, limit } => journal::changes(link, owner, *after, *limit).await,
+        Query::JournalEnd => journal::end(link, owner).await,
+        Query::Journals { after, limit } => journal::journals(link, after, *limit).await,
+        Query::Search { terms, prefix, after, limit } => {
+            search::search(link, owner, (terms, *prefix), after.as_deref(), *limit).await
         }
-        _ => Err(unsupported()),
+        Query::Unindexed { limit } => search::unindexed(link, owner, *limit).await,
+        Query::Usage { from_ms, to_ms, session, by } => {
+            ledger::usage(link, owner, (*from_ms, *to_ms), session.as_ref(), by).await
+        }
+        Query::Counters(counters) => ledger::counters(link, counters).await,
     }
 }
 
-async fn sessions(link: &Link, owner: &Owner, after: Option<&Cursor>, limit: u32) -> Result<Answer> {
-    let (time, id) = after.map_or((i64::MAX, ""), |cursor| (cursor.updated_ms, cursor.session.as_str()));
+async fn sessions(link: &Link, owner: &Owner, after: Option<&Cursor>, limit: u32, archived: bool) -> Result<Answer> {
+    let (pinned, time, id) = after.map_or(FIRST, |after| (after.pinned, after.updated_ms, after.session.as_str()));
     let given = [
         (&owner.as_str() as _, Type::TEXT),
+        (&archived as _, Type::BOOL),
+        (&pinned as _, Type::BOOL),
         (&time as _, Type::INT8),
         (&id as _, Type::TEXT),
         (&(i64::from(limit) + 1) as _, Type::INT8),
@@ -68,23 +64,6 @@ async fn turns(link: &Link, owner: &Owner) -> Result<Answer> {
     let records = link.ask(TURNS, &[(&owner.as_str() as _, Type::TEXT)]).await?;
     let turns = records.iter().map(|record| Ok((text(get(record, "id")?)?, turn(get(record, "run")?))));
     Ok(Answer::Turns(turns.collect::<Result<_>>()?))
-}
-
-async fn changes(link: &Link, owner: &Owner, after: u64, limit: u32) -> Result<Answer> {
-    let given =
-        [(&owner.as_str() as _, Type::TEXT), (&int(after) as _, Type::INT8), (&i64::from(limit) as _, Type::INT8)];
-    let records = link.ask(CHANGES, &given).await?;
-    let changes = records.iter().map(|record| {
-        let kind = code(get(record, "kind")?).and_then(ChangeKind::from_code);
-        Ok(Change {
-            n: count(get(record, "n")?),
-            session: text(get(record, "session")?)?,
-            turn: get::<Option<Uuid>>(record, "turn")?.map(turn),
-            kind: kind.ok_or_else(|| damaged("a change that means nothing"))?,
-            at_ms: get(record, "at")?,
-        })
-    });
-    Ok(Answer::Changes(changes.collect::<Result<_>>()?))
 }
 
 pub(super) async fn sweep(link: &Link, limit: u32) -> Result<Swept> {

@@ -10,13 +10,15 @@ use crate::error::{Error, Result};
 use crate::id::{Owner, SessionId};
 use crate::memory::{Limit, Read, View};
 
-const READ: &str = "SELECT * FROM catgpt.read_v1($1,$2,$3,$4,$5,$6)";
-const TAIL: &str = "SELECT * FROM catgpt.tail_v1($1,$2,$3)";
+const READ: &str = "SELECT * FROM catgpt.read_v2($1,$2,$3,$4,$5,$6,$7)";
+const TAIL: &str = "SELECT * FROM catgpt.tail_v2($1,$2,$3)";
 
 pub(super) async fn read(link: &Link, owner: &Owner, read: &Read) -> Result<View> {
     let record = match read {
-        Read::Branch { session, head, limit } => rows(link, owner, session, head.map(int), None, *limit).await,
-        Read::Tree { session, after, limit, .. } => rows(link, owner, session, None, Some(int(*after)), *limit).await,
+        Read::Branch { session, head, limit } => rows(link, owner, session, (head.map(int), None), *limit, true).await,
+        Read::Tree { session, after, limit, bodies } => {
+            rows(link, owner, session, (None, Some(int(*after))), *limit, *bodies).await
+        }
         Read::Tail { turn, from } => {
             let given = [
                 (&owner.as_str() as _, Type::TEXT),
@@ -44,9 +46,9 @@ async fn rows(
     link: &Link,
     owner: &Owner,
     session: &SessionId,
-    head: Option<i64>,
-    after: Option<i64>,
+    (head, after): (Option<i64>, Option<i64>),
     limit: Limit,
+    bodies: bool,
 ) -> Result<tokio_postgres::Row> {
     let (messages, bytes) = bounds(limit);
     let given = [
@@ -56,6 +58,7 @@ async fn rows(
         (&after as _, Type::INT8),
         (&messages as _, Type::INT8),
         (&bytes as _, Type::INT8),
+        (&bodies as _, Type::BOOL),
     ];
     link.ask_one(READ, &given).await
 }

@@ -3,12 +3,14 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio_postgres::Row as Record;
 use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
 use super::fault::damaged;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Seq, TurnId};
 use crate::memory::{Chunk, Row, SessionRow};
 use crate::message::{Role, Status};
@@ -31,12 +33,12 @@ pub(super) fn session(record: &Record) -> Result<SessionRow> {
         expired: get(record, "s_expired")?,
         created_ms: get(record, "s_created")?,
         updated_ms: get(record, "s_updated")?,
-        meta: None,
-        pinned: false,
-        archived: false,
-        ttl: None,
-        summary: None,
-        reserved: Vec::new(),
+        meta: get(record, "s_meta")?,
+        pinned: get(record, "s_pinned")?,
+        archived: get(record, "s_archived")?,
+        ttl: get::<Option<i64>>(record, "s_ttl")?.map(|ms| Duration::from_millis(count(ms))),
+        summary: optional_count(get(record, "s_summary")?),
+        reserved: json(get(record, "s_reserved")?)?.unwrap_or_default(),
     })
 }
 
@@ -52,7 +54,7 @@ pub(super) fn messages(record: &Record) -> Result<Vec<Row>> {
     let mut usages = list::<Option<String>>(record, "m_usage")?.into_iter();
     let mut times = list::<i64>(record, "m_created")?.into_iter();
     let mut next = |seq: i64| {
-        let usage = usages.next()?.map(|json| serde_json::from_str(&json)).transpose().ok()?;
+        let usage = json(usages.next()?.as_deref()).ok()?;
         Some(Row {
             seq: count(seq),
             parent: optional_count(parents.next()?),
@@ -81,6 +83,17 @@ pub(super) fn chunks(record: &Record) -> Result<Vec<Chunk>> {
 /// A list; an empty one is null.
 pub(super) fn list<'a, T: FromSql<'a>>(record: &'a Record, column: &str) -> Result<Vec<T>> {
     get::<Option<Vec<T>>>(record, column).map(Option::unwrap_or_default)
+}
+
+/// What is kept as JSON.
+fn json<T: DeserializeOwned>(text: Option<&str>) -> Result<Option<T>> {
+    text.map(serde_json::from_str).transpose().map_err(|_| damaged("JSON that means nothing"))
+}
+
+/// What is to be kept as JSON.
+pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|e| Error::new(ErrorKind::Unexpected, "this cannot be written: please report this").caused_by(e))
 }
 
 pub(super) fn turn(id: Uuid) -> TurnId {
@@ -114,7 +127,7 @@ pub(super) fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A lease, of which a sum with the time is still a number.
+/// A time, of which a sum with the time is still a number.
 pub(super) fn millis(duration: Duration) -> i64 {
     const LONGEST: i64 = 1 << 52;
     i64::try_from(duration.as_millis()).unwrap_or(LONGEST).min(LONGEST)

@@ -15,25 +15,45 @@ struct Migration {
 
 /// Every schema, oldest first. One that was released is never changed; functions bear a version in their names, so
 /// that replicas of two releases run side by side.
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    min_reader: 1,
-    sql: &[
-        include_str!("v1/tables.sql"),
-        include_str!("v1/turns.sql"),
-        include_str!("v1/read.sql"),
-        include_str!("v1/ops.sql"),
-    ],
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        min_reader: 1,
+        sql: &[
+            include_str!("v1/tables.sql"),
+            include_str!("v1/turns.sql"),
+            include_str!("v1/read.sql"),
+            include_str!("v1/ops.sql"),
+        ],
+    },
+    // Programs that know schema 1 go on beside it: what that means stands in the file of its tables.
+    Migration {
+        version: 2,
+        min_reader: 1,
+        sql: &[
+            include_str!("v2/tables.sql"),
+            include_str!("v2/limits.sql"),
+            include_str!("v2/turns.sql"),
+            include_str!("v2/read.sql"),
+            include_str!("v2/search.sql"),
+            include_str!("v2/tree.sql"),
+            include_str!("v2/owners.sql"),
+            include_str!("v2/ops.sql"),
+            include_str!("v2/sweep.sql"),
+        ],
+    },
+];
 
 /// `catgpt` in ASCII: whoever changes the schema holds this lock until its commit.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(109270215913588)";
 
+/// Whether the schema is older than ours, or not there.
+pub(super) async fn is_old(client: &Object) -> Result<bool, Fault> {
+    Ok(needed(&***client).await?.is_some())
+}
+
 /// Brings the schema to the newest version, in one transaction. Openers at the same time wait for each other.
 pub(super) async fn migrate(client: &mut Object) -> Result<(), Fault> {
-    if needed(&***client).await?.is_none() {
-        return Ok(());
-    }
     let transaction = client.transaction().await?;
     transaction.batch_execute(LOCK).await?;
     if let Some(found) = needed(&*transaction).await? {
@@ -79,6 +99,7 @@ fn lost() -> Error {
     super::fault::damaged("a schema without its version")
 }
 
-fn newest() -> i32 {
+/// The version that opening a store brings it to.
+pub(super) fn newest() -> i32 {
     MIGRATIONS.last().map_or(0, |step| step.version)
 }

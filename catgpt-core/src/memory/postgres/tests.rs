@@ -3,8 +3,12 @@
 mod conformance;
 mod cuts;
 mod kit;
+mod limits;
 mod outages;
 mod proxy;
 mod races;
+mod reading;
 mod schema;
+mod search;
 mod tls;
+mod upgrade;

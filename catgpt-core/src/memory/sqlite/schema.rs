@@ -80,6 +80,7 @@ fn refuse(sentence: &'static str, path: &Path) -> Error {
     Error::new(ErrorKind::Store, sentence).with_retryable(false).with("path", path.display())
 }
 
-fn newest() -> i64 {
+/// The version that opening a file brings it to.
+pub(super) fn newest() -> i64 {
     MIGRATIONS.last().map_or(0, |(version, _)| *version)
 }

@@ -1,5 +1,6 @@
 //! Search: the words by which messages and titles are found.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -12,6 +13,14 @@ use crate::memory::{Answer, Done, Hit, Terms, TitleTerms, Unindexed};
 
 /// How many messages of one millisecond are told apart by the lower bits of a document's number.
 const SAME: i64 = 1 << 10;
+
+/// So many letters are the beginning of so many words that a search could not go through them all: such beginnings are
+/// words of their own.
+const SHORT: usize = 2;
+
+/// What stands between the owner's number and a term, or the beginning of one.
+const WHOLE: char = '_';
+const BEGINNING: char = '.';
 
 /// How many pages a step of [`forget`] writes: the writer is kept for some 50 ms.
 const STEP: i64 = 256;
@@ -70,7 +79,9 @@ fn add(conn: &Connection, fid: i64, (sid, seq): (i64, Seq), made: i64, terms: &[
     let sql = "INSERT INTO doc(doc, sid, seq) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING";
     if conn.prepare_cached(sql)?.execute((doc, sid, int(seq)))? == 1 {
         let mut words = String::new();
-        terms.iter().for_each(|term| word(&mut words, fid, term));
+        terms.iter().for_each(|term| word(&mut words, fid, WHOLE, term));
+        let short: BTreeSet<_> = terms.iter().flat_map(|term| beginnings(term)).collect();
+        short.into_iter().for_each(|letters| word(&mut words, fid, BEGINNING, letters));
         conn.prepare_cached("INSERT INTO search(rowid, terms) VALUES(?1, ?2)")?.execute((doc, words))?;
     }
     Ok(())
@@ -92,10 +103,15 @@ fn number(conn: &Connection, made: i64) -> Outcome<i64> {
     }
 }
 
+/// The beginnings that are words of their own.
+fn beginnings(term: &str) -> impl Iterator<Item = &str> {
+    term.char_indices().skip(1).take(SHORT).map(|(end, _)| &term[..end])
+}
+
 /// Writes a term as a word that the tokenizer leaves whole, with a blank behind it. What begins with a term does so as
 /// a word, too.
-fn word(to: &mut String, fid: i64, term: &str) {
-    let _ = write!(to, "{fid:x}_");
+fn word(to: &mut String, fid: i64, kind: char, term: &str) {
+    let _ = write!(to, "{fid:x}{kind}");
     for letter in term.chars() {
         match letter {
             '0'..='9' | 'a'..='z' | '\u{80}'.. => to.push(letter),
@@ -144,14 +160,22 @@ fn docs(conn: &Connection, phrase: &str, before: i64, limit: i64) -> Outcome<Vec
 fn phrase(conn: &Connection, owner: &Owner, wanted: &Wanted<'_>) -> Outcome<Option<String>> {
     let mut statement = conn.prepare_cached("SELECT fid FROM finder WHERE owner = ?1")?;
     let fids = statement.query_map([owner.as_str()], |record| record.get(0))?.collect::<Result<Vec<i64>, _>>()?;
-    let all = |fid: &i64| {
-        let quoted = wanted.terms.iter().enumerate().map(|(at, term)| {
+    let last = wanted.terms.len() - 1;
+    let one = |fid, (at, term): (usize, &String)| {
+        let quoted = |kind| {
             let mut text = String::new();
-            word(&mut text, *fid, term);
-            let star = if wanted.prefix && at + 1 == wanted.terms.len() { "*" } else { "" };
-            format!("\"{}\"{star}", text.trim_end())
-        });
-        format!("({})", quoted.collect::<Vec<_>>().join(" AND "))
+            word(&mut text, fid, kind, term);
+            format!("\"{}\"", text.trim_end())
+        };
+        match term.chars().count() {
+            _ if !wanted.prefix || at < last => quoted(WHOLE),
+            1..=SHORT => format!("({} OR {})", quoted(WHOLE), quoted(BEGINNING)),
+            _ => format!("{}*", quoted(WHOLE)),
+        }
+    };
+    let all = |fid: &i64| {
+        let terms: Vec<_> = wanted.terms.iter().enumerate().map(|term| one(*fid, term)).collect();
+        format!("({})", terms.join(" AND "))
     };
     Ok((!fids.is_empty()).then(|| fids.iter().map(all).collect::<Vec<_>>().join(" OR ")))
 }
@@ -181,12 +205,19 @@ pub(super) fn unindexed(conn: &Connection, owner: &Owner, limit: u32) -> Outcome
 }
 
 /// One step to take the words of deleted messages out of the index, where they stand until it is written anew. Answers
-/// whether there is another. Only for an owner who has words; the last step takes the owner's numbers away.
+/// whether there is another. Only for an owner who has words; the last step takes the owner's numbers away. A step ends
+/// by what it writes, so one that passes over the words of many hundred thousand messages takes longer than others.
 pub(super) fn forget(conn: &Connection, owner: &Owner, first: bool) -> Outcome<bool> {
     let known: bool = conn
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM finder WHERE owner = ?1)")?
         .query_row([owner.as_str()], |record| record.get(0))?;
     if !known {
+        return Ok(false);
+    }
+    if conn.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM doc)")?.query_row([], |record| record.get(0))? {
+        // Nobody's words are left: nothing is to be kept, so there is nothing to write anew.
+        conn.execute("INSERT INTO search(search) VALUES('delete-all')", [])?;
+        conn.prepare_cached("DELETE FROM finder WHERE owner = ?1")?.execute([owner.as_str()])?;
         return Ok(false);
     }
     // A negative number begins anew with the whole index.

@@ -59,7 +59,7 @@ CREATE TABLE doc(
   UNIQUE(sid, seq)
 ) STRICT;
 CREATE VIRTUAL TABLE search USING fts5(terms, content = '', contentless_delete = 1, detail = none,
-  tokenize = "ascii tokenchars '_'");
+  tokenize = "ascii tokenchars '_.'");
 CREATE TRIGGER doc_gone AFTER DELETE ON doc BEGIN
   DELETE FROM search WHERE rowid = old.doc;
 END;

@@ -11,7 +11,7 @@ use rustls_platform_verifier::Verifier;
 
 use super::{Config, OpenAi, request, retry_after};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ModelRequest, failure};
+use crate::model::{ModelRequest, Secret, failure};
 
 /// The most bytes of a refusal that are read.
 const MAX_REFUSAL: usize = 64 << 10;
@@ -42,9 +42,9 @@ pub(super) fn shown(url: &Url) -> String {
     url.to_string()
 }
 
-fn endpoint(config: &Config) -> Url {
+fn endpoint(config: &Config, path: &str) -> Url {
     let mut url = config.base_url.clone();
-    url.set_path(&format!("{}/chat/completions", config.base_url.path().trim_end_matches('/')));
+    url.set_path(&format!("{}/{path}", config.base_url.path().trim_end_matches('/')));
     url
 }
 
@@ -100,27 +100,45 @@ impl Call {
     /// Asks. Ends well once the other side has begun to answer.
     pub(super) async fn open(self) -> Result<Response> {
         let config = &self.model.config;
-        let url = endpoint(config);
         let key = self.request.credentials.as_ref().or(config.key.as_ref());
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        if let Some(key) = key {
-            headers.insert(AUTHORIZATION, bearer(key.expose())?);
-        }
-        headers.extend(config.headers.clone());
         let body = request::body(config, &self.request);
-        let sent = self.model.client()?.post(url.clone()).headers(headers).body(body).send().await;
-        let response = sent.map_err(|error| unreachable(error).with("url", shown(&url)))?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let error = refusal(response, key.map(|key| key.expose()), config).await;
-        Err(match error.kind() {
-            ErrorKind::NotFound | ErrorKind::InvalidInput => error.with("url", shown(&url)),
-            _ => error,
-        })
+        let post = |client: reqwest::Client, url| client.post(url).header(CONTENT_TYPE, JSON).body(body);
+        send(&self.model, key, "chat/completions", "text/event-stream", post).await
     }
+}
+
+const JSON: &str = "application/json";
+
+/// Asks for a document.
+pub(super) async fn get(model: &OpenAi, path: &str) -> Result<Response> {
+    send(model, model.config.key.as_ref(), path, JSON, |client, url| client.get(url)).await
+}
+
+async fn send(
+    model: &OpenAi,
+    key: Option<&Secret>,
+    path: &str,
+    accept: &'static str,
+    question: impl FnOnce(reqwest::Client, Url) -> reqwest::RequestBuilder,
+) -> Result<Response> {
+    let config = &model.config;
+    let url = endpoint(config, path);
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    if let Some(key) = key {
+        headers.insert(AUTHORIZATION, bearer(key.expose())?);
+    }
+    headers.extend(config.headers.clone());
+    let sent = question(model.client()?, url.clone()).headers(headers).send().await;
+    let response = sent.map_err(|error| unreachable(error).with("url", shown(&url)))?;
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let error = refusal(response, key.map(|key| key.expose()), config).await;
+    Err(match error.kind() {
+        ErrorKind::NotFound | ErrorKind::InvalidInput => error.with("url", shown(&url)),
+        _ => error,
+    })
 }
 
 fn bearer(key: &str) -> Result<HeaderValue> {

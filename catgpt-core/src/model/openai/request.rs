@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::Config;
-use crate::message::{Part, Role, ToolCall, ToolResult};
+use crate::message::{Detail, Part, Role, ToolCall, ToolResult};
 use crate::model::{ModelRequest, Params, PromptMessage};
 
 /// The body of a request.
@@ -82,6 +82,8 @@ enum Piece<'a> {
 #[derive(Serialize)]
 struct ImageUrl<'a> {
     url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<Detail>,
 }
 
 #[derive(Serialize)]
@@ -113,12 +115,12 @@ fn plain<'a>(role: &'static str, text: Cow<'a, str>) -> Message<'a> {
 
 /// Plain text as a string, which every server understands; a list only where there are pictures.
 fn user(parts: &[Part]) -> Said<'_> {
-    if !parts.iter().any(|part| matches!(part, Part::Image { .. })) {
+    if !parts.iter().any(|part| matches!(part, Part::Image(_))) {
         return Said::Text(texts(parts));
     }
     let pieces = parts.iter().filter_map(|part| match part {
         Part::Text { text } => Some(Piece::Text { text }),
-        Part::Image { url, .. } => Some(Piece::ImageUrl { image_url: ImageUrl { url } }),
+        Part::Image(image) => Some(Piece::ImageUrl { image_url: ImageUrl { url: &image.url, detail: image.detail } }),
         _ => None,
     });
     Said::Parts(pieces.collect())

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::message::{Content, Part, Role, ToolCall, ToolResult};
+use crate::message::{Content, Detail, Image, Part, Role, ToolCall, ToolResult};
 use crate::model::{Params, PromptMessage};
 
 fn from(vars: &[(&str, &str)]) -> Result<OpenAi> {
@@ -75,7 +75,7 @@ fn body(model: &OpenAi, request: &ModelRequest) -> Value {
 fn conversation() -> ModelRequest {
     let call = ToolCall { id: "c1".into(), name: "weather".into(), arguments: json!({ "city": "Kyoto" }) };
     let result = ToolResult { id: "c1".into(), output: json!({ "sun": true }), is_error: false };
-    let image = Part::Image { url: "https://a.example/cat.png".into(), media_type: None };
+    let image = Part::Image(Image::new("https://a.example/cat.png").detail(Detail::Low));
     let user: Content = [Part::text("What is this?"), image].into_iter().collect();
     let reasoning = Part::Reasoning { text: "hm".into() };
     let steps =
@@ -97,8 +97,7 @@ fn conversation() -> ModelRequest {
             seed: Some(7),
         },
         model: Some("gpt-4o".into()),
-        credentials: None,
-        turn: None,
+        ..ModelRequest::default()
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::assets::media_type;
 use super::{Assets, Reading, instant};
-use crate::message::{FinishReason, Part, Role, Status, ToolCall, ToolResult};
+use crate::message::{FinishReason, Image, Part, Role, Status, ToolCall, ToolResult};
 
 /// A message of a node.
 #[derive(Debug)]
@@ -154,7 +154,7 @@ fn part(piece: &Value, reading: &mut Reading<'_>) -> Vec<Part> {
         _ if kind == "image_asset_pointer" || kind == "image_url" => {
             let url = pointer(piece).or_else(|| piece["image_url"]["url"].as_str().map(str::to_owned));
             match url {
-                Some(url) => vec![Part::Image { media_type: media_type(&url), url }],
+                Some(url) => vec![Part::Image(Image { media_type: media_type(&url), ..Image::new(url) })],
                 None => {
                     reading.leave_out("pictures without a file");
                     Vec::new()
@@ -192,12 +192,12 @@ fn anything(content: &Value) -> Part {
 
 /// Files that were attached, but for pictures, which are parts already.
 fn attachments(metadata: &Value, parts: &[Part], assets: &Assets) -> Vec<Part> {
-    let shown = |path: &str| parts.iter().any(|part| matches!(part, Part::Image { url, .. } if url == path));
+    let shown = |path: &str| parts.iter().any(|part| matches!(part, Part::Image(image) if image.url == path));
     let attached = metadata["attachments"].as_array().into_iter().flatten();
     let links = attached.filter_map(|file| {
         let id = file["id"].as_str().or_else(|| file["file_id"].as_str())?;
         let path = assets.find(id);
-        let picture = parts.iter().any(|part| matches!(part, Part::Image { url, .. } if url.ends_with(id)));
+        let picture = parts.iter().any(|part| matches!(part, Part::Image(image) if image.url.ends_with(id)));
         let name = file["name"].as_str().unwrap_or(id);
         (!picture && !shown(&path)).then(|| format!("[{name}](<{path}>)"))
     });

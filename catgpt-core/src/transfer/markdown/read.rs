@@ -7,7 +7,7 @@ use super::super::{Flow, Found, Take, fingerprint, time, unreadable};
 use super::{Aside, Form, VERSION, begins_document, form, is_mark, role};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::SessionId;
-use crate::message::{Content, Message, Part, Role, Status};
+use crate::message::{Content, Image, Message, Part, Role, Status};
 
 /// The most bytes of one document: a conversation is read as a whole.
 const MAX_DOCUMENT: usize = 256 << 20;
@@ -185,13 +185,13 @@ fn part(form: Form, body: &str) -> Option<Part> {
     let read = match form {
         Form::Text => None,
         Form::Reasoning => Some(Part::Reasoning { text: body.to_owned() }),
-        Form::Image => body.strip_prefix('!').and_then(link).map(|(name, url)| {
-            let media_type = Some(name).filter(|name| name != "image");
-            Part::Image { url, media_type }
+        Form::Image => body.strip_prefix('!').and_then(link).map(|(name, url, media_type)| {
+            let alt = Some(name).filter(|name| !name.is_empty() && name != "image");
+            Part::Image(Image { media_type, alt, ..Image::new(url) })
         }),
         Form::Source => match body.strip_prefix('<').and_then(|body| body.strip_suffix('>')) {
             Some(url) => Some(Part::Citation { url: url.to_owned(), title: None }),
-            None => link(body).map(|(title, url)| Part::Citation { url, title: Some(title) }),
+            None => link(body).map(|(title, url, _)| Part::Citation { url, title: Some(title) }),
         },
         Form::Json => {
             let json = body.trim().strip_prefix("```json").and_then(|body| body.strip_suffix("```"));
@@ -201,8 +201,12 @@ fn part(form: Form, body: &str) -> Option<Part> {
     read.or_else(|| (!body.is_empty()).then(|| Part::text(body)))
 }
 
-/// `[name](<url>)`
-fn link(text: &str) -> Option<(String, String)> {
-    let (name, url) = text.trim().strip_prefix('[')?.strip_suffix(">)")?.split_once("](<")?;
-    Some((name.to_owned(), url.to_owned()))
+/// `[name](<url>)` or `[name](<url> "title")`
+fn link(text: &str) -> Option<(String, String, Option<String>)> {
+    let (name, rest) = text.trim().strip_prefix('[')?.strip_suffix(')')?.split_once("](<")?;
+    let (url, title) = match rest.strip_suffix('>') {
+        Some(url) => (url, None),
+        None => rest.strip_suffix('"')?.split_once("> \"").map(|(url, title)| (url, Some(title.to_owned())))?,
+    };
+    Some((name.to_owned(), url.to_owned(), title))
 }

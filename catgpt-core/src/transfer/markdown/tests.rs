@@ -6,12 +6,16 @@ use serde_json::json;
 use super::super::testing::{found, said, transcript};
 use super::super::transcript::Transcript;
 use super::*;
-use crate::message::{Content, ToolCall};
+use crate::message::{Content, Detail, ToolCall};
 use crate::persona::Persona;
 use Role::{Assistant, User};
 
 fn write(all: &[Transcript]) -> String {
     all.iter().map(|one| front(&one.heading) + &one.messages.iter().map(message).collect::<String>()).collect()
+}
+
+fn png(url: &str) -> Image {
+    Image { media_type: Some("image/png".into()), ..Image::new(url) }
 }
 
 fn back(text: &str) -> Vec<Transcript> {
@@ -26,7 +30,7 @@ fn the_form_is_frozen() {
     one.heading.title = Some("Kyoto \"3\"".into());
     one.heading.persona = Some(Persona::cat());
     one.messages[1].model = Some("gpt-->".into());
-    one.messages[1].content.push(Part::Image { url: "https://h/a b.png".into(), media_type: Some("image/png".into()) });
+    one.messages[1].content.push(Part::Image(png("https://h/a b.png")));
     assert_eq!(
         write(std::slice::from_ref(&one)),
         r#"---
@@ -50,7 +54,7 @@ says
 
 ### Image
 
-![image/png](<https://h/a b.png>)
+![image](<https://h/a b.png> "image/png")
 
 "#
     );
@@ -81,6 +85,17 @@ fn what_is_no_conversation_is_refused() {
     assert_eq!((none.len(), refused.len()), (0, 1));
 }
 
+#[test]
+fn what_a_picture_shows_is_its_name() {
+    let picture = |image: Image| Message { content: Content::from(image), ..said(1, None, User, "") };
+    let one = transcript("a", vec![picture(png("ref:1").alt("a cat"))]);
+    let text = write(std::slice::from_ref(&one));
+    assert!(text.contains("![a cat](<ref:1> \"image/png\")"), "{text}");
+    assert_eq!(back(&text), [one]);
+    let close = transcript("a", vec![picture(png("ref:1").detail(Detail::High))]);
+    assert_eq!(back(&write(std::slice::from_ref(&close))), [close], "how closely to look has no place in a link");
+}
+
 /// Text that is made of what could be mistaken for the form.
 fn text() -> impl Strategy<Value = String> {
     let line = prop_oneof![
@@ -107,7 +122,10 @@ fn part() -> impl Strategy<Value = Part> {
     prop_oneof![
         4 => text().prop_map(Part::text),
         2 => text().prop_map(|text| Part::Reasoning { text }),
-        1 => (text(), prop::option::of(text())).prop_map(|(url, media_type)| Part::Image { url, media_type }),
+        1 => (text(), prop::option::of(text()), prop::option::of("[a-z/\"> ]{0,9}"))
+            .prop_map(|(url, alt, media_type)| Part::Image(Image { alt, media_type, ..Image::new(url) })),
+        1 => ("[a-z:/ ]{1,9}", prop::option::of("[a-z ]{1,9}"), prop::option::of("[a-z/]{1,9}"))
+            .prop_map(|(url, alt, media_type)| Part::Image(Image { alt, media_type, ..Image::new(url) })),
         1 => ("[a-z:/ ]{1,9}", prop::option::of("[a-z\\[\\] ]{1,9}")).prop_map(|(url, title)| Part::Citation { url, title }),
         1 => text().prop_map(|id| Part::ToolCall(ToolCall { id, name: "f".into(), arguments: json!({"a": "```\n## User"}) })),
         1 => text().prop_map(|text| Part::Unknown(json!({ "type": "hologram", "text": text }))),

@@ -1,12 +1,17 @@
 //! What a wire that breaks costs: never an answer, never twice the work; and how often a turn goes over it.
 
+use std::time::Duration;
+
 use catgpt_scratch::Database;
 
 use super::kit::{WHOLE, ann, counts, end, id, opened, piece, say, thorough};
 use super::proxy::Proxy;
-use crate::id::OpId;
-use crate::memory::{Begin, Begun, Done, Kept, Memory, Op, Postgres, Read, Sealed};
-use crate::message::Status;
+use crate::id::{OpId, Owner};
+use crate::memory::{
+    Answer, Begin, Begun, Counter, CounterId, Done, Finish, Kept, Memory, Op, Opened, Postgres, Purpose, Query, Read,
+    Reserved, Sealed, Settle, Unit,
+};
+use crate::message::{Status, Usage};
 
 struct Wired {
     database: Database,
@@ -39,10 +44,19 @@ async fn a_turn_is_two_round_trips_and_one_for_each_checkpoint() {
         assert_eq!(proxy.count().0 - before, 2 + checkpoints);
     }
     let (before, _) = proxy.count();
+    let begin = Begin { reserve: vec![limit(9), limit(8)], max_running: Some(3), ..say("new", "hi") };
+    let turn = begin.turn;
+    let opened = opened(store.begin_turn(&ann(), begin).await);
+    store.finish_turn(&ann(), Finish { settle: give_back(&opened), cost: 5, ..end(turn, "hello") }).await.unwrap();
+    assert_eq!(proxy.count().0 - before, 2, "limits and the ledger cost none");
+    let (before, _) = proxy.count();
     store.read(&ann(), Read::Branch { session: id("new"), head: None, limit: WHOLE }).await.unwrap();
     store.apply(&ann(), OpId::fresh(), vec![Op::Delete { session: id("new") }]).await.unwrap();
+    store.query(&ann(), Query::Journals { after: vec![(ann(), 0), (Owner::local(), 3)], limit: 9 }).await.unwrap();
+    let terms = vec!["kyoto".to_owned()];
+    store.query(&ann(), Query::Search { terms, prefix: true, after: None, limit: 9 }).await.unwrap();
     store.sweep(100).await.unwrap();
-    assert_eq!(proxy.count().0 - before, 3, "everything else is one round trip too");
+    assert_eq!(proxy.count().0 - before, 5, "everything else is one round trip too");
 }
 
 /// Calls `step` for places all along what goes over the wire while it runs: every seventh, or each if somebody asked.
@@ -67,9 +81,11 @@ async fn a_begin_that_is_cut_anywhere_begins_once() {
     let store = &wired.store;
     all_along(&wired, async |n, cut| {
         let session = format!("s{n}");
-        let begin = Begin { key: Some(("k".into(), [1; 32])), ..say(&session, "hi") };
+        let reserve = vec![limit(u64::MAX)];
+        let begin = Begin { key: Some(("k".into(), [1; 32])), reserve, max_running: Some(9999), ..say(&session, "hi") };
         cut();
         let first = opened(store.begin_turn(&ann(), begin.clone()).await);
+        assert_eq!(counted(store).await, n + 1, "try {n}");
         assert!(first.created && (first.user_seq, first.reply_seq) == (Some(1), 2), "try {n}");
         assert_eq!(opened(store.begin_turn(&ann(), begin.clone()).await), first, "try {n}");
         let keyed = Begin { key: begin.key.clone(), ..say(&session, "hi") };
@@ -103,14 +119,16 @@ async fn an_end_that_is_cut_anywhere_ends_once() {
     all_along(&wired, async |n, cut| {
         let session = format!("s{n}");
         let begin = say(&session, "hi");
-        opened(store.begin_turn(&ann(), begin.clone()).await);
+        let begun = opened(store.begin_turn(&ann(), Begin { reserve: vec![limit(9)], ..begin.clone() }).await);
+        let finish = Finish { cost: 1, settle: give_back(&begun), ..end(begin.turn, "hello") };
         cut();
-        match store.finish_turn(&ann(), end(begin.turn, "hello")).await.unwrap() {
+        match store.finish_turn(&ann(), finish).await.unwrap() {
             Sealed::Now => {}
             Sealed::Before(row) => assert_eq!((row.status, row.body), (Status::Complete, b"hello".to_vec())),
             other => panic!("try {n}: {other:?}"),
         }
         assert!(matches!(store.finish_turn(&ann(), end(begin.turn, "hello")).await.unwrap(), Sealed::Before(_)));
+        assert_eq!((spent(store).await, counted(store).await), (n + 1, 0), "try {n}");
         if n % 16 == 0 {
             assert_eq!(counts(store, &session).await, (2, 3), "try {n}");
         }
@@ -133,6 +151,62 @@ async fn an_operation_that_is_cut_anywhere_is_made_once() {
         assert_eq!(store.apply(&ann(), op, ops).await.unwrap(), done, "try {n}");
     })
     .await;
+}
+
+#[tokio::test]
+async fn counts_and_numbers_that_are_cut_anywhere_come_back() {
+    let wired = wired().await;
+    let store = &wired.store;
+    opened_turn(store).await;
+    let mut over = None;
+    all_along(&wired, async |n, cut| {
+        let made = id(&format!("s{n}"));
+        let (body, model, usage) = (b"sum".to_vec(), "tabby".to_owned(), Usage::default());
+        let (purpose, cost) = (Purpose::Summary, 1);
+        let ops = vec![
+            Op::create(made.clone()),
+            Op::DeleteMany { sessions: vec![made.clone(), id("none")] },
+            Op::AddSummary { session: id("s"), upto: 2, over, body, model: model.clone(), usage: None },
+            Op::Bill { session: made, model, purpose, usage, cost },
+        ];
+        let op = OpId::fresh();
+        cut();
+        let done = store.apply(&ann(), op, ops.clone()).await.unwrap();
+        assert_eq!(done, [Done::Version(1), Done::Count(1), Done::Seq(n + 3), Done::Nothing], "try {n}");
+        assert_eq!(store.apply(&ann(), op, ops).await.unwrap(), done, "try {n}");
+        assert_eq!(spent(store).await, n + 1, "try {n}");
+        over = Some(n + 3);
+    })
+    .await;
+}
+
+/// A counter of turns without end.
+fn limit(limit: u64) -> Counter {
+    let (name, key, window) = (format!("below {limit}"), "all".to_owned(), Duration::from_millis(1 << 50));
+    Counter { name, key, window, add: 1, limit, unit: Unit::Turns }
+}
+
+fn give_back(opened: &Opened) -> Vec<Settle> {
+    let settle = |Reserved { name, key, start_ms, .. }| Settle { name, key, start_ms, by: -1 };
+    opened.session.reserved.iter().cloned().map(settle).collect()
+}
+
+/// How far all counters of [`limit`] that these tests use have come.
+async fn counted(store: &Postgres) -> u64 {
+    let id = |Counter { name, key, window, .. }| CounterId { name, key, window };
+    match store.query(&ann(), Query::Counters([9, u64::MAX].map(|most| id(limit(most))).into())).await.unwrap() {
+        Answer::Counters(counts) => counts.iter().sum(),
+        other => panic!("expected counters, got {other:?}"),
+    }
+}
+
+/// What the owner's ledger says of the cost.
+async fn spent(store: &Postgres) -> u64 {
+    let query = Query::Usage { from_ms: None, to_ms: None, session: None, by: Vec::new() };
+    match store.query(&ann(), query).await.unwrap() {
+        Answer::Usage(sums) => sums[0].cost,
+        other => panic!("expected sums, got {other:?}"),
+    }
 }
 
 #[tokio::test]

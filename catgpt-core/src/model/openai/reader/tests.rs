@@ -39,6 +39,7 @@ fn read<'a>(content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> S
             ModelEvent::Reasoning(text) => sum.reasoning += &text,
             ModelEvent::ToolCall(call) => sum.calls.push(call),
             ModelEvent::Usage(usage) => sum.usage = Some(usage),
+            ModelEvent::Part(part) => panic!("the protocol has no {part:?}"),
             ModelEvent::Finish(reason) => assert_eq!(sum.finish.replace(reason), None, "it finishes once"),
         }
     }

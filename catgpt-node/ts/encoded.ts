@@ -1,11 +1,24 @@
-/** Server-sent events on their way: as a web stream, and into a response of Node. */
+/** A reply's bytes on their way: as a web stream, and into a response of Node. */
+import { native } from "./native.js";
 
-/** How events are cut into writes. */
-export interface SseOptions {
-  /** Milliseconds of silence before a keep-alive comment. */
+/**
+ * What a reply can be sent as: server-sent events, the AI SDK's stream, JSON lines, frames of a web socket. What belongs to
+ * each (headers, signs of life) is the core's.
+ */
+export type Format = "sse" | "ui_message_stream" | "ndjson" | "ws";
+
+/** How events are cut into writes. What is left out is as the core has it. */
+export interface PaceOptions {
+  /** Milliseconds of silence (15 000) before a sign of life; 0 for none. */
   keepAliveMs?: number | undefined;
-  /** Milliseconds between two writes at least; what comes meanwhile goes in one. The first is never delayed. */
+  /** Milliseconds between two writes at least (20); what comes meanwhile goes in one. The first is never delayed. */
   minIntervalMs?: number | undefined;
+}
+
+/** How events become bytes. */
+export interface ByteOptions extends PaceOptions {
+  /** `sse`, unless told otherwise. */
+  format?: Format | undefined;
 }
 
 /** What is used of a `ServerResponse`. */
@@ -21,11 +34,7 @@ export interface ServerResponseLike {
   off(event: "close" | "drain", listener: () => void): unknown;
 }
 
-export const SSE_HEADERS = {
-  "content-type": "text/event-stream; charset=utf-8",
-  "cache-control": "no-cache, no-transform",
-  "x-accel-buffering": "no",
-};
+export const HEADERS = JSON.parse(native.headers()) as Record<Format, Record<string, string>>;
 
 /** A stream that is read no faster than asked for; `undefined` ends it. */
 export function streamOf<T>(next: () => Promise<T | undefined>, end: () => void): ReadableStream<T> {
@@ -40,12 +49,13 @@ export function streamOf<T>(next: () => Promise<T | undefined>, end: () => void)
 /** Writes until there is no more, or until nobody is there; `end` is called when the client has gone. */
 export async function writeTo(
   response: ServerResponseLike,
+  format: Format,
   next: () => Promise<Uint8Array | undefined>,
   end: () => void,
 ): Promise<void> {
   response.once("close", end);
   try {
-    if (!response.headersSent) head(response);
+    if (!response.headersSent) head(response, format);
     for (let bytes = await next(); bytes && !response.destroyed; bytes = await next()) {
       if (!response.write(bytes)) await drained(response);
     }
@@ -56,8 +66,8 @@ export async function writeTo(
   }
 }
 
-function head(response: ServerResponseLike): void {
-  for (const [name, value] of Object.entries(SSE_HEADERS)) {
+function head(response: ServerResponseLike, format: Format): void {
+  for (const [name, value] of Object.entries(HEADERS[format])) {
     if (!response.hasHeader(name)) response.setHeader(name, value);
   }
   response.flushHeaders();

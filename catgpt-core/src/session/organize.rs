@@ -1,0 +1,102 @@
+//! A session as a thing in a list: made, described, put first, put away, let go.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{Session, SessionInfo};
+use crate::body::{TitleSource, encode_meta, encode_title};
+use crate::error::{Error, Result};
+use crate::memory::Op;
+use crate::persona::Persona;
+
+/// What an application keeps with a session, as a JSON object of at most [`MAX_METADATA`] bytes. The engine never looks
+/// inside.
+pub type Metadata = Map<String, Value>;
+
+/// The most bytes that the metadata of a session may have as JSON.
+pub const MAX_METADATA: usize = 64 << 10;
+
+/// What a new session is given; all of it may be left out.
+#[derive(Clone, Debug, Default)]
+pub struct NewSession {
+    /// Its title; else the beginning of the first message becomes its title.
+    pub title: Option<String>,
+    /// Who answers; else the engine's persona.
+    pub persona: Option<Persona>,
+    /// What the application keeps with it.
+    pub metadata: Option<Metadata>,
+    /// How long after its last change it is deleted; else as the engine has it.
+    pub ttl: Option<Duration>,
+}
+
+impl Session {
+    /// Makes it before anything is said, and tells what is there then. One that is there already is left as it is.
+    ///
+    /// # Errors
+    /// `InvalidInput` for metadata that is too large or a persona that cannot be used.
+    pub async fn create(&self, new: NewSession) -> Result<SessionInfo> {
+        new.persona.as_ref().map(Persona::validate).transpose()?;
+        let op = Op::Create {
+            session: self.id.clone(),
+            title: new.title.map(|title| encode_title(&title, TitleSource::User)),
+            pin: new.persona.as_ref().map(Persona::encode),
+            meta: new.metadata.as_ref().map(encoded).transpose()?,
+            ttl: new.ttl.or(self.runner.session_ttl),
+        };
+        self.apply(op).await?;
+        self.info().await
+    }
+
+    /// Lets it stand before the others in lists, or among them again.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there.
+    pub async fn set_pinned(&self, pinned: bool) -> Result<()> {
+        self.apply(Op::Mark { session: self.id.clone(), pinned: Some(pinned), archived: None }).await
+    }
+
+    /// Puts it away, or takes it out again: a list shows either those that are put away or those that are not.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there.
+    pub async fn set_archived(&self, archived: bool) -> Result<()> {
+        self.apply(Op::Mark { session: self.id.clone(), pinned: None, archived: Some(archived) }).await
+    }
+
+    /// Keeps this with it, in the place of what was kept; an empty object takes it away.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there, `InvalidInput` for more than [`MAX_METADATA`] bytes.
+    pub async fn set_metadata(&self, metadata: &Metadata) -> Result<()> {
+        let meta = if metadata.is_empty() { None } else { Some(encoded(metadata)?) };
+        self.apply(Op::SetMeta { session: self.id.clone(), meta }).await
+    }
+
+    /// Says how long after its last change it is deleted with all that was said; `None`: never. The engine's sweep does
+    /// it, every 30 s; a turn that runs is waited for.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there.
+    pub async fn set_ttl(&self, ttl: Option<Duration>) -> Result<()> {
+        self.apply(Op::SetTtl { session: self.id.clone(), ttl }).await
+    }
+
+    /// Gives it another persona, from the next turn on.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there.
+    pub async fn set_persona(&self, persona: &Persona) -> Result<()> {
+        persona.validate()?;
+        self.apply(Op::SetPin { session: self.id.clone(), pin: persona.encode() }).await
+    }
+}
+
+fn encoded(metadata: &Metadata) -> Result<Vec<u8>> {
+    let bytes = encode_meta(metadata);
+    if bytes.len() > MAX_METADATA {
+        let text = format!("the metadata of a session may have at most {MAX_METADATA} bytes; keep a reference instead");
+        return Err(Error::invalid(text).with("bytes", bytes.len()));
+    }
+    Ok(bytes)
+}
