@@ -63,13 +63,9 @@ fn play(mut scenario: Fields, url: &str) {
                 }
                 "history" => check(&mut names, &take(&mut step, "messages"), &json!(session.history(100).await?)),
                 "tree" => check(&mut names, &take(&mut step, "messages"), &json!(session.tree(0, 100).await?)),
-                "import" => {
-                    let source = Source::bytes(take::<String>(&mut step, "text"));
-                    check(&mut names, &take(&mut step, "report"), &json!(user.import(source).await?));
-                }
-                "export" => {
-                    let pieces: Vec<_> = session.export(take(&mut step, "format")).stream().try_collect().await?;
-                    check(&mut names, &take(&mut step, "text"), &json!(pieces.concat()));
+                "import" | "export" => {
+                    let (field, got) = moved(&verb, &user, &session, &mut step).await?;
+                    check(&mut names, &take(&mut step, field), &got);
                 }
                 "models" => check(&mut names, &take(&mut step, "models"), &json!(engine.models().await?)),
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
@@ -95,6 +91,14 @@ fn play(mut scenario: Fields, url: &str) {
         assert!(step.is_empty(), "unknown: {step:?}");
     }
     runtime.block_on(engine.close(LONG)).unwrap();
+}
+
+async fn moved(verb: &str, user: &User, session: &Session, step: &mut Fields) -> Result<(&'static str, Value)> {
+    if verb == "import" {
+        return Ok(("report", json!(user.import(Source::bytes(take::<String>(step, "text"))).await?)));
+    }
+    let pieces: Vec<_> = session.export(take(step, "format")).stream().try_collect().await?;
+    Ok(("text", json!(pieces.concat())))
 }
 
 async fn ask(verb: &str, user: &User, session: &Session, names: &Names, step: &mut Fields) -> Result<Reply> {
