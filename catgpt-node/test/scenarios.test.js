@@ -43,7 +43,7 @@ class Player {
   }
   async step({ do: verb, error = null, owner = "alice", session: id = "chat", reply = "reply", turn: name, ...step }) {
     const { text, content = text, models, seq, from, gate, events, messages, times, persona, ...more } = step;
-    const { key, busy, limit_keys: limitKeys, by, usage, limits, ...unknown } = more;
+    const { key, busy, limit_keys: limitKeys, by, usage, limits, report, format, ...unknown } = more;
     const [user, session] = [this.engine.user(owner), this.engine.user(owner).session(id)];
     const turn = name && (this.names[name] ?? assert.fail(`no ${name}`));
     assert.deepEqual(unknown, {}, "unknown fields");
@@ -63,6 +63,12 @@ class Player {
       },
       history: async () => this.check(messages, await session.history({ last: 100 })),
       tree: async () => this.check(messages, await session.tree({ limit: 100 })),
+      import: async () => this.check(report, await user.import(Buffer.from(text))),
+      export: async () => {
+        let all = "";
+        for await (const piece of session.export(format)) all += piece;
+        this.check(text, all);
+      },
       models: async () => this.check(models, await this.engine.models()),
       usage: async () => this.check(usage, await user.usage({ by })),
       limits: async () => this.check(limits, await user.limits({ limitKeys })),

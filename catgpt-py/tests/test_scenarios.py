@@ -32,6 +32,10 @@ def same(names: dict[str, Any], want: Any, got: Any) -> bool:
     return bool(want == got)
 
 
+def plain(data: Any) -> Any:
+    return data.to_dict() if isinstance(data, CatgptError) else {name: getattr(data, name) for name in data.__slots__}
+
+
 class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
         self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
@@ -75,6 +79,11 @@ class World:
                 self.check(it["usage"], [asdict(line) for line in await user.usage(it.get("by"))])
             case "limits":
                 self.check(it["limits"], [asdict(state) for state in await user.limits(limit_keys=it.get("limit_keys"))])
+            case "import":
+                report = json.loads(json.dumps(await user.import_(it["text"].encode()), default=plain))
+                self.check(it["report"], report)
+            case "export":
+                self.check(it.get("text"), "".join([text async for text in chat.export(it["format"])]))
             case "asked":
                 asked = self.model.requests
                 self.check(it, {"times": len(asked), "messages": asked[-1]["messages"] if asked else []})
