@@ -16,6 +16,8 @@ use crate::persona::Persona;
 use crate::prompt::{Estimate, TokenCounter, Window};
 use crate::runner::Runner;
 use crate::runner::guard::{GuardedCounter, GuardedLive, GuardedMemory};
+use crate::runner::summaries::Summaries;
+use crate::runner::titles::Titles;
 use crate::turn::Rules;
 use crate::user::User;
 
@@ -46,6 +48,8 @@ impl Engine {
             retry: RetryPolicy::default(),
             lease: None,
             session_ttl: None,
+            titles: None,
+            summaries: None,
             search: true,
             record_content: false,
         }
@@ -114,6 +118,8 @@ pub struct EngineBuilder<M> {
     retry: RetryPolicy,
     lease: Option<Duration>,
     session_ttl: Option<Duration>,
+    titles: Option<Titles>,
+    summaries: Option<Summaries>,
     search: bool,
     record_content: bool,
 }
@@ -131,6 +137,8 @@ impl<M> EngineBuilder<M> {
             retry: self.retry,
             lease: self.lease,
             session_ttl: self.session_ttl,
+            titles: self.titles,
+            summaries: self.summaries,
             search: self.search,
             record_content: self.record_content,
         }
@@ -187,6 +195,24 @@ impl<M> EngineBuilder<M> {
         self
     }
 
+    /// Has a model make a title of each session's first message, beside the turn, which does not wait for it. Off if
+    /// nothing is said, since it costs a request a session: then the beginning of the first message is the title, and
+    /// [`Session::make_title`](crate::Session::make_title) makes one when asked to.
+    #[must_use]
+    pub fn titles(mut self, titles: Titles) -> Self {
+        self.titles = Some(titles);
+        self
+    }
+
+    /// Has a model sum up the beginning of conversations that grow out of the window, after a turn and beside the next.
+    /// Off if nothing is said, since it costs: then what is too far back is not sent, and
+    /// [`Session::summarize`](crate::Session::summarize) sums up when asked to.
+    #[must_use]
+    pub fn summaries(mut self, summaries: Summaries) -> Self {
+        self.summaries = Some(summaries);
+        self
+    }
+
     /// Whether messages are made findable (they are by default). It is done while nobody waits, and takes about as much
     /// room as the words themselves.
     #[must_use]
@@ -238,6 +264,9 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
                 rules,
                 lease,
                 session_ttl: self.session_ttl,
+                titles: self.titles,
+                summaries: self.summaries,
+                resting: Default::default(),
                 search: self.search,
                 feeds,
                 meter,

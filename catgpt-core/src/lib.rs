@@ -56,8 +56,10 @@ pub use persona::Persona;
 pub use prompt::{Estimate, TokenCounter, Window};
 pub use reply::{OnDrop, Reply};
 pub use runner::begin::Busy;
+pub use runner::summaries::Summaries;
+pub use runner::titles::Titles;
 pub use search::Piece;
-pub use session::{Branch, MAX_METADATA, Metadata, NewSession, Node, Send, Session, SessionInfo};
+pub use session::{Branch, MAX_METADATA, Metadata, NewSession, Node, Send, Session, SessionInfo, Summary};
 pub use user::{News, SearchHit, SearchPage, SessionPage, User};
 
 /// Everything that front ends hold across threads and awaits.

@@ -35,6 +35,8 @@ pub struct Config {
     pub window_messages: Option<usize>,
     /// How many tokens the model is sent.
     pub window_tokens: Option<u64>,
+    /// How much of that stays filled when older turns are let go of, in percent.
+    pub window_keep: Option<u8>,
     /// How often the model is asked at most before anything was shown; 1 never retries.
     pub attempts: Option<u32>,
     /// The first pause between two attempts, in milliseconds.
@@ -113,6 +115,7 @@ impl Config {
         builder = builder.window(Window {
             messages: self.window_messages.unwrap_or(window.messages),
             tokens: self.window_tokens.unwrap_or(window.tokens),
+            keep: self.window_keep.unwrap_or(window.keep),
         });
         builder = builder.retry(RetryPolicy {
             attempts: self.attempts.unwrap_or(retry.attempts),

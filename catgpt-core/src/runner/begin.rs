@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EVENT_VERSION, Started};
 use crate::id::{Owner, SessionId, TurnId};
 use crate::live::local::Log;
-use crate::memory::{Begin, Begun, Limit, MAX_BODY, Opened, Parent, Pin};
+use crate::memory::{Begin, Begun, MAX_BODY, Opened, Parent, Pin};
 use crate::message::{Content, Part, Status};
 use crate::model::{Params, Secret};
 use crate::persona::Persona;
@@ -281,7 +281,7 @@ impl Runner {
             model: order.model.clone(),
             pin: Pin { body: pin.unwrap_or(&self.persona).encode(), replace: pin.is_some() },
             lease: self.lease,
-            window: Limit { messages: u32::try_from(self.window.messages).unwrap_or(u32::MAX), bytes: MAX_BODY as u64 },
+            window: self.read_limit(),
             ttl: self.session_ttl,
             reserve: Vec::new(),
             max_running: None,
@@ -304,7 +304,8 @@ impl Runner {
         let running = Arc::new(Running::new(ask.owner.clone(), ask.session.clone(), order.turn, log));
         let reply = Reply::local(Arc::clone(self), Arc::clone(&running), 0).on_drop(ask.options.on_drop);
         self.register(&running);
-        let drive = Drive::new(Arc::clone(self), running, order, pinned, opened.window);
+        self.begin_title(&running, &opened, ask.content.as_ref(), ask.options.credentials.clone());
+        let drive = Drive::new(Arc::clone(self), running, order, pinned, (opened.window, opened.summary));
         (reply, Some(drive))
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Drive {
     turn: Turn,
     /// What to ask; let go of as soon as something was shown, since it is not asked again then.
     material: Option<Result<Material>>,
+    /// The branch has outgrown its share of the window: it is summed up after the turn, with this key.
+    due: Option<Option<Secret>>,
     asked: Measured,
     model: Option<BoxStream<'static, Result<ModelEvent>>>,
     jobs: FuturesUnordered<BoxFuture<'static, Input>>,
@@ -59,6 +61,7 @@ struct Material {
     persona: Persona,
     vars: BTreeMap<String, String>,
     branch: Vec<Message>,
+    summary: Option<Message>,
     params: Params,
     model: Option<String>,
     credentials: Option<Secret>,
@@ -72,21 +75,22 @@ impl Drive {
         running: Arc<Running>,
         order: &Order,
         persona: Result<Persona>,
-        window: Vec<Row>,
+        (window, summary): (Vec<Row>, Option<Row>),
     ) -> Self {
         let options = &order.ask.options;
-        let branch: Result<Vec<_>> = window.into_iter().map(|row| message(row, &[])).collect();
         let material = persona.and_then(|persona| {
             Ok(Material {
                 persona,
                 vars: options.vars.clone(),
-                branch: branch?,
+                branch: window.into_iter().map(|row| message(row, &[])).collect::<Result<_>>()?,
+                summary: summary.map(|row| message(row, &[])).transpose()?,
                 params: options.params.clone(),
                 model: options.model.clone(),
                 credentials: options.credentials.clone(),
                 fresh: order.ask.content.is_none(),
             })
         });
+        let due = material.as_ref().is_ok_and(|material| runner.is_due(&material.branch, material.summary.as_ref()));
         let begun = Instant::now();
         let mut tick = interval_at(begun + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -96,6 +100,7 @@ impl Drive {
             runner,
             running,
             material: Some(material),
+            due: due.then(|| options.credentials.clone()),
             asked: Measured::default(),
             model: None,
             jobs: FuturesUnordered::new(),
@@ -235,7 +240,10 @@ impl Drive {
         }
     }
 
-    fn end(self, finished: Finished) {
+    fn end(mut self, finished: Finished) {
+        if let Some(credentials) = self.due.take() {
+            self.runner.begin_summary(&self.running, credentials);
+        }
         self.runner.forget(self.running.turn);
         self.running.log.finish(finished);
     }
@@ -325,7 +333,14 @@ impl Material {
     fn request(&self, runner: &Runner, shrink: bool) -> Result<ModelRequest> {
         let system = &self.persona.render(&self.vars)?;
         let (window, counter) = (runner.window, runner.counter.as_ref());
-        let prompt = Prompt { persona: &self.persona, system, branch: &self.branch, window, counter };
+        let prompt = Prompt {
+            persona: &self.persona,
+            system,
+            branch: &self.branch,
+            summary: self.summary.as_ref(),
+            window,
+            counter,
+        };
         let mut request = match shrink {
             false => prompt.build(),
             true => prompt.shrunk().ok_or_else(|| {

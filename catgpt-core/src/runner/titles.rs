@@ -1,0 +1,134 @@
+//! Titles: made by a model from the first thing that a user says, while the answer to it is on its way.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::jobs::bill;
+use super::{Runner, Running};
+use crate::body::{TitleSource, decode_title, encode_title, message};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Owner, SessionId};
+use crate::memory::{Done, Limit, Memory, Op, Opened, Purpose, Read};
+use crate::message::{Content, Role};
+use crate::model::{ChatModel, ModelRequest, Secret};
+use crate::prompt::title;
+
+/// How much of a session is read for a title that is asked for: its first messages.
+const FIRST: Limit = Limit { messages: 8, bytes: 1 << 20 };
+
+/// How titles are made; given to [`EngineBuilder::titles`](crate::EngineBuilder::titles).
+///
+/// Of reasoning models take a small one: what it thinks is paid for and thrown away.
+#[derive(Clone)]
+pub struct Titles {
+    /// Who is asked; the engine's model if nobody else.
+    pub model: Option<Arc<dyn ChatModel>>,
+    /// Which model of it, if not its own default.
+    pub model_name: Option<String>,
+    /// How long it may take. Then the beginning of the first message stays the title.
+    pub deadline: Duration,
+    /// What the model is told.
+    pub prompt: String,
+    /// The longest title, in characters. A longer one is cut between words.
+    pub max_chars: usize,
+}
+
+impl Default for Titles {
+    /// The engine's model, 15 s, 60 characters.
+    fn default() -> Self {
+        Self {
+            model: None,
+            model_name: None,
+            deadline: Duration::from_secs(15),
+            prompt: title::INSTRUCTION.into(),
+            max_chars: 60,
+        }
+    }
+}
+
+impl fmt::Debug for Titles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Titles")
+            .field("model", &self.model)
+            .field("model_name", &self.model_name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A session that is to have a title.
+struct Untitled {
+    owner: Owner,
+    session: SessionId,
+    /// The title that it has: only in the place of this one it is given another.
+    over: Option<Vec<u8>>,
+    credentials: Option<Secret>,
+}
+
+impl Runner {
+    /// Begins to make a title, if this turn is the first of its session and nobody gave it one. The turn does not wait.
+    pub(super) fn begin_title(
+        self: &Arc<Self>,
+        running: &Arc<Running>,
+        opened: &Opened,
+        content: Option<&Content>,
+        credentials: Option<Secret>,
+    ) {
+        let Some(titles) = self.titles.clone().filter(|_| opened.user_seq == Some(1)) else { return };
+        let over = opened.session.title.clone().filter(|title| source(title) == TitleSource::Prompt);
+        let request = content.and_then(|content| title::request(&titles.prompt, content));
+        let (Some(_), Some(request), Some(held)) = (&over, request, self.hold_job()) else { return };
+        let untitled = Untitled { owner: running.owner.clone(), session: running.session.clone(), over, credentials };
+        let (runner, running) = (Arc::clone(self), Arc::clone(running));
+        tokio::spawn(async move {
+            match runner.title(&titles, untitled, request).await {
+                Ok(Some(title)) => running.log.title(title),
+                // A person was quicker.
+                Ok(None) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => tracing::warn!(kind = %error.kind(), "no title was made; the first words stay the title"),
+            }
+            drop(held);
+        });
+    }
+
+    /// Makes a title now, in the place of any that no person gave.
+    pub(crate) async fn make_title(&self, owner: &Owner, session: &SessionId) -> Result<String> {
+        let titles = self.titles.clone().unwrap_or_default();
+        let read = Read::Tree { session: session.clone(), after: 0, limit: FIRST, bodies: true };
+        let view = self.memory.read(owner, read).await?;
+        let over = view.session.title;
+        if over.as_deref().is_some_and(|title| source(title) == TitleSource::User) {
+            return Err(Error::new(ErrorKind::Conflict, "a person gave this session its title; rename it instead"));
+        }
+        let first = view.rows.into_iter().find(|row| row.role == Role::User);
+        let content = first.map(|row| message(row, &[])).transpose()?.map(|message| message.content);
+        let no_words = || Error::invalid("nothing was said in this session that a title could be made of");
+        let request = content.and_then(|content| title::request(&titles.prompt, &content)).ok_or_else(no_words)?;
+        let untitled = Untitled { owner: owner.clone(), session: session.clone(), over, credentials: None };
+        let meanwhile = || Error::new(ErrorKind::Conflict, "the session was given another title meanwhile");
+        self.title(&titles, untitled, request).await?.ok_or_else(meanwhile)
+    }
+
+    /// Asks for a title and writes it with its bill; `None` if the session has another one by then.
+    async fn title(&self, titles: &Titles, untitled: Untitled, request: ModelRequest) -> Result<Option<String>> {
+        let Untitled { owner, session, over, credentials } = untitled;
+        let asked = self.asked(titles.model.as_ref(), titles.model_name.as_ref(), credentials, titles.deadline);
+        let (answer, usage) = self.ask(&asked, request, title::is_there).await;
+        let bill = bill(&session, asked.name(), Purpose::Title, usage);
+        let junk = || Error::new(ErrorKind::Truncated, "the model answered with nothing that could be a title");
+        let title = answer.and_then(|answer| title::clean(&answer.text, titles.max_chars).ok_or_else(junk));
+        let set = title.as_ref().ok().map(|title| {
+            let title = Some(encode_title(title, TitleSource::Model));
+            Op::SetTitle { session, title, over }
+        });
+        let ops: Vec<_> = set.into_iter().chain(bill).collect();
+        let done = if ops.is_empty() { Vec::new() } else { self.apply(&owner, ops).await? };
+        title.map(|title| (done.first() != Some(&Done::Nothing)).then_some(title))
+    }
+}
+
+/// Who gave a title; one that cannot be read is nobody's to replace.
+fn source(title: &[u8]) -> TitleSource {
+    decode_title(title).map_or(TitleSource::User, |(_, by)| by)
+}
