@@ -4,6 +4,7 @@
 //! `CATGPT_BENCH_MESSAGES=1000000` is the store that the promises are about; without it, it has a tenth.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs, reason = "a bench is a program")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank of a word is small")]
 
 use std::collections::BTreeSet;
 use std::future::Future;

@@ -82,6 +82,9 @@ pub(crate) struct Ask {
     /// Show a picture: a PNG, JPEG, GIF or WebP file, or a URL; may be given several times
     #[arg(short, long, value_name = "FILE|URL")]
     pub(crate) image: Vec<String>,
+    /// A text file that the answer can lean on and cites; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) context: Vec<String>,
     /// Which model answers [env: OPENAI_MODEL]
     #[arg(short, long)]
     pub(crate) model: Option<String>,

@@ -6,8 +6,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use catgpt_core::{
-    Busy, Content, Engine, Error, ErrorKind, Event, FinishReason, Finished, Persona, Reply, Send, Session, Status,
-    TurnId, User,
+    Busy, Content, Engine, Error, ErrorKind, Event, FinishReason, Finished, Part, Persona, Reply, Send, Session,
+    Status, TurnId, User,
 };
 use futures_util::FutureExt;
 use tokio::io::{AsyncWriteExt, Stdout};
@@ -163,12 +163,14 @@ struct Screen {
     render: Render,
     stdout: Stdout,
     notes: Notes,
+    /// Files that were given and are not cited yet.
+    uncited: Vec<String>,
 }
 
 impl Screen {
     fn new(ask: &Ask, notes: Notes) -> Self {
         let render = Render::new(ask.format(), io::stdout().is_terminal());
-        Self { render, stdout: tokio::io::stdout(), notes }
+        Self { render, stdout: tokio::io::stdout(), notes, uncited: ask.context.clone() }
     }
 
     async fn show(mut self, mut reply: Reply) -> Result<Finished, Failure> {
@@ -206,6 +208,12 @@ impl Screen {
             Event::Retrying { attempt, after_ms, error, .. } => {
                 let seconds = Duration::from_millis(*after_ms).as_secs_f32();
                 self.notes.say(format_args!("{}; attempt {attempt} follows in {seconds:.1} s", error.message));
+            }
+            Event::Part { part: Part::Citation { url, .. }, .. } => self.uncited.retain(|path| path != url),
+            Event::Text { .. } => {
+                for path in self.uncited.drain(..) {
+                    self.notes.say(format_args!("{path} was left out: it is longer than what the model is sent"));
+                }
             }
             _ => {}
         }

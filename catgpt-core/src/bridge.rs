@@ -6,7 +6,7 @@
 //! - A [`Subscription`] polls the turn's log from the host's thread: no task, no queue and no copy per subscriber. Who
 //!   lags gets what was missed in one piece.
 //! - [`listen`] hands the core's log to a hub, for hosts that have a log of their own.
-//! - [`Desk`] is where models and stores that are written in the host's language are asked, and answer.
+//! - [`Desk`] is where models, stores and hooks that are written in the host's language are asked, and answer.
 //!
 //! Everything here is used by `catgpt-py` and `catgpt-node`; other front ends are welcome to it.
 
@@ -15,6 +15,7 @@ mod client;
 mod config;
 mod desk;
 mod given;
+mod hook;
 mod hub;
 mod log;
 mod memory;
@@ -32,6 +33,7 @@ use tokio::task::AbortHandle;
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorInfo, ErrorKind, Result};
+use crate::hooks::Hook;
 use crate::memory::Memory;
 use crate::model::ChatModel;
 
@@ -39,6 +41,7 @@ pub use call::{Call, SendOptions};
 pub use config::{Cache, Config};
 pub use desk::{Desk, Heard, Said};
 pub use given::{Hidden, Piece, Who, Words};
+pub use hook::{DeskAsks, DeskHook};
 pub use hub::{Hub, Notice, Parked};
 pub use log::{LogLevel, LogRecord, listen};
 pub use memory::{DeskCaps, DeskMemory};
@@ -91,6 +94,7 @@ pub struct Bridge {
     config: Config,
     model: Arc<dyn ChatModel>,
     memory: Option<Arc<dyn Memory>>,
+    hooks: Vec<Arc<dyn Hook>>,
     /// The engine of this process; a forked child opens its own.
     engine: Mutex<(u64, Arc<OnceCell<Engine>>)>,
 }
@@ -104,7 +108,15 @@ impl Bridge {
         let config: Config = parse("config", config)?;
         config.check()?;
         let model = config.cached(model.map_or_else(|| config.model(), Ok)?);
-        Ok(Self { config, model, memory, engine: Mutex::new((runtime::generation(), Arc::default())) })
+        let engine = Mutex::new((runtime::generation(), Arc::default()));
+        Ok(Self { config, model, memory, hooks: Vec::new(), engine })
+    }
+
+    /// Adds hooks, which are asked in this order.
+    #[must_use]
+    pub fn hooks(mut self, hooks: Vec<Arc<dyn Hook>>) -> Self {
+        self.hooks.extend(hooks);
+        self
     }
 
     /// Begins a [`Call`]. Its answer comes to `hub` as [`Notice::Done`].
@@ -144,7 +156,7 @@ impl Bridge {
     }
 
     async fn open(&self) -> Result<Engine> {
-        self.config.open(Arc::clone(&self.model), self.memory.clone()).await
+        self.config.open(Arc::clone(&self.model), self.memory.clone(), &self.hooks).await
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::error::Result;
+use crate::hooks::Hook;
 use crate::id::Owner;
 use crate::live::Live;
 use crate::memory::{InMemory, MAX_BODY, Memory};
@@ -16,6 +17,7 @@ use crate::persona::Persona;
 use crate::prompt::{Estimate, TokenCounter, Window};
 use crate::runner::Runner;
 use crate::runner::guard::{GuardedCounter, GuardedLive, GuardedMemory};
+use crate::runner::hooks::Hooks;
 use crate::runner::summaries::Summaries;
 use crate::runner::titles::Titles;
 use crate::turn::Rules;
@@ -47,6 +49,7 @@ impl Engine {
             counter: Arc::new(Estimate::default()),
             retry: RetryPolicy::default(),
             lease: None,
+            hooks: Vec::new(),
             session_ttl: None,
             titles: None,
             summaries: None,
@@ -97,7 +100,7 @@ impl Engine {
     }
 
     /// Takes no new sends, waits up to `deadline` for the turns that run here, ends the rest `interrupted` with the text
-    /// that they have, frees their sessions and closes the memory.
+    /// that they have, frees their sessions and closes the memory. Hooks that are told of an end are waited for like turns.
     ///
     /// # Errors
     /// The store could not be written to the end.
@@ -117,6 +120,7 @@ pub struct EngineBuilder<M> {
     counter: Arc<dyn TokenCounter>,
     retry: RetryPolicy,
     lease: Option<Duration>,
+    hooks: Vec<Arc<dyn Hook>>,
     session_ttl: Option<Duration>,
     titles: Option<Titles>,
     summaries: Option<Summaries>,
@@ -136,6 +140,7 @@ impl<M> EngineBuilder<M> {
             counter: self.counter,
             retry: self.retry,
             lease: self.lease,
+            hooks: self.hooks,
             session_ttl: self.session_ttl,
             titles: self.titles,
             summaries: self.summaries,
@@ -177,6 +182,14 @@ impl<M> EngineBuilder<M> {
     #[must_use]
     pub fn token_counter(mut self, counter: impl TokenCounter + 'static) -> Self {
         self.counter = Arc::new(counter);
+        self
+    }
+
+    /// Adds the application's own code at four places of each turn; see [`hooks`](crate::hooks). Hooks are asked in the
+    /// order in which they are added.
+    #[must_use]
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.hooks.push(Arc::new(hook));
         self
     }
 
@@ -262,6 +275,7 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
                 window: self.window,
                 counter: Arc::new(GuardedCounter(self.counter)),
                 rules,
+                hooks: Hooks::new(self.hooks),
                 lease,
                 session_ttl: self.session_ttl,
                 titles: self.titles,

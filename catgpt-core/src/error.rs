@@ -37,7 +37,7 @@ pub enum ErrorKind {
     Unavailable,
     /// The answer ended before it was whole.
     Truncated,
-    /// The model or its provider refused to answer this.
+    /// The model, its provider or a hook refused to answer this.
     Refused,
     /// The conversation does not fit into the model's context.
     ContextTooLong,

@@ -3,6 +3,7 @@
 mod body;
 pub mod error;
 pub mod event;
+pub mod hooks;
 pub mod id;
 pub mod message;
 pub mod persona;
@@ -33,6 +34,7 @@ pub use body::TitleSource;
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorInfo, ErrorKind, Result};
 pub use event::{Change, ChangeKind, Event, Finished, Started};
+pub use hooks::Hook;
 pub use id::{OpId, Owner, Seq, SessionId, TurnId};
 pub use live::Live;
 #[cfg(feature = "redis")]

@@ -151,7 +151,7 @@ impl fmt::Debug for ModelRequest {
 }
 
 /// One message of a [`ModelRequest`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PromptMessage {
     /// Who speaks.
     pub role: Role,

@@ -7,6 +7,7 @@ pub(crate) mod feeds;
 mod follow;
 pub(crate) mod guard;
 mod health;
+pub(crate) mod hooks;
 mod index;
 mod jobs;
 mod observed;
@@ -52,6 +53,7 @@ pub(crate) struct Runner {
     pub(crate) window: Window,
     pub(crate) counter: Arc<dyn TokenCounter>,
     pub(crate) rules: Rules,
+    pub(crate) hooks: hooks::Hooks,
     pub(crate) titles: Option<titles::Titles>,
     pub(crate) summaries: Option<summaries::Summaries>,
     pub(crate) resting: summaries::Resting,

@@ -1,10 +1,13 @@
 //! One turn as a pure state machine: inputs go in, effects come out. No waiting, no clock, no I/O, no content: it counts
 //! offsets and decides. Whatever a turn can live through is a list of inputs, and so a test.
 
+mod hooked;
+
 use std::collections::VecDeque;
 use std::mem::{self, Discriminant};
 use std::time::Duration;
 
+use self::hooked::Hooked;
 use crate::body::encoded_len;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::event::{Event, Finished};
@@ -38,6 +41,12 @@ pub(crate) enum Stop {
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Input {
+    /// The hooks have prepared the prompt, and want this to be shown first.
+    Prepared(Vec<Part>),
+    /// A hook refuses the turn.
+    Refused(Error),
+    /// The hooks let pass what they were given to check.
+    Checked,
     /// The model said something.
     Model(ModelEvent),
     /// The model's stream is over. `jitter` is uniform in 0..1.
@@ -57,9 +66,13 @@ pub(crate) enum Input {
 /// What to do about it, in order.
 #[derive(Debug)]
 pub(crate) enum Effect {
+    /// Ask the hooks what comes before the prompt.
+    Prepare,
+    /// Let the hooks see the content between two offsets.
+    Check { from: Offset, to: Offset },
     /// Ask the model; with `shrink`, with half of the conversation.
     Ask { shrink: bool },
-    /// Let go of the model, which ends the request.
+    /// Let go of the model, which ends the request, and of what the hooks are asked.
     Hush,
     /// Come back with `Resume` after this.
     Pause(Duration),
@@ -117,12 +130,13 @@ pub(crate) struct Turn {
     shrunk: bool,
     finish: Option<(FinishReason, Duration)>,
     usage: Option<Usage>,
+    hooked: Option<Hooked>,
     effects: VecDeque<Effect>,
 }
 
 impl Turn {
     /// A turn that has just been committed.
-    pub(crate) fn new(rules: Rules) -> Self {
+    pub(crate) fn new(rules: Rules, hooked: bool) -> Self {
         Self {
             rules,
             phase: Phase::Running,
@@ -137,7 +151,8 @@ impl Turn {
             shrunk: false,
             finish: None,
             usage: None,
-            effects: VecDeque::from([Effect::Ask { shrink: false }]),
+            hooked: hooked.then(Hooked::default),
+            effects: VecDeque::from([if hooked { Effect::Prepare } else { Effect::Ask { shrink: false } }]),
         }
     }
 
@@ -154,6 +169,9 @@ impl Turn {
     /// Takes one input.
     pub(crate) fn on(&mut self, input: Input) {
         match (&mut self.phase, input) {
+            (Phase::Running, Input::Prepared(parts)) if self.end == 0 => self.prepared(parts),
+            (Phase::Running, Input::Refused(error)) => self.close(Status::Failed, Some(error.info())),
+            (Phase::Running, Input::Checked) => self.checked(),
             (Phase::Running, Input::Model(event)) => self.model(event),
             (Phase::Running, Input::ModelOver { error, jitter }) => self.model_over(error, jitter),
             (Phase::Running, Input::Resume) => self.effects.push_back(Effect::Ask { shrink: self.shrunk }),
@@ -170,6 +188,9 @@ impl Turn {
     }
 
     fn model(&mut self, event: ModelEvent) {
+        if self.is_last() {
+            return;
+        }
         match event {
             ModelEvent::Text(text) => self.show(Part::Text { text }),
             ModelEvent::Reasoning(text) => self.show(Part::Reasoning { text }),
@@ -180,6 +201,9 @@ impl Turn {
             ModelEvent::Finish(reason) => {
                 self.finish.get_or_insert((reason, self.now));
             }
+        }
+        if self.unpassed() >= self.rules.checkpoint_bytes && matches!(self.phase, Phase::Running) {
+            self.check();
         }
     }
 
@@ -216,8 +240,11 @@ impl Turn {
     fn tick(&mut self, now: Duration) {
         self.now = now;
         match self.finish {
-            Some((_, since)) if now.saturating_sub(since) >= self.rules.grace => self.close(Status::Complete, None),
-            _ => self.keep(),
+            Some((_, since)) if now.saturating_sub(since) >= self.rules.grace && !self.is_last() => self.complete(),
+            _ => {
+                self.keep();
+                self.check();
+            }
         }
     }
 
@@ -253,21 +280,24 @@ impl Turn {
 
     fn stop(&mut self, stop: Stop) {
         let status = match (stop, &self.finish) {
-            (_, Some(_)) => Status::Complete,
-            (Stop::Cancel, None) => Status::Cancelled,
-            (Stop::Shutdown, None) => Status::Interrupted,
+            (_, Some(_)) if self.unpassed() == 0 => Status::Complete,
+            (Stop::Cancel, _) => Status::Cancelled,
+            (Stop::Shutdown, _) => Status::Interrupted,
         };
         self.close(status, None);
     }
 
     fn model_over(&mut self, error: Option<Error>, jitter: f64) {
+        if self.is_last() {
+            return;
+        }
         if self.finish.is_some() {
-            return self.close(Status::Complete, None);
+            return self.complete();
         }
         let error = error.unwrap_or_else(|| {
             Error::new(ErrorKind::Truncated, "the model's answer ended before the model said that it had finished")
         });
-        if self.end > 0 {
+        if self.has_spoken() {
             let cut = matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Timeout);
             let status = if cut { Status::Interrupted } else { Status::Failed };
             return self.close(status, Some(error.info()));
@@ -408,12 +438,17 @@ mod tests {
 
     /// Replays inputs; the store answers an end as it was given. Returns what happened, a word each.
     fn replay(inputs: Vec<Input>) -> Vec<String> {
-        let mut turn = Turn::new(RULES);
+        replay_turn(Turn::new(RULES, false), inputs)
+    }
+
+    fn replay_turn(mut turn: Turn, inputs: Vec<Input>) -> Vec<String> {
         let mut seen = vec![];
         let drain = |turn: &mut Turn, seen: &mut Vec<String>| {
             let mut sealing = None;
             while let Some(effect) = turn.effect() {
                 seen.push(match effect {
+                    Effect::Prepare => "prepare".into(),
+                    Effect::Check { from, to } => format!("check {from}..{to}"),
                     Effect::Ask { shrink: false } => "ask".into(),
                     Effect::Ask { shrink: true } => "ask shrunk".into(),
                     Effect::Hush => "hush".into(),
@@ -678,6 +713,128 @@ mod tests {
         assert_eq!(seen.last().map(String::as_str), Some("end interrupted 159"));
     }
 
+    fn cited(n: usize) -> Input {
+        Input::Prepared(vec![Part::Citation { url: "a:b".into(), title: None }; n])
+    }
+
+    fn refused() -> Input {
+        Input::Refused(Error::new(ErrorKind::RateLimited, "no"))
+    }
+
+    /// The same for a turn with hooks.
+    fn check_hooked(inputs: Vec<Input>, expect: &[&str]) {
+        assert_eq!(replay_turn(Turn::new(RULES, true), inputs), expect);
+    }
+
+    #[test]
+    fn what_hooks_prepare_is_shown_before_the_model_is_asked() {
+        check_hooked(
+            vec![tick(500), renewed(false), cited(2), text("Hi"), finish(), over(), Input::Checked, sealed()],
+            &[
+                "prepare",
+                "keep 0..0",
+                "show 1",
+                "show 1",
+                "ask",
+                "show 2",
+                "check 2..4",
+                "hush",
+                "seal complete 4",
+                "end complete 4",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_turn_that_is_stopped_or_refused_while_hooks_prepare_asks_no_model() {
+        for (input, status) in [
+            (Input::Stop(Stop::Cancel), "cancelled"),
+            (Input::Stop(Stop::Shutdown), "interrupted"),
+            (renewed(true), "cancelled"),
+            (Input::Kept(Ok(Kept::Refused)), "interrupted"),
+            (refused(), "failed"),
+        ] {
+            check_hooked(
+                vec![input, cited(1), refused(), sealed()],
+                &["prepare", "hush", &format!("seal {status} 0"), &format!("end {status} 0")],
+            );
+        }
+    }
+
+    #[test]
+    fn a_retry_asks_the_model_again_and_prepares_nothing_again() {
+        check_hooked(
+            vec![cited(1), failed(ErrorKind::Unavailable), Input::Resume, text("Hi"), failed(ErrorKind::Unavailable)],
+            &["prepare", "show 1", "ask", "hush", "retrying", "pause 500", "ask", "show 2", "hush", "seal failed 3"],
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_never_tried_again() {
+        check_hooked(vec![cited(0), refused(), sealed()], &["prepare", "ask", "hush", "seal failed 0", "end failed 0"]);
+        check_hooked(
+            vec![cited(0), text("Hi"), refused(), text("more"), sealed()],
+            &["prepare", "ask", "show 2", "hush", "seal failed 2", "end failed 2"],
+        );
+    }
+
+    #[test]
+    fn hooks_look_at_one_piece_at_a_time_and_at_all_of_it() {
+        check_hooked(
+            vec![
+                cited(0),
+                text("abc"),
+                tick(500),
+                renewed(false),
+                text("0123456789"),
+                renewed(false),
+                Input::Checked,
+                Input::Checked,
+                text("end"),
+                finish(),
+                over(),
+                Input::Checked,
+                sealed(),
+            ],
+            &[
+                "prepare",
+                "ask",
+                "show 3",
+                "keep 0..3",
+                "check 0..3",
+                "show 10",
+                "keep 3..13",
+                "check 3..13",
+                "show 3",
+                "check 13..16",
+                "hush",
+                "seal complete 16",
+                "end complete 16",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_turn_is_complete_only_when_hooks_have_let_all_of_it_pass() {
+        let said = || vec![cited(0), text("Hi"), finish(), over(), text("late"), over()];
+        let seen = ["prepare", "ask", "show 2", "check 0..2"];
+        for (input, status) in [
+            (refused(), "failed"),
+            (Input::Stop(Stop::Cancel), "cancelled"),
+            (Input::Stop(Stop::Shutdown), "interrupted"),
+            (Input::Checked, "complete"),
+        ] {
+            let inputs = said().into_iter().chain([input, sealed()]).collect();
+            let end = ["hush".to_owned(), format!("seal {status} 2"), format!("end {status} 2")];
+            check_hooked(inputs, &seen.into_iter().chain(end.iter().map(String::as_str)).collect::<Vec<_>>());
+        }
+        // A model that keeps the line open after it has finished is not waited for, but the hooks are.
+        check_hooked(
+            vec![cited(0), text("Hi"), finish(), tick(2500), tick(5000), Input::Checked, sealed()],
+            &["prepare", "ask", "show 2", "check 0..2", "keep 0..2", "hush", "seal complete 2", "end complete 2"],
+        );
+    }
+
     fn any_input() -> impl Strategy<Value = Input> {
         prop_oneof![
             "[a-z]{0,12}".prop_map(|t| text(&t)),
@@ -693,6 +850,9 @@ mod tests {
             Just(()).prop_map(|()| Input::Stop(Stop::Cancel)),
             Just(()).prop_map(|()| sealed()),
             Just(()).prop_map(|()| Input::Sealed(Err(unwritable()))),
+            (0..3usize).prop_map(cited),
+            Just(()).prop_map(|()| Input::Checked),
+            Just(()).prop_map(|()| refused()),
         ]
     }
 
@@ -700,8 +860,12 @@ mod tests {
         /// Whatever happens in whatever order: at most one end, nothing after it, nothing shown after the end is being
         /// written, and no gap between checkpoints.
         #[test]
-        fn no_order_of_things_breaks_a_turn(inputs in prop::collection::vec(any_input(), 0..60)) {
-            let seen = replay(inputs);
+        fn no_order_of_things_breaks_a_turn(
+            hooked in any::<bool>(),
+            inputs in prop::collection::vec(any_input(), 0..60),
+        ) {
+            let seen = replay_turn(Turn::new(RULES, hooked), inputs);
+            let word = |s: &str| s.split(' ').next().unwrap().to_owned();
             let at = |word: &str| seen.iter().position(|s| s.starts_with(word));
             prop_assert!(seen.iter().filter(|s| s.starts_with("end")).count() <= 1);
             if let Some(end) = at("end") {
@@ -709,7 +873,7 @@ mod tests {
                 prop_assert!(at("seal").is_some_and(|seal| seal < end));
             }
             if let Some(seal) = at("seal") {
-                prop_assert!(!seen[seal..].iter().any(|s| s.starts_with("show") || s.starts_with("keep")));
+                prop_assert!(!seen[seal..].iter().any(|s| ["show", "keep", "check", "ask"].contains(&word(s).as_str())));
             }
             let mut end = 0;
             for keep in seen.iter().filter_map(|s| s.strip_prefix("keep ")) {
@@ -717,6 +881,15 @@ mod tests {
                 let (from, to): (u64, u64) = (from.parse().unwrap(), to.parse().unwrap());
                 prop_assert!(from <= end && from <= to);
                 end = to;
+            }
+            // Without hooks nothing is asked of them; with hooks nothing is complete that they have not let pass.
+            let checks = || seen.iter().filter_map(|s| s.strip_prefix("check "));
+            prop_assert!(hooked || checks().next().is_none());
+            let complete = seen.iter().find_map(|s| s.strip_prefix("seal complete "));
+            if let (true, Some(end)) = (hooked, complete) {
+                let shown: Vec<_> = checks().filter_map(|check| check.split_once("..")).collect();
+                prop_assert!(shown.last().is_none_or(|(_, to)| *to == end));
+                prop_assert!(shown.windows(2).all(|two| two[0].1 == two[1].0));
             }
         }
     }

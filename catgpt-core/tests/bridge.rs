@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catgpt_core::bridge::{
-    Answer, Bridge, Desk, DeskCaps, DeskMemory, DeskModel, DeskTimeouts, Failure, Heard, Hub, Notice, Parked, Play,
-    Polled, Said, Subscription,
+    Answer, Bridge, Desk, DeskAsks, DeskCaps, DeskHook, DeskMemory, DeskModel, DeskTimeouts, Failure, Heard, Hub,
+    Notice, Parked, Play, Polled, Said, Subscription,
 };
 use catgpt_core::wire::Encoding;
 use catgpt_core::{ErrorKind, Event, Status};
@@ -335,6 +335,80 @@ fn a_hosts_failure_fails_the_turn_without_its_words() {
     let error = finished.error.as_ref().unwrap();
     assert_eq!((finished.status, error.kind), (Status::Failed, ErrorKind::Unexpected));
     assert_eq!(error.message, "the application's own code failed with ValueError");
+}
+
+fn hooked(desk: &Arc<Desk>, asks: Vec<DeskAsks>) -> (Play, Arc<Bridge>) {
+    let play = Play::new(r#"[[{"text":"So "},{"text":"it is"},{"finish":"stop"}]]"#).unwrap();
+    let bridge = Bridge::new("{}", Some(play.model()), None).unwrap().hooks(DeskHook::each(desk, asks));
+    (play, Arc::new(bridge))
+}
+
+const EVERYTHING: DeskAsks =
+    DeskAsks { before_prompt: true, before_model: true, on_deltas: true, after_turn: true, timeout_ms: None };
+
+fn answer(desk: &Arc<Desk>, id: u64, said: &Value) {
+    assert_eq!(desk.say(id, Said::Json(said.to_string())), Heard::Taken);
+    desk.say(id, Said::End);
+}
+
+#[test]
+fn a_hosts_hook_is_asked_at_each_place_that_it_wants() {
+    let (desk, mut host) = (Desk::new(), Host::new());
+    let (play, bridge) = hooked(&desk, vec![DeskAsks::default(), EVERYTHING]);
+    desk.serve(&host.hub);
+    let reply = host.send(&bridge, "Hi");
+    let at = json!({ "owner": "alice", "session": "chat", "turn": reply.turn(), "hook": 1 });
+    let mut asked = |method: &str| {
+        let (id, name, mut body) = host.asked();
+        let rest = body.as_object_mut().unwrap();
+        let known: Value = at.as_object().unwrap().keys().map(|key| (key.clone(), rest.remove(key).unwrap())).collect();
+        assert_eq!((name, &known), (method, &at));
+        (id, body)
+    };
+    let (id, body) = asked("before_prompt");
+    assert_eq!(body["branch"][0]["content"][0]["text"], "Hi");
+    answer(&desk, id, &json!([{ "text": "Cats purr.", "part": { "type": "citation", "url": "cats.md" } }]));
+    let (id, body) = asked("before_model");
+    assert_eq!((&body["attempt"], &body["request"]["model"]), (&json!(1), &Value::Null));
+    let messages = json!([{ "role": "user", "content": [{ "type": "text", "text": "***" }] }]);
+    answer(&desk, id, &json!({ "messages": messages, "model": null }));
+    let (id, body) = asked("on_deltas");
+    assert_eq!(body, json!({ "parts": [{ "type": "text", "text": "So it is" }] }));
+    answer(&desk, id, &Value::Null);
+    let (id, body) = asked("after_turn");
+    assert_eq!((&body["reply"]["status"], &body["reply"]["seq"]), (&json!("complete"), &json!(2)));
+    answer(&desk, id, &json!("whatever"));
+    let events = host.rest(&reply);
+    assert!(matches!(&events[1], Event::Part { offset: 1, .. }), "{events:?}");
+    let asked: Value = serde_json::from_str(&play.requests()).unwrap();
+    assert_eq!(asked[0]["messages"], json!([{ "role": "user", "text": "***" }]));
+}
+
+#[test]
+fn a_hosts_hook_refuses_by_failing_and_is_told_when_nobody_waits() {
+    let (desk, mut host) = (Desk::new(), Host::new());
+    let (_, bridge) = hooked(&desk, vec![DeskAsks { before_prompt: true, ..DeskAsks::default() }]);
+    desk.serve(&host.hub);
+    let reply = host.send(&bridge, "Hi");
+    let (id, ..) = host.asked();
+    let refusal = json!({ "kind": "refused", "message": "not here", "retryable": false });
+    desk.say(id, Said::Error(serde_json::from_value(refusal).unwrap()));
+    let events = host.rest(&reply);
+    let Some(Event::Finished(finished)) = events.last() else { panic!("{events:?}") };
+    let error = finished.error.as_ref().unwrap();
+    assert_eq!((finished.status, error.kind, error.message.as_str()), (Status::Failed, ErrorKind::Refused, "not here"));
+
+    let reply = host.send(&bridge, "Hi");
+    let (id, ..) = host.asked();
+    desk.say(id, Said::Json(r#"[{"txet":""}]"#.into()));
+    assert_eq!(status_of(&host.rest(&reply)), Status::Failed);
+
+    let reply = host.send(&bridge, "Hi");
+    let (question, ..) = host.asked();
+    host.json(&bridge, &json!({ "do": "cancel", "owner": "alice", "turn": reply.turn() }));
+    assert_eq!(status_of(&host.rest(&reply)), Status::Cancelled);
+    host.notice(|notice| matches!(notice, Notice::Forget { id } if *id == question), drop);
+    assert_eq!(desk.say(question, Said::Json("null".into())), Heard::Gone);
 }
 
 #[test]

@@ -13,10 +13,12 @@ use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
+use catgpt_core::hooks::{Source, TurnAt};
 use catgpt_core::model::{Gate, ModelEvent, ModelRequest, Step};
 use catgpt_core::prompt::TokenCounter;
 use catgpt_core::{
-    Busy, ChatModel, Engine, Error, ErrorKind, Event, Finished, OnDrop, Reply, Result, Scripted, Session, Status,
+    Busy, ChatModel, Engine, Error, ErrorKind, Event, Finished, Hook, Message, OnDrop, Reply, Result, Scripted,
+    Session, Status,
 };
 use common::{eager, until_text};
 use futures_util::future::join;
@@ -572,6 +574,43 @@ async fn a_session_that_is_deleted_ends_its_turn_and_leaves_nothing() {
     assert_eq!((finished.stored, model.dropped()), (0, 1));
     assert_eq!(end_of(session(&engine).send("Again").await.unwrap()).await.0, "Later");
     assert_eq!(said(&engine).await.len(), 2);
+}
+
+/// Thinks for so long before each prompt.
+#[derive(Debug)]
+struct Thinks(Duration);
+
+#[async_trait::async_trait]
+impl Hook for Thinks {
+    async fn before_prompt(&self, _: &TurnAt, _: &[Message]) -> Result<Vec<Source>> {
+        tokio::time::sleep(self.0).await;
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_lives_on_while_a_hook_thinks_and_dies_with_its_store() {
+    let hooked = |memory: &Arc<Hostile>| {
+        let engine = Engine::builder().model(once([Step::text("Hi"), Step::stop()])).memory(Arc::clone(memory));
+        engine.lease(LEASE).hook(Thinks(LEASE * 2)).build()
+    };
+    let memory = Hostile::new();
+    memory.next(Call::Checkpoint, [Fault::Lost, Fault::Fails(ErrorKind::Store)]);
+    let sent = soon(session(&hooked(&memory)).send("Hi").into_future()).await.unwrap();
+    let (text, finished) = end_of(sent).await;
+    assert_eq!((text.as_str(), ended(&finished)), ("Hi", (Status::Complete, None)));
+    // It was written, and so its lease renewed, before there was anything to write.
+    assert_eq!((memory.left(Call::Checkpoint), memory.refused()), (0, vec![]));
+
+    let memory = Hostile::new();
+    let engine = hooked(&memory);
+    let sent = soon(session(&engine).send("Hi").into_future()).await.unwrap();
+    memory.always(Call::Checkpoint, Fault::Fails(ErrorKind::Store));
+    let begun = tokio::time::Instant::now();
+    assert_eq!(ended(&end_of(sent).await.1), (Status::Interrupted, Some(ErrorKind::Store)));
+    assert!(begun.elapsed() < LEASE * 2, "{:?}", begun.elapsed());
+    memory.heal();
+    assert_eq!(end_of(session(&engine).send("Again").await.unwrap()).await.0, "Hi");
 }
 
 #[tokio::test(start_paused = true)]

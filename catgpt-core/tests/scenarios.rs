@@ -37,10 +37,11 @@ fn play(mut scenario: Fields, url: &str) {
     let (model, gates) = scripted(take(&mut scenario, "models"));
     let asks = cached(&model, take(&mut scenario, "cache"));
     let (steps, persona): (Vec<Fields>, _) = (take(&mut scenario, "steps"), take(&mut scenario, "persona"));
+    let hook = take(&mut scenario, "hook");
     assert!(scenario.is_empty() && steps.iter().any(|step| step["do"] == "expect"), "unknown or idle: {scenario:?}");
     let mut runtime = Runtime::new().unwrap();
     let mut memory = runtime.block_on(memory::open(url)).unwrap();
-    let mut engine = open(&asks, &memory, persona);
+    let mut engine = open(&asks, &memory, persona, &hook);
     let (mut names, mut replies) = (Names::new(), HashMap::<String, Reply>::new());
     for mut step in steps {
         eprintln!("{about} {url} {}", json!(step));
@@ -71,7 +72,7 @@ fn play(mut scenario: Fields, url: &str) {
                     if memory.caps().durable {
                         memory = memory::open(url).await?;
                     }
-                    engine = open(&asks, &memory, take(&mut step, "persona"));
+                    engine = open(&asks, &memory, take(&mut step, "persona"), &hook);
                 }
                 verb => {
                     let name = take_or(&mut step, "reply", "reply");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catgpt_core::bridge::{Bridge, DeskCaps, DeskMemory, DeskModel, DeskTimeouts, Ticket};
+use catgpt_core::bridge::{Bridge, DeskAsks, DeskCaps, DeskHook, DeskMemory, DeskModel, DeskTimeouts, Ticket};
 use catgpt_core::memory::Memory;
 use catgpt_core::model::ChatModel;
 use napi_derive::napi;
@@ -18,6 +18,7 @@ use crate::{Id, read, thrown};
 struct Own {
     model: Option<OwnModel>,
     memory: Option<DeskCaps>,
+    hooks: Vec<DeskAsks>,
 }
 
 #[derive(Deserialize)]
@@ -40,7 +41,8 @@ impl Engine {
         let asked = |model: OwnModel| Arc::new(DeskModel::new(model.name, desk.shared(), model.timeouts)) as _;
         let model: Option<Arc<dyn ChatModel>> = play.map(Play::model).or(own.model.map(asked));
         let kept = |caps| Arc::new(DeskMemory::new(desk.shared(), caps)) as Arc<dyn Memory>;
-        Bridge::new(&config, model, own.memory.map(kept)).map(|bridge| Self(Arc::new(bridge))).map_err(thrown)
+        let bridge = Bridge::new(&config, model, own.memory.map(kept)).map_err(thrown)?;
+        Ok(Self(Arc::new(bridge.hooks(DeskHook::each(&desk.shared(), own.hooks)))))
     }
 
     /// Begins a call. Its answer comes to the hub.

@@ -155,3 +155,13 @@ test("the errors are caught as shown", async () => {
   await evaluate(`const result = (async () => { ${block("message-17")} })();`, scope, "result");
   assert.deepEqual(said, [["running:", turn]]);
 });
+
+test("the hooks cite and refuse", async () => {
+  const { RefusedError } = await import("catgpt-node");
+  const session = evaluate(block("const house"), { Engine, RefusedError }, "engine").local().session("chat");
+  const events = [];
+  for await (const event of await session.send("Hi")) events.push(event);
+  assert.deepEqual(events[1].part.title, "House rules");
+  // The offline cat repeats what it is asked.
+  await assert.rejects((await session.send("my password")).text(), RefusedError);
+});

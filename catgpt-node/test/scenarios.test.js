@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { CatgptError, Engine } from "catgpt-node";
 import { Scripted } from "catgpt-node/testing";
+import { described } from "./kit/hook.js";
 import { MapMemory } from "./kit/map-memory.js";
 
 const folder = new URL("../../spec/scenarios/", import.meta.url);
@@ -13,11 +14,12 @@ const read = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, folder), 
 const says = (name, verb) => read(name).steps.some((step) => step.do === verb);
 
 class Player {
-  constructor({ models, persona, cache }, memory, { names, asked: before }) {
+  constructor({ models, persona, hook, cache }, memory, { names, asked: before }) {
     const model = new Scripted(...models.slice(Math.min(before, models.length - 1)));
-    const open = (persona) => new Engine({ model, memory, persona, cache, retryBaseMs: 0, leaseMs: 2000 });
+    const own = { model, memory, hooks: described(hook), cache, retryBaseMs: 0, leaseMs: 2000 };
+    const open = (persona) => new Engine({ ...own, persona });
     Object.assign(this, { names, model, open, engine: open(persona), replies: new Map() });
-    this.asked = () => ({ ...model.requests.at(-1), times: before + model.requests.length });
+    this.asked = () => ({ messages: [], ...model.requests.at(-1), times: before + model.requests.length });
   }
   same(want, got) {
     if (want === "*") return got !== null && got !== undefined;

@@ -1,6 +1,7 @@
-/** Where an engine asks the application's own model and memory. */
+/** Where an engine asks the application's own model, memory and hooks. */
 import { keepCause } from "./causes.js";
 import { CatgptError, UnsupportedError } from "./errors.js";
+import { askHook, asks, isHooks, type Hook } from "./hooks.js";
 import { hub, type Asked } from "./hub.js";
 import type { Memory } from "./memory.js";
 import type { ChatModel, ModelAnswer, ModelEvent, ModelRequest } from "./model.js";
@@ -19,8 +20,9 @@ export class Desk implements Asked {
   constructor(
     readonly model: ChatModel | undefined,
     readonly memory: Memory | undefined,
+    readonly hooks: readonly Hook[],
   ) {
-    if (model || memory) hub().desks.set(this.native.id, this);
+    if (model || memory || hooks.length > 0) hub().desks.set(this.native.id, this);
   }
 
   /** What is asked here, as the native half reads it. */
@@ -31,6 +33,7 @@ export class Desk implements Asked {
     return JSON.stringify({
       model: model && { name: model.name ?? "model", timeouts },
       memory: memory && spelled({ durable, shared, leaseMs, pollMs, timeoutMs }),
+      hooks: this.hooks.map(asks),
     });
   }
 
@@ -45,16 +48,21 @@ export class Desk implements Asked {
       await (method === "stream" ? this.#stream(question, body, signal) : this.#look(question, method, body, signal));
       this.native.end(question);
     } catch (error) {
-      if (!signal.aborted) this.#fail(question, body, error);
+      if (!signal.aborted) this.#fail(question, method === "after_turn" ? {} : body, error);
     }
   }
 
   async #look(question: number, method: string, body: unknown, signal: AbortSignal): Promise<void> {
+    const asked = isHooks(method) ? askHook(this.hooks, method, body, signal) : this.#remember(method, body, signal);
+    const answer = await asked;
+    this.native.say(question, JSON.stringify(answer ?? null));
+  }
+
+  #remember(method: string, body: unknown, signal: AbortSignal): unknown {
     const name = METHODS[method] ?? (method as keyof Memory);
     const asked = this.memory?.[name] as Method | undefined;
     if (!asked && name !== "close") throw new UnsupportedError(`this memory has no method ${name}`);
-    const answer = await asked?.call(this.memory, body, signal);
-    this.native.say(question, JSON.stringify(answer ?? null));
+    return asked?.call(this.memory, body, signal);
   }
 
   async #stream(question: number, body: unknown, signal: AbortSignal): Promise<void> {

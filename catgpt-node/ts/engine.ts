@@ -2,6 +2,7 @@
 import type { Health, Metric, ModelInfo } from "./data.js";
 import { Desk } from "./desk.js";
 import { InvalidInputError, crossing } from "./errors.js";
+import type { Hook } from "./hooks.js";
 import { hub } from "./hub.js";
 import type { Memory } from "./memory.js";
 import type { ChatModel, ModelFunction } from "./model.js";
@@ -24,6 +25,8 @@ export interface EngineOptions {
   memory?: string | Memory | undefined;
   /** The URL of a Redis (`redis://…`), where other processes see replies grow. Left out: they look into the store. */
   live?: string | undefined;
+  /** The application's own code at four places of each turn, asked in this order. */
+  hooks?: readonly Hook[] | undefined;
   /** Who answers: a persona, or the name of a built-in one. */
   persona?: Persona | string | undefined;
   /** How many messages the model is sent. */
@@ -62,11 +65,11 @@ export class Engine implements AsyncDisposable {
   readonly #native: NativeEngine;
   readonly #desk: Desk;
 
-  constructor({ model, memory, cache, ...rest }: EngineOptions = {}) {
+  constructor({ model, memory, hooks = [], cache, ...rest }: EngineOptions = {}) {
     const own = typeof model === "string" || model instanceof Scripted ? undefined : model;
     const url = typeof memory === "string" ? memory : undefined;
     const config = { ...rest, model: typeof model === "string" ? model : undefined, memory: url, cache: cache && spelled(cache) };
-    const desk = new Desk(asModel(own), url === undefined ? (memory as Memory | undefined) : undefined);
+    const desk = new Desk(asModel(own), url === undefined ? (memory as Memory | undefined) : undefined, hooks);
     const play = model instanceof Scripted ? model.play : undefined;
     this.#native = crossing(() => new native.Engine(JSON.stringify(spelled(config)), desk.native, desk.describe(), play));
     this.#desk = desk;

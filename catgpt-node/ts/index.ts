@@ -9,6 +9,7 @@ export { onLog, type LogLevel, type LogRecord } from "./log.js";
 export type * from "./data.js";
 export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest } from "./model.js";
 export type * from "./memory.js";
+export type { Hook, HookRequest, Source, TurnAt } from "./hooks.js";
 export type { CallOptions } from "./options.js";
 export type { ByteOptions, Format, PaceOptions, ServerResponseLike } from "./encoded.js";
 export { serveWebSocket, type ServeOptions, type WebSocketLike } from "./websocket.js";

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catgpt_core::bridge::{self, Bridge, DeskMemory, DeskModel};
+use catgpt_core::bridge::{self, Bridge, DeskHook, DeskMemory, DeskModel};
 use catgpt_core::{ChatModel, Error, ErrorKind, Memory};
 use pyo3::prelude::*;
 
@@ -16,14 +16,16 @@ pub(crate) struct Engine(Arc<Bridge>);
 
 #[pymethods]
 impl Engine {
-    /// From its config as JSON. A model and a store of the application's own are a desk, and what they are like as JSON.
+    /// From its config as JSON. A model, a store and hooks of the application's own are a desk, and what they are like as
+    /// JSON.
     #[new]
-    #[pyo3(signature = (config, *, play=None, model=None, memory=None))]
+    #[pyo3(signature = (config, *, play=None, model=None, memory=None, hooks=None))]
     fn new(
         config: &str,
         play: Option<&Bound<'_, Play>>,
         model: Option<(Bound<'_, Desk>, String, String)>,
         memory: Option<(Bound<'_, Desk>, String)>,
+        hooks: Option<(Bound<'_, Desk>, String)>,
     ) -> Result<Self> {
         let play = play.map(|play| play.get().0.model());
         let model = model.map(|(desk, name, timeouts)| {
@@ -34,7 +36,10 @@ impl Engine {
             let memory = DeskMemory::new(desk.get().0.clone(), read(&caps)?);
             Ok::<_, Error>(Arc::new(memory) as Arc<dyn Memory>)
         });
-        Ok(Self(Arc::new(Bridge::new(config, model.transpose()?.or(play), memory.transpose()?)?)))
+        let hooks =
+            hooks.map(|(desk, asks)| Ok::<_, Error>(DeskHook::each(&desk.get().0, read(&asks)?))).transpose()?;
+        let bridge = Bridge::new(config, model.transpose()?.or(play), memory.transpose()?)?;
+        Ok(Self(Arc::new(bridge.hooks(hooks.unwrap_or_default()))))
     }
 
     /// Begins a call. Its answer comes to the hub under the ticket's number.

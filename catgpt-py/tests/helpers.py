@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import uvicorn
+from catgpt import Hook, Message, Part, RefusedError, Source, TurnAt
 from starlette.applications import Starlette
 
 PATIENCE = 10.0
@@ -32,6 +33,24 @@ async def settled(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "this never came to be"
         await asyncio.sleep(0.001)
+
+
+class Described(Hook):
+    """The hook that a scenario describes."""
+
+    def __init__(self, sources: list[dict[str, Any]] | None = None, forbidden: str | None = None) -> None:
+        self.sources, self.forbidden = [Source(**source) for source in sources or []], forbidden
+
+    def _judge(self, parts: list[Part]) -> None:
+        if self.forbidden and any(part["type"] == "text" and self.forbidden in part["text"] for part in parts):
+            raise RefusedError("a hook refuses this")
+
+    async def before_prompt(self, at: TurnAt, branch: list[Message]) -> list[Source]:
+        self._judge(branch[-1].content)
+        return self.sources
+
+    async def on_deltas(self, at: TurnAt, parts: list[Part]) -> None:
+        self._judge(parts)
 
 
 @contextlib.asynccontextmanager

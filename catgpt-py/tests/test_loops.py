@@ -29,9 +29,11 @@ def paced() -> Scripted:
 
 def test_asyncio_uvloop_and_one_loop_after_the_other() -> None:
     engine = Engine(model=paced())
+    # The loop of blocking code, and those that the tracebacks of kept failures hold, are other tests'.
+    before = len(_hub._hubs)
     assert asyncio.run(talk(engine)) == uvloop.run(talk(engine)) == asyncio.run(talk(engine)) == "Hello"
     gc.collect()
-    assert len(_hub._hubs) == 0
+    assert len(_hub._hubs) <= before
 
 
 def test_two_loops_at_once_have_a_hub_each() -> None:

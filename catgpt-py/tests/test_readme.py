@@ -74,3 +74,21 @@ def test_the_models_example_answers() -> None:
         return str(await (await space["engine"].local().session("chat").send("Hi")).text())
 
     assert asyncio.run(talk()) == "Hi"
+
+
+@run
+async def test_the_hooks_example_cites_and_refuses() -> None:
+    space: dict[str, Any] = {}
+    exec("from catgpt import *\n" + program("class House"), space)
+    chat = space["engine"].local().session("chat")
+    kept = [part["type"] for part in (await answered(chat, "Hi")).content]
+    assert kept == ["citation", "text"]
+    # The offline cat repeats what it is asked.
+    assert (await answered(chat, "my password")).status == "failed"
+
+
+async def answered(chat: Any, text: str) -> Any:
+    async with chat.send(text) as reply:
+        async for _ in reply:
+            pass
+    return (await chat.history(1))[0]

@@ -13,6 +13,7 @@ from catgpt import CatgptError, Engine, Persona, Reply, _native
 from catgpt.testing import Scripted
 
 from .dict_memory import DictMemory
+from .helpers import Described
 
 FILES = sorted((Path(__file__).parents[2] / "spec" / "scenarios").glob("*.json"))
 
@@ -34,11 +35,13 @@ class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
         self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
         self.replies, self.names, self.cache = dict[str, Reply](), dict[str, Any](), scenario.get("cache")
+        self.hooks = [Described(**scenario["hook"])] if "hook" in scenario else []
         self.open(self.persona)
 
     def open(self, persona: dict[str, Any] | None) -> None:
         who = Persona(**persona) if persona else None
-        self.engine = Engine(model=self.model, memory=self.store, persona=who, retry_base=0, lease=2, cache=self.cache)
+        own: dict[str, Any] = {"model": self.model, "memory": self.store, "hooks": self.hooks, "cache": self.cache}
+        self.engine = Engine(**own, persona=who, retry_base=0, lease=2)
 
     def check(self, want: Any, got: Any) -> None:
         assert same(self.names, want, got), f"want {want}\n got {got}"
@@ -68,7 +71,7 @@ class World:
                 self.check(it["models"], [asdict(model) for model in await self.engine.models()])
             case "asked":
                 asked = self.model.requests
-                self.check(it, {"times": len(asked), "messages": asked[-1]["messages"]})
+                self.check(it, {"times": len(asked), "messages": asked[-1]["messages"] if asked else []})
             case "reopen" | "crash":
                 await self.engine.close() if do == "reopen" else _native.shutdown(5_000)
                 self.open(it.get("persona", self.persona))

@@ -8,6 +8,7 @@ use catgpt_core::{Engine, ErrorKind, Persona};
 use super::block_on;
 use crate::args::{self, Ask, Common};
 use crate::config::{self, Model, Shown, Store};
+use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::notes::{Notes, tell};
 use crate::signals::Signals;
@@ -21,6 +22,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
     let persona = config::persona(&ask)?;
+    let context = Context::read(&ask.context)?;
     let model = Model::choose(ask.model.as_deref())?;
     let store = Store::choose(common)?;
     let shown = Shown::choose(common, &store);
@@ -35,6 +37,9 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
         }
         let model = model.build(io::stdout().is_terminal());
         let mut builder = Engine::builder().model(model).memory(memory).persona(Persona::cat());
+        if let Some(context) = context {
+            builder = builder.hook(context);
+        }
         if let Some(shown) = shown {
             builder = builder.live(shown.open().await?);
         }

@@ -36,6 +36,20 @@ fn a_file_is_read_as_a_pipe_is() {
 }
 
 #[test]
+fn files_of_context_are_read_by_the_model_and_cited_and_one_that_is_too_long_is_told_about() {
+    let (home, server) = (Home::new(), Server::start());
+    std::fs::write(home.path().join("a.md"), "Check-out is at 11.").unwrap();
+    std::fs::write(home.path().join("b.md"), "Breakfast is at 8.").unwrap();
+    std::fs::write(home.path().join("long.md"), "far too long ".repeat(20_000)).unwrap();
+    let words = ["--context", "a.md", "--context", "long.md", "--context", "b.md", "--format", "jsonl", "when?"];
+    let ran = server.run(&home, "mock", &words).expect(0);
+    assert!(server.asked()[0].1.ends_with("[1] Check-out is at 11.\n\n[2] Breakfast is at 8."), "{:?}", server.asked());
+    assert_eq!(last_said(&server), "when?");
+    assert_eq!(ran.text().matches(r#""type":"citation""#).count(), 2, "{}", ran.text());
+    assert!(ran.err.contains("long.md was left out") && ran.err.lines().count() == 1, "{}", ran.err);
+}
+
+#[test]
 fn a_silent_pipe_is_waited_for_and_told_about() {
     let (home, server) = (Home::new(), Server::start());
     let mut command = server.command(&home, "mock", &["sum up"]);

@@ -72,6 +72,8 @@ fn wrong_usage_is_told_and_nothing_is_done() {
         &["-p", "broken", "hi"],
         &["--system", "@none.txt", "hi"],
         &["--system", "", "hi"],
+        &["--context", "none.md", "hi"],
+        &["--context", ".", "hi"],
         &["-s", "", "hi"],
         &["-s", "@x", "hi"],
         &["-s", "a\tb", "hi"],
@@ -114,6 +116,7 @@ fn the_help_names_every_option_and_every_exit_code() {
       -p, --persona <NAME|FILE>  Who answers from now on: a persona's name or a file (NAME.md)
           --system <TEXT|@FILE>  A system prompt instead of a persona
       -i, --image <FILE|URL>     Show a picture: a PNG, JPEG, GIF or WebP file, or a URL; may be given several times
+          --context <FILE>       A text file that the answer can lean on and cites; may be given several times
       -m, --model <MODEL>        Which model answers [env: OPENAI_MODEL]
           --format <FORMAT>      What stdout gets: the text, one JSON object, or an event a line [default: auto] [possible values: auto, plain, json, jsonl]
           --json                 The same as --format json

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::given::{Hidden, Who};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineBuilder};
 use crate::error::Result;
+use crate::hooks::Hook;
 use crate::live;
 use crate::memory::{self, Memory};
 use crate::model::{Cached, ChatModel, Offline, RetryPolicy};
@@ -102,13 +103,19 @@ impl Config {
     }
 
     /// Opens the store and puts the engine together.
-    pub(super) async fn open(&self, model: Arc<dyn ChatModel>, memory: Option<Arc<dyn Memory>>) -> Result<Engine> {
+    pub(super) async fn open(
+        &self,
+        model: Arc<dyn ChatModel>,
+        memory: Option<Arc<dyn Memory>>,
+        hooks: &[Arc<dyn Hook>],
+    ) -> Result<Engine> {
         let memory = match memory {
             Some(memory) => memory,
             None => memory::open(self.memory.as_ref().map_or("memory:", |url| &url.0)).await?,
         };
         let (window, retry) = (Window::default(), RetryPolicy::default());
         let mut builder = Engine::builder().model(model).memory(memory);
+        builder = hooks.iter().cloned().fold(builder, EngineBuilder::hook);
         if let Some(url) = &self.live {
             builder = builder.live(live::open(&url.0).await?);
         }

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use super::{Begin, Checkpoint, Finish, Imported, MAX_BODY, Op, Query, Row};
-#[cfg(feature = "postgres")]
-use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::id::Seq;
 use crate::message::Status;
@@ -95,12 +93,6 @@ fn timed(window: Duration) -> Result<()> {
         true => Err(Error::invalid("a counter's window is at least a millisecond long")),
         false => Ok(()),
     }
-}
-
-/// The answer to what a backend lacks.
-#[cfg(feature = "postgres")]
-pub(super) fn unsupported() -> Error {
-    Error::new(ErrorKind::Unsupported, "this store cannot do that: use another one")
 }
 
 fn sized(bytes: &[u8]) -> Result<()> {

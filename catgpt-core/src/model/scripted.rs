@@ -150,7 +150,8 @@ impl Gate {
         self.until(|gate| gate.arrived).await;
     }
 
-    async fn pass(&self) {
+    /// Waits until it is open, as a script does.
+    pub async fn pass(&self) {
         self.0.send_modify(|gate| gate.arrived = true);
         self.until(|gate| gate.open).await;
     }

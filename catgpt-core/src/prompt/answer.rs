@@ -48,7 +48,7 @@ pub(super) fn shortened(text: &str, chars: usize) -> String {
 pub(super) fn whole_sentences(text: &str) -> Option<&str> {
     let ends =
         |(at, c): (usize, char)| matches!(c, '.' | '!' | '?' | '。' | '！' | '？' | '\n').then(|| at + c.len_utf8());
-    let end = text.char_indices().filter_map(ends).last()?;
+    let end = text.char_indices().filter_map(ends).next_back()?;
     Some(text[..end].trim()).filter(|text| !text.is_empty())
 }
 

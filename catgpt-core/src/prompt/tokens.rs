@@ -77,7 +77,8 @@ pub(crate) fn content_tokens(content: &Content, counter: &dyn TokenCounter) -> u
         Part::ToolCall(call) => counter.count(&call.name).saturating_add(counter.count(&call.arguments.to_string())),
         Part::ToolResult(result) => counter.count(&result.output.to_string()),
         Part::Image(_) => PER_IMAGE,
-        Part::Citation { url, .. } => counter.count(url),
+        // No model says one or is sent one.
+        Part::Citation { .. } => 0,
         Part::Unknown(value) => counter.count(&value.to_string()),
     });
     parts.fold(PER_MESSAGE, u64::saturating_add)

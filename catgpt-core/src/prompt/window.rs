@@ -107,7 +107,15 @@ mod tests {
         let talk: Vec<_> = (1..).zip(sizes).map(|(seq, tokens)| message(seq, *tokens)).collect();
         let prompt = |end: usize| {
             let branch = &talk[end.saturating_sub(read)..end];
-            Prompt { persona: &persona, system: "You are a cat.", branch, summary: None, window, counter: &counter }
+            Prompt {
+                persona: &persona,
+                system: "You are a cat.",
+                context: &[],
+                branch,
+                summary: None,
+                window,
+                counter: &counter,
+            }
         };
         (1..=talk.len()).step_by(2).map(|end| prompt(end).build()).collect()
     }
@@ -204,8 +212,16 @@ mod tests {
         let (persona, window) = (Persona::plain(), Window { messages: 400, tokens: 4_000, keep: 50 });
         for end in (1..talk.len()).step_by(2) {
             let branch = &talk[..end];
-            let prompt =
-                Prompt { persona: &persona, system: "", branch, summary: None, window, counter: &counter }.build();
+            let prompt = Prompt {
+                persona: &persona,
+                system: "",
+                context: &[],
+                branch,
+                summary: None,
+                window,
+                counter: &counter,
+            }
+            .build();
             let cost: u64 = prompt.messages[1..].iter().map(|message| content_tokens(&message.content, &counter)).sum();
             assert!(cost <= window.tokens);
             counter.observe(3_000, 1_000);

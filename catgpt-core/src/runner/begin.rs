@@ -304,8 +304,7 @@ impl Runner {
         let running = Arc::new(Running::new(ask.owner.clone(), ask.session.clone(), order.turn, log));
         let reply = Reply::local(Arc::clone(self), Arc::clone(&running), 0).on_drop(ask.options.on_drop);
         self.register(&running);
-        self.begin_title(&running, &opened, ask.content.as_ref(), ask.options.credentials.clone());
-        let drive = Drive::new(Arc::clone(self), running, order, pinned, (opened.window, opened.summary));
+        let drive = Drive::new(Arc::clone(self), running, order, pinned, opened);
         (reply, Some(drive))
     }
 }

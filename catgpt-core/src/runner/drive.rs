@@ -1,6 +1,9 @@
 //! Drives one turn: carries out its effects and feeds it what happens, until its end is shown.
 
-use std::collections::BTreeMap;
+mod beside;
+mod hooked;
+mod material;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,17 +13,20 @@ use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 use tracing::Instrument;
 
+use self::beside::Beside;
+use self::hooked::Hooked;
+use self::material::Material;
 use super::begin::Order;
 use super::observed::Observed;
 use super::{Runner, Running, TICK};
 use crate::body::{Body, message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Finished;
-use crate::memory::{Checkpoint, Finish, Memory, Row, Sealed};
+use crate::memory::{Checkpoint, Finish, Memory, Opened, Sealed};
 use crate::message::{Content, Message, Offset, Part, Status, Usage};
-use crate::model::{ChatModel, ModelEvent, ModelRequest, Params, PromptMessage, Secret};
+use crate::model::{ChatModel, ModelEvent, ModelRequest};
 use crate::persona::Persona;
-use crate::prompt::{Measured, Prompt, content_tokens};
+use crate::prompt::{Measured, content_tokens};
 use crate::turn::{Effect, Input, Turn};
 
 /// How many events of the model are taken before anything else gets its turn.
@@ -33,10 +39,10 @@ pub(super) struct Drive {
     turn: Turn,
     /// What to ask; let go of as soon as something was shown, since it is not asked again then.
     material: Option<Result<Material>>,
-    /// The branch has outgrown its share of the window: it is summed up after the turn, with this key.
-    due: Option<Option<Secret>>,
+    beside: Beside,
     asked: Measured,
     model: Option<BoxStream<'static, Result<ModelEvent>>>,
+    hooked: Option<Box<Hooked>>,
     jobs: FuturesUnordered<BoxFuture<'static, Input>>,
     tick: Interval,
     begun: Instant,
@@ -56,53 +62,32 @@ enum News {
     Waited,
 }
 
-/// Everything that a request is made of.
-struct Material {
-    persona: Persona,
-    vars: BTreeMap<String, String>,
-    branch: Vec<Message>,
-    summary: Option<Message>,
-    params: Params,
-    model: Option<String>,
-    credentials: Option<Secret>,
-    /// It was answered before, and another answer is wanted.
-    fresh: bool,
-}
-
 impl Drive {
     pub(super) fn new(
         runner: Arc<Runner>,
         running: Arc<Running>,
         order: &Order,
         persona: Result<Persona>,
-        (window, summary): (Vec<Row>, Option<Row>),
+        opened: Opened,
     ) -> Self {
-        let options = &order.ask.options;
-        let material = persona.and_then(|persona| {
-            Ok(Material {
-                persona,
-                vars: options.vars.clone(),
-                branch: window.into_iter().map(|row| message(row, &[])).collect::<Result<_>>()?,
-                summary: summary.map(|row| message(row, &[])).transpose()?,
-                params: options.params.clone(),
-                model: options.model.clone(),
-                credentials: options.credentials.clone(),
-                fresh: order.ask.content.is_none(),
-            })
-        });
-        let due = material.as_ref().is_ok_and(|material| runner.is_due(&material.branch, material.summary.as_ref()));
+        let hooked = Hooked::new(&runner.hooks, &running, order, &opened);
+        let mut beside = Beside::new(&runner, order, &opened);
+        let (window, summary) = (opened.window, opened.summary);
+        let material = persona.and_then(|persona| Material::new(persona, order, (window, summary)));
+        beside.measure(&runner, &material);
         let begun = Instant::now();
         let mut tick = interval_at(begun + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             observed: Observed::new(&runner, &running, order),
-            turn: Turn::new(runner.rules),
+            turn: Turn::new(runner.rules, hooked.is_some()),
             runner,
             running,
             material: Some(material),
-            due: due.then(|| options.credentials.clone()),
+            beside,
             asked: Measured::default(),
             model: None,
+            hooked,
             jobs: FuturesUnordered::new(),
             tick,
             begun,
@@ -135,6 +120,8 @@ impl Drive {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
+            Effect::Prepare => self.prepare(),
+            Effect::Check { from, to } => self.check(from, to),
             Effect::Ask { shrink } => self.ask(shrink),
             Effect::Hush => self.hush(),
             Effect::Pause(pause) => self.jobs.push(Box::pin(async move {
@@ -157,26 +144,42 @@ impl Drive {
             Some(Err(error)) => Err(error.info().into()),
             None => Err(Error::new(ErrorKind::Unexpected, "the model was asked again after it had answered")),
         };
-        let stream = request.and_then(|request| {
-            self.asked = Measured::of(&request, self.runner.counter.as_ref());
-            self.observed.asked(&request);
-            // A model is foreign code: when it panics, the turn fails and the process goes on.
-            catch_unwind(AssertUnwindSafe(|| self.runner.model.stream(request))).map_err(|_| panicked())
-        });
-        match stream {
-            Ok(stream) => self.model = Some(stream),
-            Err(error) => self.jobs.push(Box::pin(async { Input::ModelOver { error: Some(error), jitter: 1.0 } })),
+        let input = match (request, &mut self.hooked) {
+            (Ok(request), Some(hooked)) => return hooked.send(request),
+            (Ok(request), None) => self.stream(request),
+            (Err(error), _) => Some(Input::ModelOver { error: Some(error), jitter: 1.0 }),
+        };
+        self.jobs.extend(input.map(|input| Box::pin(async { input }) as _));
+    }
+
+    /// Asks the model; if that fails at once, that is what has happened.
+    fn stream(&mut self, request: ModelRequest) -> Option<Input> {
+        self.begin_title();
+        self.asked = Measured::of(&request, self.runner.counter.as_ref());
+        self.observed.asked(&request);
+        // A model is foreign code: when it panics, the turn fails and the process goes on.
+        match catch_unwind(AssertUnwindSafe(|| self.runner.model.stream(request))) {
+            Ok(stream) => {
+                self.model = Some(stream);
+                None
+            }
+            Err(_) => Some(Input::ModelOver { error: Some(panicked()), jitter: 1.0 }),
         }
     }
 
-    /// Lets go of the model, whose stream may panic even then.
+    /// Lets go of the model and of what hooks are asked; both are foreign code, which may panic even then.
     fn hush(&mut self) {
         let model = self.model.take();
+        let asked = self.hooked.as_mut().map(|hooked| hooked.hush());
         let _ = catch_unwind(AssertUnwindSafe(|| drop(model)));
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(asked)));
     }
 
     fn show(&mut self, part: Part) {
-        self.material = None;
+        // What hooks wanted to be shown comes before the model is asked.
+        if self.model.is_some() {
+            self.material = None;
+        }
         self.running.log.push(part);
         self.news = match self.news {
             News::Fresh(pieces) => News::Fresh(pieces + 1),
@@ -231,6 +234,8 @@ impl Drive {
                 self.asked.learn(&usage, counter);
                 usage
             }
+            // A turn that a hook refused has cost nothing.
+            None if self.asked == Measured::default() => Usage { estimated: true, ..Usage::default() },
             None => Usage {
                 input_tokens: self.asked.tokens,
                 output_tokens: content_tokens(content, counter),
@@ -241,9 +246,8 @@ impl Drive {
     }
 
     fn end(mut self, finished: Finished) {
-        if let Some(credentials) = self.due.take() {
-            self.runner.begin_summary(&self.running, credentials);
-        }
+        self.tell(&finished);
+        self.begin_summary();
         self.runner.forget(self.running.turn);
         self.running.log.finish(finished);
     }
@@ -280,6 +284,13 @@ impl Drive {
             self.deaf = true;
             return Poll::Ready(Input::Stop(stop));
         }
+        if let Some(Poll::Ready(answer)) = self.hooked.as_mut().map(|hooked| hooked.poll(cx)) {
+            match self.answered(answer) {
+                Some(input) => return Poll::Ready(input),
+                // The model is asked now; it has not been polled yet.
+                None => cx.waker().wake_by_ref(),
+            }
+        }
         if let Poll::Ready(Some(input)) = self.jobs.poll_next_unpin(cx) {
             return Poll::Ready(input);
         }
@@ -294,7 +305,12 @@ impl Drive {
         let polled = catch_unwind(AssertUnwindSafe(|| model.poll_next_unpin(cx)));
         let error = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Some(Ok(event)))) => return Poll::Ready(Input::Model(event)),
+            Ok(Poll::Ready(Some(Ok(event)))) => {
+                return Poll::Ready(match self.hooked.as_ref().map(|hooked| hooked.on_delta(&event)) {
+                    None | Some(Ok(())) => Input::Model(event),
+                    Some(Err(error)) => Input::Refused(error),
+                });
+            }
             Ok(Poll::Ready(Some(Err(error)))) => Some(error),
             Ok(Poll::Ready(None)) => None,
             Err(_) => Some(panicked()),
@@ -326,35 +342,6 @@ impl Drop for Drive {
         self.observed.ended(&finished);
         self.runner.forget(self.running.turn);
         self.running.log.finish(finished);
-    }
-}
-
-impl Material {
-    fn request(&self, runner: &Runner, shrink: bool) -> Result<ModelRequest> {
-        let system = &self.persona.render(&self.vars)?;
-        let (window, counter) = (runner.window, runner.counter.as_ref());
-        let prompt = Prompt {
-            persona: &self.persona,
-            system,
-            branch: &self.branch,
-            summary: self.summary.as_ref(),
-            window,
-            counter,
-        };
-        let mut request = match shrink {
-            false => prompt.build(),
-            true => prompt.shrunk().ok_or_else(|| {
-                Error::new(ErrorKind::ContextTooLong, "the newest message alone is too long for the model's context")
-            })?,
-        };
-        request.params = self.params.clone().over(&self.persona.params);
-        request.model.clone_from(&self.model);
-        request.credentials.clone_from(&self.credentials);
-        request.fresh = self.fresh;
-        if !runner.model.takes_images() {
-            request.messages.iter_mut().for_each(PromptMessage::hide_images);
-        }
-        Ok(request)
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Held, Runner};
 use crate::error::{Error, ErrorKind, Result};
+use crate::hooks::TurnAt;
 use crate::id::SessionId;
 use crate::memory::{Op, Purpose};
 use crate::message::{FinishReason, Usage};
@@ -70,10 +71,11 @@ impl Runner {
     }
 
     /// Asks, again as the engine asks again for turns, and reads until it is `enough`. Also says what was used, if the
-    /// model said anything.
+    /// model said anything. `at` is the turn that set it off.
     pub(super) async fn ask(
         &self,
         asked: &Asked,
+        at: &TurnAt,
         mut request: ModelRequest,
         enough: impl Fn(&str) -> bool,
     ) -> (Result<Answer>, Option<Usage>) {
@@ -81,7 +83,11 @@ impl Runner {
         request.credentials.clone_from(&asked.credentials);
         let measured = Measured::of(&request, self.counter.as_ref());
         let mut heard = Heard::default();
-        let read = self.read(asked, request, &mut heard, enough);
+        let read = async {
+            // No words reach a model that the hooks have not let through.
+            let request = self.hooks.before_model(at, 1, request).await?;
+            self.read(asked, request, &mut heard, enough).await
+        };
         let late = |_| Error::new(ErrorKind::Timeout, "the model did not answer in time");
         let answer = tokio::select! {
             biased;

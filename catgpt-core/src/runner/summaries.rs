@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Runner;
 use super::jobs::bill;
-use super::{Runner, Running};
 use crate::body::{Body, message, messages};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Owner, Seq, SessionId};
+use crate::hooks::TurnAt;
+use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::memory::{Done, Limit, MAX_BODY, Memory, Op, Purpose, Read};
 use crate::message::{Content, Message, Role};
 use crate::model::{ChatModel, ModelRequest, Params, Secret};
@@ -143,18 +144,17 @@ impl Runner {
     }
 
     /// Begins to sum up the session of a turn that has ended. Whatever comes of it, nothing waits for it but a close.
-    pub(super) fn begin_summary(self: &Arc<Self>, running: &Running, credentials: Option<Secret>) {
-        let Some(summaries) = self.summaries.clone() else { return };
-        let at = (running.owner.clone(), running.session.clone());
-        let Some(held) = self.hold_job() else { return };
-        if !self.resting.wake(&at) {
+    pub(super) fn begin_summary(self: &Arc<Self>, at: TurnAt, credentials: Option<Secret>) {
+        let (Some(summaries), Some(held)) = (self.summaries.clone(), self.hold_job()) else { return };
+        let session = (at.owner.clone(), at.session.clone());
+        if !self.resting.wake(&session) {
             return;
         }
         let runner = Arc::clone(self);
         tokio::spawn(async move {
             let done = runner.summary_if_due(&summaries, &at, credentials).await;
             let failed = done.as_ref().is_err_and(|error| error.kind() != ErrorKind::NotFound);
-            runner.resting.rest(&at, failed);
+            runner.resting.rest(&session, failed);
             if let Err(error) = done.as_ref()
                 && failed
             {
@@ -164,13 +164,8 @@ impl Runner {
         });
     }
 
-    async fn summary_if_due(
-        &self,
-        summaries: &Summaries,
-        at: &(Owner, SessionId),
-        credentials: Option<Secret>,
-    ) -> Result<()> {
-        let talk = self.talk(&at.0, &at.1).await?;
+    async fn summary_if_due(&self, summaries: &Summaries, at: &TurnAt, credentials: Option<Secret>) -> Result<()> {
+        let talk = self.talk(&at.owner, &at.session).await?;
         let counter = self.counter.as_ref();
         // One that was taken back is not made anew at once: what it had covered is not what has grown.
         if !summary::is_due(&talk.branch, talk.covered, self.window.share(summaries.at), counter) {
@@ -192,7 +187,8 @@ impl Runner {
             (None, Some(seq)) => return Err(Error::not_found("message").with("seq", seq)),
             (None, None) => return Err(Error::invalid("nothing was answered in this session that could be summed up")),
         };
-        let at = (owner.clone(), session.clone());
+        let turn = talk.branch.iter().find(|message| message.seq == upto).and_then(|message| message.turn);
+        let at = TurnAt { owner: owner.clone(), session: session.clone(), turn: turn.unwrap_or_else(TurnId::fresh) };
         let changed = || Error::new(ErrorKind::Conflict, "another summary was made meanwhile; look at it first");
         self.sum_up(&summaries, &at, talk, upto, None).await?.ok_or_else(changed)
     }
@@ -201,7 +197,7 @@ impl Runner {
     async fn sum_up(
         &self,
         summaries: &Summaries,
-        (owner, session): &(Owner, SessionId),
+        at: &TurnAt,
         talk: Talk,
         upto: Seq,
         credentials: Option<Secret>,
@@ -215,18 +211,18 @@ impl Runner {
         let request = ModelRequest { params, ..request };
         let asked =
             self.asked(summaries.model.as_ref(), summaries.model_name.as_ref(), credentials, summaries.deadline);
-        let (answer, usage) = self.ask(&asked, request, |_| false).await;
+        let (answer, usage) = self.ask(&asked, at, request, |_| false).await;
         let junk = || Error::new(ErrorKind::Truncated, "the model answered with nothing that could be a summary");
         let tokens = self.window.share(25).tokens;
         let text =
             answer.and_then(|answer| summary::clean(&answer.text, answer.cut_off, tokens, counter).ok_or_else(junk));
-        let bill = bill(session, asked.name(), Purpose::Summary, usage);
+        let bill = bill(&at.session, asked.name(), Purpose::Summary, usage);
         let add = text.as_ref().ok().map(|text| {
             let body = Body::new(&Content::from(text.as_str())).encode();
-            Op::AddSummary { session: session.clone(), upto, over, body, model: asked.name(), usage }
+            Op::AddSummary { session: at.session.clone(), upto, over, body, model: asked.name(), usage }
         });
         let ops: Vec<_> = add.into_iter().chain(bill).collect();
-        let done = if ops.is_empty() { Vec::new() } else { self.apply(owner, ops).await? };
+        let done = if ops.is_empty() { Vec::new() } else { self.apply(&at.owner, ops).await? };
         text.map(|_| match done.first() {
             Some(Done::Seq(seq)) => Some(*seq),
             _ => None,

@@ -4,13 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Runner;
+use super::begin::Order;
 use super::jobs::bill;
-use super::{Runner, Running};
 use crate::body::{TitleSource, decode_title, encode_title, message};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Owner, SessionId};
+use crate::hooks::TurnAt;
+use crate::id::{Owner, SessionId, TurnId};
+use crate::live::local::Log;
 use crate::memory::{Done, Limit, Memory, Op, Opened, Purpose, Read};
-use crate::message::{Content, Role};
+use crate::message::Role;
 use crate::model::{ChatModel, ModelRequest, Secret};
 use crate::prompt::title;
 
@@ -57,32 +60,34 @@ impl fmt::Debug for Titles {
 }
 
 /// A session that is to have a title.
-struct Untitled {
-    owner: Owner,
-    session: SessionId,
+pub(super) struct Untitled {
     /// The title that it has: only in the place of this one it is given another.
     over: Option<Vec<u8>>,
-    credentials: Option<Secret>,
+    request: ModelRequest,
 }
 
 impl Runner {
-    /// Begins to make a title, if this turn is the first of its session and nobody gave it one. The turn does not wait.
+    /// What a title is to be made of, if this turn is the first of its session and nobody gave it one.
+    pub(super) fn untitled(&self, order: &Order, opened: &Opened) -> Option<Untitled> {
+        let titles = self.titles.as_ref().filter(|_| opened.user_seq == Some(1))?;
+        let over = opened.session.title.clone().filter(|title| source(title) == TitleSource::Prompt)?;
+        let request = title::request(&titles.prompt, order.ask.content.as_ref()?)?;
+        Some(Untitled { over: Some(over), request })
+    }
+
+    /// Begins to make a title. The turn does not wait for it.
     pub(super) fn begin_title(
         self: &Arc<Self>,
-        running: &Arc<Running>,
-        opened: &Opened,
-        content: Option<&Content>,
+        at: TurnAt,
+        log: Arc<Log>,
+        untitled: Untitled,
         credentials: Option<Secret>,
     ) {
-        let Some(titles) = self.titles.clone().filter(|_| opened.user_seq == Some(1)) else { return };
-        let over = opened.session.title.clone().filter(|title| source(title) == TitleSource::Prompt);
-        let request = content.and_then(|content| title::request(&titles.prompt, content));
-        let (Some(_), Some(request), Some(held)) = (&over, request, self.hold_job()) else { return };
-        let untitled = Untitled { owner: running.owner.clone(), session: running.session.clone(), over, credentials };
-        let (runner, running) = (Arc::clone(self), Arc::clone(running));
+        let (Some(titles), Some(held)) = (self.titles.clone(), self.hold_job()) else { return };
+        let runner = Arc::clone(self);
         tokio::spawn(async move {
-            match runner.title(&titles, untitled, request).await {
-                Ok(Some(title)) => running.log.title(title),
+            match runner.title(&titles, at, untitled, credentials).await {
+                Ok(Some(title)) => log.title(title),
                 // A person was quicker.
                 Ok(None) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -102,19 +107,26 @@ impl Runner {
             return Err(Error::new(ErrorKind::Conflict, "a person gave this session its title; rename it instead"));
         }
         let first = view.rows.into_iter().find(|row| row.role == Role::User);
+        let turn = first.as_ref().and_then(|row| row.turn).unwrap_or_else(TurnId::fresh);
         let content = first.map(|row| message(row, &[])).transpose()?.map(|message| message.content);
         let no_words = || Error::invalid("nothing was said in this session that a title could be made of");
         let request = content.and_then(|content| title::request(&titles.prompt, &content)).ok_or_else(no_words)?;
-        let untitled = Untitled { owner: owner.clone(), session: session.clone(), over, credentials: None };
+        let at = TurnAt { owner: owner.clone(), session: session.clone(), turn };
         let meanwhile = || Error::new(ErrorKind::Conflict, "the session was given another title meanwhile");
-        self.title(&titles, untitled, request).await?.ok_or_else(meanwhile)
+        self.title(&titles, at, Untitled { over, request }, None).await?.ok_or_else(meanwhile)
     }
 
     /// Asks for a title and writes it with its bill; `None` if the session has another one by then.
-    async fn title(&self, titles: &Titles, untitled: Untitled, request: ModelRequest) -> Result<Option<String>> {
-        let Untitled { owner, session, over, credentials } = untitled;
+    async fn title(
+        &self,
+        titles: &Titles,
+        at: TurnAt,
+        Untitled { over, request }: Untitled,
+        credentials: Option<Secret>,
+    ) -> Result<Option<String>> {
         let asked = self.asked(titles.model.as_ref(), titles.model_name.as_ref(), credentials, titles.deadline);
-        let (answer, usage) = self.ask(&asked, request, title::is_there).await;
+        let (answer, usage) = self.ask(&asked, &at, request, title::is_there).await;
+        let TurnAt { owner, session, .. } = at;
         let bill = bill(&session, asked.name(), Purpose::Title, usage);
         let junk = || Error::new(ErrorKind::Truncated, "the model answered with nothing that could be a title");
         let title = answer.and_then(|answer| title::clean(&answer.text, titles.max_chars).ok_or_else(junk));

@@ -1,16 +1,20 @@
 //! What the runner of the scenarios stands on: their JSON, the comparison, the model that plays their scripts.
 
+mod hook;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::{
-    Cached, ChatModel, Content, Engine, Memory, ModelEvent, Part, Persona, PromptMessage, Reply, RetryPolicy, Scripted,
-    TurnId,
+    Cached, ChatModel, Content, Engine, EngineBuilder, Memory, ModelEvent, Part, Persona, PromptMessage, Reply,
+    RetryPolicy, Scripted, TurnId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, from_value, json};
+
+use self::hook::Described;
 
 pub(crate) type Fields = Map<String, Value>;
 pub(crate) type Names = HashMap<String, Value>;
@@ -68,9 +72,15 @@ pub(crate) async fn expect(names: &mut Names, reply: &mut Reply, events: Vec<Val
 }
 
 /// An engine that does not pause between tries, and whose dead are found soon.
-pub(crate) fn open(model: &Arc<dyn ChatModel>, memory: &Arc<dyn Memory>, persona: Option<Persona>) -> Engine {
+pub(crate) fn open(
+    model: &Arc<dyn ChatModel>,
+    memory: &Arc<dyn Memory>,
+    persona: Option<Persona>,
+    hook: &Option<Described>,
+) -> Engine {
     let retry = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
     let engine = Engine::builder().model(Arc::clone(model)).memory(Arc::clone(memory)).retry(retry);
+    let engine = hook.iter().cloned().fold(engine, EngineBuilder::hook);
     engine.persona(persona.unwrap_or_else(Persona::plain)).lease(Duration::from_secs(2)).build()
 }
 

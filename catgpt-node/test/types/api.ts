@@ -11,6 +11,7 @@ import {
   type ErrorKind,
   type Event,
   type Finished,
+  type Hook,
   type Memory,
   type Message,
   type ModelInfo,
@@ -37,6 +38,14 @@ export async function stream(): Promise<void> {
   same<Awaited<ReturnType<typeof session.history>>, Message[]>(true);
   await reply.cancel({ signal });
 }
+
+/** Each method of a hook may be left out, be async or not, and answer nothing. */
+export const hooks: Hook[] = [
+  { beforePrompt: (at, branch) => [{ text: at.turn, part: branch.at(-1)!.content[0]! }], timeoutMs: 1000 },
+  { async beforeModel(_at, attempt, request) { return attempt > 1 ? { model: "other" } : { messages: request.messages }; } },
+  { onDeltas: (_at, parts) => void parts.length, afterTurn: async (_at, reply) => void same<typeof reply, Message>(true) },
+];
+export const hooked = new Engine({ hooks });
 
 /** The union is closed: a missing case is an error of the compiler. */
 export function show(event: Event): string {

@@ -25,7 +25,9 @@ from ._data import (
     Metric,
     Part,
     Point,
+    PromptMessage,
     ReasoningPart,
+    Request,
     Role,
     SessionInfo,
     SessionPage,
@@ -35,7 +37,7 @@ from ._data import (
     ToolResultPart,
     Usage,
 )
-from ._desk import ChatModel, Delta, Memory, PromptMessage, Request, Said
+from ._desk import ChatModel, Delta, Memory, Said
 from ._engine import Engine, Session, User
 from ._errors import (
     BusyError,
@@ -71,6 +73,7 @@ from ._events import (
     ToolResult,
     event_from_dict,
 )
+from ._hooks import Hook, Source, TurnAt
 from ._native import version as _version
 from ._persona import Example, Params, Persona
 from ._process import EngineOptions
@@ -100,8 +103,9 @@ __all__ = [
     "Example",
     "Finished",
     "Format",
-    "Image",
     "Health",
+    "Hook",
+    "Image",
     "ImagePart",
     "InvalidInputError",
     "Memory",
@@ -131,6 +135,7 @@ __all__ = [
     "Session",
     "SessionInfo",
     "SessionPage",
+    "Source",
     "Started",
     "Status",
     "StoreError",
@@ -145,6 +150,7 @@ __all__ = [
     "ToolResult",
     "ToolResultPart",
     "TruncatedError",
+    "TurnAt",
     "UnauthorizedError",
     "UnavailableError",
     "UnexpectedError",

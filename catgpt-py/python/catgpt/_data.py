@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from ._errors import CatgptError, from_dict
+from ._persona import Params
 
 Role: TypeAlias = Literal["system", "user", "assistant", "summary"]
 Status: TypeAlias = Literal["running", "complete", "cancelled", "interrupted", "failed", "paused"]
@@ -191,6 +192,24 @@ class Change:
     kind: Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended", "renamed"]
     at_ms: int
     turn: str | None = None
+
+
+class PromptMessage(TypedDict):
+    """One message of a request."""
+
+    role: Role
+    content: list[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a model is asked: the messages in order, the system prompt first."""
+
+    messages: list[PromptMessage]
+    params: Params
+    model: str | None
+    turn: str | None
+    credentials: str | None = field(default=None, repr=False)
 
 
 class Check(TypedDict):

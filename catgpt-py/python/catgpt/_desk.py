@@ -1,4 +1,4 @@
-"""Models and stores that are written in Python: what they must offer, and how they are asked."""
+"""Models and stores that are written in Python: what they must offer, and how they, and hooks, are asked."""
 
 from __future__ import annotations
 
@@ -7,32 +7,13 @@ import json
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias, TypedDict
 
 from . import _errors, _native
 from ._content import Image
-from ._data import Call, Part, Role, Usage
+from ._data import Call, Part, Request, Usage
+from ._hooks import Hooks
 from ._hub import Hub
-from ._persona import Params
-
-
-class PromptMessage(TypedDict):
-    """One message of a request."""
-
-    role: Role
-    content: list[Part]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a model is asked: the messages in order, the system prompt first."""
-
-    messages: list[PromptMessage]
-    params: Params
-    model: str | None
-    turn: str | None
-    credentials: str | None = field(default=None, repr=False)
 
 
 class Delta(TypedDict, total=False):
@@ -121,7 +102,7 @@ _WHOLE = {"begin_turn", "checkpoint", "finish_turn"}
 class Server:
     """Answers at one desk with the application's code, on the loop of one hub."""
 
-    def __init__(self, code: ChatModel | Memory) -> None:
+    def __init__(self, code: ChatModel | Memory | Hooks) -> None:
         self.desk = _native.Desk()
         self.code = code
         self.hub: Hub | None = None
@@ -152,33 +133,32 @@ class Server:
             if isinstance(self.code, ChatModel):
                 await self._stream(hub, number, self.code.stream(Request(**body)))
             else:
-                self.desk.say(number, json.dumps(await self._ask(hub, self.code, method, body)))
+                self.desk.say(number, await self._ask(hub, self.code, method, body))
             self.desk.end(number)
         except Exception as error:
-            self._failed(number, body, error)
+            self._failed(number, method, body, error)
         except BaseException as error:
             self.desk.raised(number, type(error).__name__)
             raise
         finally:
             self._running.pop(number, None)
 
-    def _failed(self, number: int, body: dict[str, Any], error: Exception) -> None:
+    def _failed(self, number: int, method: str, body: dict[str, Any], error: Exception) -> None:
         _errors.keep(number, error)
-        if isinstance(self.code, ChatModel) and body["turn"] is not None:
-            _errors.keep(body["turn"], error)
+        # What fails by it is the turn, and not a call of its own.
+        if method == "stream" or (isinstance(self.code, Hooks) and method != "after_turn"):
+            _errors.keep(body["turn"] or number, error)
         if isinstance(error, _errors.CatgptError):
             self.desk.fail(number, json.dumps(error.to_dict()))
         else:
             self.desk.raised(number, type(error).__name__)
 
-    async def _ask(self, hub: Hub, memory: Memory, method: str, body: dict[str, Any]) -> Any:
+    async def _ask(self, hub: Hub, asked: Memory | Hooks, method: str, body: dict[str, Any]) -> str:
+        if isinstance(asked, Hooks):
+            return asked.said(method, await _run(hub, *asked.question(method, body)))
         owner = [body.pop("owner")] if "owner" in body else []
         arguments = [*owner, body] if method in _WHOLE else [*owner, *body.values()]
-        code = getattr(memory, method)
-        if inspect.iscoroutinefunction(code):
-            return await code(*arguments)
-        answer = await hub.in_thread(lambda: code(*arguments))
-        return await answer if inspect.isawaitable(answer) else answer
+        return json.dumps(await _run(hub, getattr(asked, method), arguments))
 
     async def _stream(self, hub: Hub, number: int, said: Any) -> None:
         if not hasattr(said, "__aiter__"):
@@ -213,6 +193,13 @@ class Server:
             hub.waiters.pop(number, None)
             if hasattr(said, "close"):
                 said.close()
+
+
+async def _run(hub: Hub, code: Callable[..., Any], arguments: list[Any]) -> Any:
+    if inspect.iscoroutinefunction(code):
+        return await code(*arguments)
+    answer = await hub.in_thread(lambda: code(*arguments))
+    return await answer if inspect.isawaitable(answer) else answer
 
 
 class _More:

@@ -45,9 +45,10 @@ class Engine:
     """
     An engine.
     """
-    def __new__(cls, /, config: str, *, play: Play | None = None, model: tuple[Desk, str, str] | None = None, memory: tuple[Desk, str] | None = None) -> Engine:
+    def __new__(cls, /, config: str, *, play: Play | None = None, model: tuple[Desk, str, str] | None = None, memory: tuple[Desk, str] | None = None, hooks: tuple[Desk, str] | None = None) -> Engine:
         """
-        From its config as JSON. A model and a store of the application's own are a desk, and what they are like as JSON.
+        From its config as JSON. A model, a store and hooks of the application's own are a desk, and what they are like as
+        JSON.
         """
     def call(self, /, hub: Hub, call: str) -> Ticket:
         """

@@ -5,13 +5,14 @@ from __future__ import annotations
 import atexit
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 from weakref import WeakSet
 
 from . import _background, _calls, _hub, _log, _native
 from ._calls import Cache
 from ._desk import ChatModel, Memory, Server
+from ._hooks import Hook, Hooks
 from ._persona import Persona, who
 from .testing import Scripted
 
@@ -34,6 +35,8 @@ class EngineOptions(TypedDict, total=False):
     """A URL (`memory:`, `sqlite:chat.db`, `postgres://…`) or a store of your own."""
     live: str | None
     """The URL of a Redis (`redis://…`), where other processes see replies grow."""
+    hooks: Sequence[Hook] | None
+    """The application's own code at four places of each turn, asked in this order."""
     persona: Persona | str | None
     """Who answers, in sessions that have no persona of their own."""
     window_messages: int | None
@@ -75,12 +78,15 @@ class Parts:
         if isinstance(memory, Memory):
             own["memory"] = (self._desk(memory), _caps(memory))
             del named["memory"]
+        if hooks := named.pop("hooks", None):
+            code = Hooks(hooks)
+            own["hooks"] = (self._desk(code), code.asks())
         for name in ("retry_base", "lease", "session_ttl"):
             named[name + "_ms"] = _calls.milliseconds(named.pop(name, None))
         named |= {"persona": who(options.get("persona")), "cache": _calls.cache(options.get("cache"))}
         self.native = _native.Engine(_calls.text(named), **own)
 
-    def _desk(self, code: ChatModel | Memory) -> _native.Desk:
+    def _desk(self, code: ChatModel | Memory | Hooks) -> _native.Desk:
         self.servers.append(Server(code))
         return self.servers[-1].desk
 

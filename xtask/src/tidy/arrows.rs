@@ -1,7 +1,7 @@
 //! The arrows between the core's modules: who may use whom, and what the pure middle may not touch.
 //!
-//! `data ← seams ← persona, body ← prompt, turn, wire ← runner, reply ← session, user, engine ← bridge`: an arrow points
-//! at what is used.
+//! `data ← seams ← persona, body, hooks, observe ← prompt, turn, wire ← runner, reply ← session, user, engine ← bridge`:
+//! an arrow points at what is used.
 //! `model/*`, `memory/*` and `live/*` are leaves: they use data and their own seam, and nothing in the middle names
 //! them. A new file of the core gets its line in [`MODULES`] or [`UNDER_SEAMS`], and so its place in the picture.
 
@@ -18,8 +18,8 @@ enum Layer {
     Data,
     /// A seam: the trait and its data, in the file that bears its name. Seams do not know each other.
     Seam,
-    /// Data that is put together from what the seams define: a persona holds a model's parameters, a body is folded from
-    /// the memory's pieces. These modules do not know each other.
+    /// What is put together from what the seams define: a persona holds a model's parameters, a body is folded from the
+    /// memory's pieces, a hook sees what a model is asked. These modules do not know each other.
     Form,
     /// Pure logic. These modules do not know each other.
     Pure,
@@ -36,7 +36,7 @@ enum Layer {
 use Layer::{Data, Form, Front, Handle, Kit, Pure, Run, Seam};
 
 /// The core's modules in the order of the picture.
-const MODULES: [(&str, Layer); 20] = [
+const MODULES: [(&str, Layer); 22] = [
     ("id", Data),
     ("error", Data),
     ("message", Data),
@@ -46,6 +46,7 @@ const MODULES: [(&str, Layer); 20] = [
     ("live", Seam),
     ("body", Form),
     ("persona", Form),
+    ("hooks", Form),
     ("observe", Form),
     ("prompt", Pure),
     ("search", Pure),

@@ -4,12 +4,15 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::edit::idle;
 use super::fault::Outcome;
-use super::row::{text, turn};
+use super::row::{count, text, turn};
 use super::{journal, ledger};
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeKind::{Created, Deleted};
 use crate::id::{Owner, SessionId};
 use crate::memory::Done;
+
+/// So many messages go in one step of an erasure, so that others are not kept waiting.
+const STEP: u64 = 1000;
 
 /// How many ids an error names.
 const NAMED: u32 = 100;
@@ -48,8 +51,7 @@ pub(super) fn delete_empty(conn: &Connection, owner: &Owner, limit: u32, now: i6
 pub(super) fn erase(conn: &Connection, owner: &Owner, limit: u32, now: i64) -> Outcome<Done> {
     let sql = "SELECT EXISTS (SELECT 1 FROM session WHERE owner = ?1)";
     if conn.prepare_cached(sql)?.query_row([owner.as_str()], |record| record.get(0))? {
-        let sql = "SELECT id FROM session WHERE owner = ?1 ORDER BY id LIMIT ?2";
-        return delete_many(conn, owner, &ids(conn, sql, (owner.as_str(), limit))?, now);
+        return delete_many(conn, owner, &next(conn, owner, limit)?, now);
     }
     journal::erase(conn, owner)?;
     for sql in [
@@ -61,6 +63,22 @@ pub(super) fn erase(conn: &Connection, owner: &Owner, limit: u32, now: i64) -> O
         conn.execute(sql, [owner.as_str()])?;
     }
     Ok(Done::Count(0))
+}
+
+/// The sessions that a step of an erasure deletes: at least one, if it may be.
+fn next(conn: &Connection, owner: &Owner, limit: u32) -> Outcome<Vec<SessionId>> {
+    let sql = "SELECT id, last_seq FROM session WHERE owner = ?1 ORDER BY id LIMIT ?2";
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut records = statement.query((owner.as_str(), limit))?;
+    let (mut ids, mut messages) = (Vec::new(), 0);
+    while let Some(record) = records.next()? {
+        messages += count(record, 1)?;
+        if messages > STEP && !ids.is_empty() {
+            break;
+        }
+        ids.push(text(record, 0)?);
+    }
+    Ok(ids)
 }
 
 fn ids(conn: &Connection, sql: &str, place: impl rusqlite::Params) -> Outcome<Vec<SessionId>> {

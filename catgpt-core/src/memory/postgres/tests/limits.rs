@@ -108,7 +108,7 @@ async fn all_sorts(store: &Postgres, k: usize, round: usize) {
     let mut reserve = vec![counter("a", 1 << 40), counter("b", 1 << 40), counter("c", 1 << 40)];
     reserve.rotate_left(k % 3);
     reserve.truncate(k % 4);
-    let max_running = (k % 2 == 0).then_some(1000);
+    let max_running = [Some(1000), None][k % 2];
     let begin = Begin { reserve, max_running, ..say(&format!("s{}", (k + round) % 16), "hi") };
     let turn = begin.turn;
     if let Begun::Started(opened) = store.begin_turn(&owner, begin).await.unwrap() {

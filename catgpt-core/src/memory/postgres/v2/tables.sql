@@ -1,6 +1,7 @@
 -- Schema 2: what sessions are like, summaries, search, the ledger, limits. Replicas that know schema 1 only run on beside
 -- it: their functions stay, each new column has a value that is right for what they write, and nothing that they read
--- has got a meaning that they do not know. What they leave out: lines of the ledger, times to live, limits.
+-- has got a meaning that they do not know. What they leave out: lines of the ledger, times to live, limits, and that the
+-- journal of an erased owner goes on where it ended.
 ALTER TABLE catgpt.session
   ADD COLUMN pinned boolean NOT NULL DEFAULT false,
   ADD COLUMN archived boolean NOT NULL DEFAULT false,

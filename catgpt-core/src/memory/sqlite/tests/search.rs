@@ -144,7 +144,7 @@ async fn words_go_with_their_session_and_come_along_with_a_claim() {
 
 /// Marked in all that an owner can leave: 40 sessions with turns, keys, titles, metadata, limits and words.
 async fn live(store: &Sqlite, owner: &Owner, mark: &str) {
-    for n in 0..40_u64 {
+    for n in 0..40 {
         let counter = Counter {
             name: "turns".into(),
             key: owner.to_string(),
@@ -159,7 +159,7 @@ async fn live(store: &Sqlite, owner: &Owner, mark: &str) {
             title: Some(format!("{n} {mark} title").into()),
             model: format!("{mark} model"),
             reserve: vec![counter],
-            ..say(&session, format!("{mark} said ").repeat(1 + n as usize * 5))
+            ..say(&session, format!("{mark} said ").repeat(1 + n * 5))
         };
         let turn = begin.turn;
         started(store.begin_turn(owner, begin).await);
@@ -208,6 +208,11 @@ async fn nothing_of_an_erased_owner_stays_in_any_file() {
     erase(&store, &bob).await;
     assert!(!marked(folder.path(), "bobmark"));
     assert!(marked(folder.path(), "latermark"));
+    // The last owner leaves an empty index, which goes on.
+    erase(&store, &Owner::new("later").unwrap()).await;
+    assert!(!marked(folder.path(), "latermark"));
+    live(&store, &bob, "bobmark").await;
+    assert_eq!(found(&store, &bob, &["0bobmark39".into()], false, 9).await.len(), 3);
 }
 
 #[tokio::test]
