@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::given::{Hidden, Who};
+use super::jobs::{self, Switch};
 use crate::engine::{Engine, EngineBuilder};
 use crate::error::Result;
 use crate::hooks::Hook;
@@ -48,6 +49,10 @@ pub struct Config {
     pub cache: Option<Cache>,
     /// After how many milliseconds without a change new sessions are deleted; left out: never.
     pub session_ttl_ms: Option<u64>,
+    /// Titles that a model makes of first messages: `true`, or how. Left out: none.
+    pub titles: Option<Switch<jobs::Titles>>,
+    /// Summaries of conversations that grow out of the window: `true`, or how. Left out: none.
+    pub summaries: Option<Switch<jobs::Summaries>>,
     /// Whether messages are made findable; left out: yes.
     pub search: Option<bool>,
     /// Whether messages are told to the log, at the level `info`; left out: no.
@@ -133,6 +138,12 @@ impl Config {
             builder = builder.persona(who.read()?);
         }
         builder = builder.search(self.search.unwrap_or(true));
+        if let Some(titles) = self.titles.clone().and_then(Switch::on) {
+            builder = builder.titles(titles.read());
+        }
+        if let Some(summaries) = self.summaries.clone().and_then(Switch::on) {
+            builder = builder.summaries(summaries.read());
+        }
         if let Some(ms) = self.session_ttl_ms {
             builder = builder.session_ttl(Duration::from_millis(ms));
         }

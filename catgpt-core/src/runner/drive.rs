@@ -114,6 +114,9 @@ impl Drive {
             }
             let input = std::future::poll_fn(|cx| self.poll_input(cx)).await;
             self.observed.input(&input);
+            if matches!(input, Input::Model(_) | Input::ModelOver { .. }) {
+                self.begin_title();
+            }
             self.turn.on(input);
         }
     }
@@ -154,7 +157,7 @@ impl Drive {
 
     /// Asks the model; if that fails at once, that is what has happened.
     fn stream(&mut self, request: ModelRequest) -> Option<Input> {
-        self.begin_title();
+        self.beside.asked();
         self.asked = Measured::of(&request, self.runner.counter.as_ref());
         self.observed.asked(&request);
         // A model is foreign code: when it panics, the turn fails and the process goes on.
@@ -247,6 +250,7 @@ impl Drive {
 
     fn end(mut self, finished: Finished) {
         self.tell(&finished);
+        self.begin_title();
         self.begin_summary();
         self.runner.forget(self.running.turn);
         self.running.log.finish(finished);

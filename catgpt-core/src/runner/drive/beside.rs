@@ -16,6 +16,8 @@ use crate::runner::titles::Untitled;
 #[derive(Default)]
 pub(super) struct Beside {
     untitled: Option<Untitled>,
+    /// The model was asked, so no hook has refused what is to be answered.
+    asked: bool,
     /// The branch has outgrown its share of the window.
     due: bool,
     credentials: Option<Secret>,
@@ -24,7 +26,11 @@ pub(super) struct Beside {
 impl Beside {
     pub(super) fn new(runner: &Runner, order: &Order, opened: &Opened) -> Self {
         let credentials = order.ask.options.credentials.clone();
-        Self { untitled: runner.untitled(order, opened), due: false, credentials }
+        Self { untitled: runner.untitled(order, opened), credentials, ..Self::default() }
+    }
+
+    pub(super) fn asked(&mut self) {
+        self.asked = true;
     }
 
     pub(super) fn measure(&mut self, runner: &Runner, material: &Result<Material>) {
@@ -38,9 +44,10 @@ impl Drive {
         TurnAt { owner: self.running.owner.clone(), session: self.running.session.clone(), turn: self.running.turn }
     }
 
-    /// Begins with the title when the model is asked: what a hook refuses reaches no model.
+    /// Begins with the title once the model has said something, or nothing to the end: a model that does one thing after
+    /// the other does not let the reader wait for a title. What a hook refuses reaches no model.
     pub(super) fn begin_title(&mut self) {
-        if let Some(untitled) = self.beside.untitled.take() {
+        if let Some(untitled) = self.beside.untitled.take_if(|_| self.beside.asked) {
             let credentials = self.beside.credentials.clone();
             self.runner.begin_title(self.at(), Arc::clone(&self.running.log), untitled, credentials);
         }
