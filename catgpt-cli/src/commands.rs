@@ -3,6 +3,7 @@
 mod ask;
 mod chats;
 mod doctor;
+mod jobs;
 mod models;
 
 pub(crate) use ask::ask;

@@ -1,6 +1,8 @@
 //! Plays `spec/scenarios` on each memory: a step is one call, what comes is compared as JSON. Its README has the rules.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on has failed, and says where")]
 
+#[path = "scenarios/jobs.rs"]
+mod jobs;
 #[path = "scenarios/kit.rs"]
 mod kit;
 
@@ -38,10 +40,13 @@ fn play(mut scenario: Fields, url: &str) {
     let asks = cached(&model, take(&mut scenario, "cache"));
     let (steps, persona): (Vec<Fields>, _) = (take(&mut scenario, "steps"), take(&mut scenario, "persona"));
     let hook = take(&mut scenario, "hook");
+    let titles = take::<Option<bool>>(&mut scenario, "titles").unwrap_or_default();
+    // All stores here are the library's own.
+    scenario.remove("built_in");
     assert!(scenario.is_empty() && steps.iter().any(|step| step["do"] == "expect"), "unknown or idle: {scenario:?}");
     let mut runtime = Runtime::new().unwrap();
     let mut memory = runtime.block_on(memory::open(url)).unwrap();
-    let mut engine = open(&asks, &memory, persona, &hook);
+    let mut engine = open(&asks, &memory, persona, (&hook, titles));
     let (mut names, mut replies) = (Names::new(), HashMap::<String, Reply>::new());
     for mut step in steps {
         eprintln!("{about} {url} {}", json!(step));
@@ -62,6 +67,10 @@ fn play(mut scenario: Fields, url: &str) {
                 }
                 "history" => check(&mut names, &take(&mut step, "messages"), &json!(session.history(100).await?)),
                 "tree" => check(&mut names, &take(&mut step, "messages"), &json!(session.tree(0, 100).await?)),
+                "session" => {
+                    let (gives, got) = (step.remove("gives"), jobs::call(&session, &mut step).await?);
+                    check(&mut names, gives.as_ref().unwrap_or(&got), &got);
+                }
                 "models" => check(&mut names, &take(&mut step, "models"), &json!(engine.models().await?)),
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
                 "crash" | "reopen" => {
@@ -72,7 +81,7 @@ fn play(mut scenario: Fields, url: &str) {
                     if memory.caps().durable {
                         memory = memory::open(url).await?;
                     }
-                    engine = open(&asks, &memory, take(&mut step, "persona"), &hook);
+                    engine = open(&asks, &memory, take(&mut step, "persona"), (&hook, titles));
                 }
                 verb => {
                     let name = take_or(&mut step, "reply", "reply");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::{
     Cached, ChatModel, Content, Engine, EngineBuilder, Memory, ModelEvent, Part, Persona, PromptMessage, Reply,
-    RetryPolicy, Scripted, TurnId,
+    RetryPolicy, Scripted, Titles, TurnId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, from_value, json};
@@ -76,10 +76,11 @@ pub(crate) fn open(
     model: &Arc<dyn ChatModel>,
     memory: &Arc<dyn Memory>,
     persona: Option<Persona>,
-    hook: &Option<Described>,
+    (hook, titles): (&Option<Described>, bool),
 ) -> Engine {
     let retry = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
     let engine = Engine::builder().model(Arc::clone(model)).memory(Arc::clone(memory)).retry(retry);
+    let engine = if titles { engine.titles(Titles::default()) } else { engine };
     let engine = hook.iter().cloned().fold(engine, EngineBuilder::hook);
     engine.persona(persona.unwrap_or_else(Persona::plain)).lease(Duration::from_secs(2)).build()
 }
