@@ -5,11 +5,13 @@ mod chats;
 mod doctor;
 mod jobs;
 mod models;
+mod usage;
 
 pub(crate) use ask::ask;
 pub(crate) use chats::chats;
 pub(crate) use doctor::doctor;
 pub(crate) use models::models;
+pub(crate) use usage::{day, usage};
 
 use catgpt_core::{Error, ErrorKind};
 

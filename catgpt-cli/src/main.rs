@@ -9,6 +9,7 @@ mod exit;
 mod notes;
 mod refs;
 mod render;
+mod settings;
 mod signals;
 mod stdin;
 mod turn;
@@ -40,6 +41,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::Ask(ask)) => commands::ask(ask, &common),
         Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
         Some(Command::Models(options)) => commands::models(&options, &common),
+        Some(Command::Usage(options)) => commands::usage(&options, &common),
         Some(Command::Doctor) => commands::doctor(&common),
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{ModelRequest, PromptMessage};
 use crate::persona::Persona;
 
 pub use tokens::{Estimate, TokenCounter};
-pub(crate) use tokens::{Measured, content_tokens};
+pub(crate) use tokens::{Measured, answer_tokens, content_tokens};
 use turns::{Block, sendable, turns};
 pub use window::Window;
 
@@ -175,6 +175,7 @@ mod tests {
             model: None,
             finish_reason: None,
             usage: None,
+            cost: None,
             error: None,
             created_ms: 0,
         }

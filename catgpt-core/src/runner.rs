@@ -10,6 +10,7 @@ mod health;
 pub(crate) mod hooks;
 mod index;
 mod jobs;
+pub(crate) mod limits;
 mod observed;
 mod publish;
 pub(crate) mod summaries;
@@ -62,6 +63,7 @@ pub(crate) struct Runner {
     pub(crate) search: bool,
     pub(crate) meter: Arc<Meter>,
     pub(crate) record_content: bool,
+    pub(crate) policy: limits::Policy,
     pub(crate) turns: Mutex<Turns>,
     pub(crate) changed: Notify,
     pub(crate) queues: begin::Queues,

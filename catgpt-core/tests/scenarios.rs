@@ -8,8 +8,8 @@ mod kit;
 
 use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::Duration};
 
-use catgpt_core::{Busy, Error, Reply, Result, Send, Session, User, memory};
-use kit::{Fields, Names, asked, cached, check, content, expect, named, open, scripted, take, take_or};
+use catgpt_core::{Busy, Engine, Error, Reply, Result, Send, Session, UsageQuery, User, memory};
+use kit::{Fields, Names, asked, cached, check, content, expect, keys, named, open, policy, scripted, take, take_or};
 use serde_json::{Value, from_slice, json};
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -37,16 +37,15 @@ fn play_on_all(path: &Path) {
 fn play(mut scenario: Fields, url: &str) {
     let [_, about] = ["name", "about"].map(|name| take::<String>(&mut scenario, name));
     let (model, gates) = scripted(take(&mut scenario, "models"));
-    let asks = cached(&model, take(&mut scenario, "cache"));
+    let (asks, policy) = (cached(&model, take(&mut scenario, "cache")), policy(&mut scenario));
     let (steps, persona): (Vec<Fields>, _) = (take(&mut scenario, "steps"), take(&mut scenario, "persona"));
-    let hook = take(&mut scenario, "hook");
     let titles = take::<Option<bool>>(&mut scenario, "titles").unwrap_or_default();
     // All stores here are the library's own.
     scenario.remove("built_in");
     assert!(scenario.is_empty() && steps.iter().any(|step| step["do"] == "expect"), "unknown or idle: {scenario:?}");
     let mut runtime = Runtime::new().unwrap();
     let mut memory = runtime.block_on(memory::open(url)).unwrap();
-    let mut engine = open(&asks, &memory, persona, (&hook, titles));
+    let mut engine = open(&asks, &memory, persona, (&policy, titles));
     let (mut names, mut replies) = (Names::new(), HashMap::<String, Reply>::new());
     for mut step in steps {
         eprintln!("{about} {url} {}", json!(step));
@@ -65,13 +64,15 @@ fn play(mut scenario: Fields, url: &str) {
                     let reply = replies.get_mut(&take_or(&mut step, "reply", "reply")).unwrap();
                     expect(&mut names, reply, take(&mut step, "events")).await;
                 }
-                "history" => check(&mut names, &take(&mut step, "messages"), &json!(session.history(100).await?)),
-                "tree" => check(&mut names, &take(&mut step, "messages"), &json!(session.tree(0, 100).await?)),
+                "history" | "tree" | "models" | "usage" | "limits" => {
+                    let want = if matches!(verb.as_str(), "history" | "tree") { "messages" } else { verb.as_str() };
+                    let (want, got) = (take(&mut step, want), look(&verb, &engine, &session, &user, &mut step).await?);
+                    check(&mut names, &want, &got);
+                }
                 "session" => {
                     let (gives, got) = (step.remove("gives"), jobs::call(&session, &mut step).await?);
                     check(&mut names, gives.as_ref().unwrap_or(&got), &got);
                 }
-                "models" => check(&mut names, &take(&mut step, "models"), &json!(engine.models().await?)),
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
                 "crash" | "reopen" => {
                     replies.clear();
@@ -81,7 +82,7 @@ fn play(mut scenario: Fields, url: &str) {
                     if memory.caps().durable {
                         memory = memory::open(url).await?;
                     }
-                    engine = open(&asks, &memory, take(&mut step, "persona"), (&hook, titles));
+                    engine = open(&asks, &memory, take(&mut step, "persona"), (&policy, titles));
                 }
                 verb => {
                     let name = take_or(&mut step, "reply", "reply");
@@ -97,6 +98,20 @@ fn play(mut scenario: Fields, url: &str) {
     runtime.block_on(engine.close(LONG)).unwrap();
 }
 
+/// What a step wants to see.
+async fn look(verb: &str, engine: &Engine, session: &Session, user: &User, step: &mut Fields) -> Result<Value> {
+    Ok(match verb {
+        "history" => json!(session.history(100).await?),
+        "tree" => json!(session.tree(0, 100).await?),
+        "models" => json!(engine.models().await?),
+        "limits" => json!(user.limits(None, keys(step)).await?),
+        _ => {
+            let by = take::<Option<_>>(step, "by").unwrap_or_default();
+            json!(user.usage(UsageQuery { by, ..UsageQuery::default() }).await?)
+        }
+    })
+}
+
 async fn ask(verb: &str, user: &User, session: &Session, names: &Names, step: &mut Fields) -> Result<Reply> {
     let send = match verb {
         "send" => session.send(content(step)),
@@ -107,6 +122,7 @@ async fn ask(verb: &str, user: &User, session: &Session, names: &Names, step: &m
         _ => panic!("unknown: {verb}"),
     };
     let send = take::<Option<String>>(step, "key").into_iter().fold(send, Send::key);
+    let send = keys(step).into_iter().fold(send, |send, (key, value)| send.limit_key(key, value));
     match take_or(step, "busy", "reject").as_str() {
         "reject" => send.await,
         "interrupt" => send.busy(Busy::Interrupt).await,

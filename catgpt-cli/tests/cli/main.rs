@@ -9,3 +9,4 @@ mod pictures;
 mod refusals;
 mod shared;
 mod support;
+mod usage;

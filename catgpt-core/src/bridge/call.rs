@@ -13,14 +13,15 @@ use super::{Answer, client, json};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::id::{Seq, SessionId, TurnId};
-use crate::memory::Cursor;
+use crate::limits::{Limit, LimitKeys};
+use crate::memory::{Cursor, GroupBy};
 use crate::message::Offset;
 use crate::model::Params;
 use crate::observe::{Health, Meter, prometheus};
 use crate::reply::{OnDrop, Reply};
 use crate::runner::begin::Busy;
 use crate::session::{Send, Session};
-use crate::user::User;
+use crate::user::{UsageQuery, User};
 use crate::wire::{Encoding, ui_message_stream};
 
 /// One call. `owner: null` is the one owner of a single-user program.
@@ -172,6 +173,22 @@ pub enum Call {
         #[serde(default = "page")]
         limit: u32,
     },
+    /// What the owner has used; [`UsageQuery`] has the fields.
+    Usage {
+        owner: Option<String>,
+        session: Option<SessionId>,
+        from_ms: Option<i64>,
+        to_ms: Option<i64>,
+        #[serde(default)]
+        by: Vec<GroupBy>,
+    },
+    /// How far the owner has come with these limits; left out: the engine's.
+    Limits {
+        owner: Option<String>,
+        limits: Option<Vec<Limit>>,
+        #[serde(default)]
+        limit_keys: LimitKeys,
+    },
     /// Which models there are to choose from.
     Models,
     Sweep,
@@ -204,6 +221,9 @@ pub struct SendOptions {
     pub credentials: Option<Hidden>,
     pub if_version: Option<u64>,
     pub on_drop: OnDrop,
+    pub limit_keys: LimitKeys,
+    pub limits: Option<Vec<Limit>>,
+    pub max_running: Option<u32>,
 }
 
 /// What to do if another turn runs in the session.
@@ -296,6 +316,10 @@ impl Call {
             Self::Sessions { owner, after, limit } => json(&user(owner)?.sessions(after, limit).await?),
             Self::Turns { owner } => json(&user(owner)?.turns().await?),
             Self::Changes { owner, after, limit } => json(&user(owner)?.changes(after, limit).await?),
+            Self::Usage { owner, session, from_ms, to_ms, by } => {
+                json(&user(owner)?.usage(UsageQuery { from_ms, to_ms, session, by }).await?)
+            }
+            Self::Limits { owner, limits, limit_keys } => json(&user(owner)?.limits(limits, limit_keys).await?),
             Self::Models => json(&engine.models().await?),
             Self::Sweep => json(&engine.sweep().await?),
             Self::Health => json(&engine.health().await),
@@ -336,6 +360,9 @@ impl SendOptions {
             send = persona.into_iter().fold(send, Send::persona);
             send = self.key.into_iter().fold(send, Send::key);
             send = self.model.into_iter().fold(send, Send::model);
+            send = self.limit_keys.into_iter().fold(send, |send, (key, value)| send.limit_key(key, value));
+            send = self.limits.into_iter().fold(send, Send::limits);
+            send = self.max_running.into_iter().fold(send, Send::max_running);
             send = self.if_version.into_iter().fold(send, Send::if_version);
             self.credentials.into_iter().fold(send, |send, key| send.credentials(key.0))
         })

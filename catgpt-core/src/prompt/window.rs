@@ -96,6 +96,7 @@ mod tests {
             model: None,
             finish_reason: None,
             usage: None,
+            cost: None,
             error: None,
             created_ms: 0,
         }

@@ -129,6 +129,19 @@ impl Runner {
         }
     }
 
+    /// The line of the ledger for a job, if it used anything.
+    pub(super) fn bill(
+        &self,
+        session: &SessionId,
+        model: String,
+        purpose: Purpose,
+        usage: Option<Usage>,
+    ) -> Option<Op> {
+        let usage = usage?;
+        let cost = self.policy.prices.cost(&model, &usage).unwrap_or_default();
+        Some(Op::Bill { session: session.clone(), model, purpose, usage, cost })
+    }
+
     /// Waits until the engine ends what still runs.
     async fn stopping(&self) {
         loop {
@@ -185,9 +198,4 @@ async fn rest(
     // A stream is foreign code to its end.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(stream)));
     reason == FinishReason::Length
-}
-
-/// The line of the ledger for a job, if it used anything.
-pub(super) fn bill(session: &SessionId, model: String, purpose: Purpose, usage: Option<Usage>) -> Option<Op> {
-    usage.map(|usage| Op::Bill { session: session.clone(), model, purpose, usage, cost: 0 })
 }

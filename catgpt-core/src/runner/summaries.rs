@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Runner;
-use super::jobs::bill;
 use crate::body::{Body, message, messages};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::TurnAt;
@@ -216,7 +215,7 @@ impl Runner {
         let tokens = self.window.share(25).tokens;
         let text =
             answer.and_then(|answer| summary::clean(&answer.text, answer.cut_off, tokens, counter).ok_or_else(junk));
-        let bill = bill(&at.session, asked.name(), Purpose::Summary, usage);
+        let bill = self.bill(&at.session, asked.name(), Purpose::Summary, usage);
         let add = text.as_ref().ok().map(|text| {
             let body = Body::new(&Content::from(text.as_str())).encode();
             Op::AddSummary { session: at.session.clone(), upto, over, body, model: asked.name(), usage }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::Runner;
 use super::begin::Order;
-use super::jobs::bill;
 use crate::body::{TitleSource, decode_title, encode_title, message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::TurnAt;
@@ -127,7 +126,7 @@ impl Runner {
         let asked = self.asked(titles.model.as_ref(), titles.model_name.as_ref(), credentials, titles.deadline);
         let (answer, usage) = self.ask(&asked, &at, request, title::is_there).await;
         let TurnAt { owner, session, .. } = at;
-        let bill = bill(&session, asked.name(), Purpose::Title, usage);
+        let bill = self.bill(&session, asked.name(), Purpose::Title, usage);
         let junk = || Error::new(ErrorKind::Truncated, "the model answered with nothing that could be a title");
         let title = answer.and_then(|answer| title::clean(&answer.text, titles.max_chars).ok_or_else(junk));
         let set = title.as_ref().ok().map(|title| {

@@ -75,6 +75,7 @@ from ._events import (
     event_from_dict,
 )
 from ._hooks import Hook, Source, TurnAt
+from ._limits import GroupBy, Limit, LimitState, Price, Spent
 from ._native import version as _version
 from ._persona import Example, Params, Persona
 from ._process import EngineOptions
@@ -104,11 +105,14 @@ __all__ = [
     "Example",
     "Finished",
     "Format",
+    "GroupBy",
     "Health",
     "Hook",
     "Image",
     "ImagePart",
     "InvalidInputError",
+    "Limit",
+    "LimitState",
     "Memory",
     "Message",
     "ModelInfo",
@@ -120,6 +124,7 @@ __all__ = [
     "PartAdded",
     "Persona",
     "Point",
+    "Price",
     "PromptMessage",
     "RateLimitedError",
     "LimitedError",
@@ -137,6 +142,7 @@ __all__ = [
     "SessionInfo",
     "SessionPage",
     "Source",
+    "Spent",
     "Started",
     "Status",
     "StoreError",
