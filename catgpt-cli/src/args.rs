@@ -90,7 +90,7 @@ pub(crate) struct Ask {
     /// Which model answers [env: OPENAI_MODEL]
     #[arg(short, long)]
     pub(crate) model: Option<String>,
-    /// Have the model make a title, if this begins a chat; else its first line is the title
+    /// Have the model make a title, if this begins a chat; else the first line is the title
     #[arg(long)]
     pub(crate) title: bool,
     /// What stdout gets: the text, one JSON object, or an event a line

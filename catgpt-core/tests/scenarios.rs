@@ -39,13 +39,10 @@ fn play(mut scenario: Fields, url: &str) {
     let (model, gates) = scripted(take(&mut scenario, "models"));
     let (asks, policy) = (cached(&model, take(&mut scenario, "cache")), policy(&mut scenario));
     let (steps, persona): (Vec<Fields>, _) = (take(&mut scenario, "steps"), take(&mut scenario, "persona"));
-    let titles = take::<Option<bool>>(&mut scenario, "titles").unwrap_or_default();
-    // All stores here are the library's own.
-    scenario.remove("built_in");
     assert!(scenario.is_empty() && steps.iter().any(|step| step["do"] == "expect"), "unknown or idle: {scenario:?}");
     let mut runtime = Runtime::new().unwrap();
     let mut memory = runtime.block_on(memory::open(url)).unwrap();
-    let mut engine = open(&asks, &memory, persona, (&policy, titles));
+    let mut engine = open(&asks, &memory, persona, &policy);
     let (mut names, mut replies) = (Names::new(), HashMap::<String, Reply>::new());
     for mut step in steps {
         eprintln!("{about} {url} {}", json!(step));
@@ -82,7 +79,7 @@ fn play(mut scenario: Fields, url: &str) {
                     if memory.caps().durable {
                         memory = memory::open(url).await?;
                     }
-                    engine = open(&asks, &memory, take(&mut step, "persona"), (&policy, titles));
+                    engine = open(&asks, &memory, take(&mut step, "persona"), &policy);
                 }
                 verb => {
                     let name = take_or(&mut step, "reply", "reply");

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use catgpt_core::{Engine, ErrorKind, Persona, Titles};
+use catgpt_core::{Engine, ErrorKind, Persona};
 
 use super::block_on;
 use crate::args::{self, Ask, Common};
@@ -28,15 +28,16 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
     let model = Model::choose(ask.model.as_deref())?;
     let store = Store::choose(common)?;
     let shown = Shown::choose(common, &store);
-    let settings = Settings::read()?;
+    let mut settings = Settings::read()?;
+    settings.titles |= ask.title;
     let Some(content) = stdin::message(&ask, notes)? else {
         tell(format_args!("say something: catgpt PROMPT\n\n{}", args::help()));
         return Err(Failure::Told(Exit::Usage));
     };
     block_on(async {
         let memory = store.open().await?;
-        let offline = matches!(model, Model::Offline);
-        if offline {
+        if matches!(model, Model::Offline) {
+            settings = settings.offline();
             notes.say("the offline cat answers; for a model set OPENAI_API_KEY, or OPENAI_BASE_URL for a local one");
         }
         let model = model.build(io::stdout().is_terminal());
@@ -47,16 +48,14 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
         if let Some(shown) = shown {
             builder = builder.live(shown.open().await?);
         }
-        if ask.title && !offline {
-            builder = builder.titles(Titles::default());
-        }
+        let closing = if settings.titles { TITLING } else { CLOSING };
         let engine = settings.apply(builder).build();
         let mut signals = Signals::catch()?;
         let done = turn::run(&engine, &ask, Said { content, persona }, &mut signals, notes).await;
         // After a signal the store is closed already, or nobody wants to wait for it.
         if let Ok(Exit::Ok) | Err(_) = done {
             tokio::select! {
-                () = put_away(&engine, if ask.title { TITLING } else { CLOSING }, notes) => {}
+                () = put_away(&engine, closing, notes) => {}
                 _ = signals.next() => {}
             }
         }

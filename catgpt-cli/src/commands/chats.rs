@@ -15,16 +15,18 @@ use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
 use crate::refs::{self, Chats};
 use crate::render::{picture, visible};
+use crate::settings::Settings;
 
 pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
     let store = Store::choose(common)?;
-    let model: Arc<dyn ChatModel> = match jobs::model(&action)? {
-        Some(model) => model,
-        None => Arc::new(Offline::new()),
+    // What models cost matters only where one is asked.
+    let (model, settings): (Arc<dyn ChatModel>, _) = match jobs::model(&action)? {
+        Some(model) => (model, Settings::read()?),
+        None => (Arc::new(Offline::new()), Settings::default()),
     };
     block_on(async {
-        let engine = Engine::builder().model(model).memory(store.open().await?).build();
+        let engine = settings.apply(Engine::builder().model(model).memory(store.open().await?)).build();
         // What a process that died left behind is told as it is: interrupted.
         if let Err(error) = engine.sweep().await {
             notes.detail(error);
