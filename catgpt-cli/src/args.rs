@@ -93,6 +93,9 @@ pub(crate) struct Ask {
     /// Which model answers [env: OPENAI_MODEL]
     #[arg(short, long)]
     pub(crate) model: Option<String>,
+    /// Have the model make a title, if this begins a chat; else the first line is the title
+    #[arg(long)]
+    pub(crate) title: bool,
     /// What stdout gets: the text, one JSON object, or an event a line
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
@@ -167,6 +170,10 @@ pub(crate) enum ChatsAction {
     Export(Export),
     /// Take in chats: what `export` wrote, ChatGPT's export (zip, folder or JSON), or another program's chat.db
     Import(Import),
+    /// Have a model make a title of a chat's first message
+    Title(Title),
+    /// Have a model sum up a chat, which from then on goes on with that; nothing is deleted
+    Summarize(Summarize),
 }
 
 #[derive(Debug, Args)]
@@ -275,6 +282,32 @@ pub(crate) struct Show {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Title {
+    /// A name, an id's beginning, @ or @N
+    #[arg(value_name = "CHAT")]
+    pub(crate) chat: String,
+    /// Which model is asked [env: OPENAI_MODEL]
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Summarize {
+    /// A name, an id's beginning, @ or @N
+    #[arg(value_name = "CHAT")]
+    pub(crate) chat: String,
+    /// Up to this message's turn; else up to the newest one
+    #[arg(long, value_name = "MESSAGE", conflicts_with = "undo")]
+    pub(crate) upto: Option<u64>,
+    /// Take the summary back: go on with the one before it, or without one
+    #[arg(long, conflicts_with = "model")]
+    pub(crate) undo: bool,
+    /// Which model is asked [env: OPENAI_MODEL]
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
 }
 
 /// One message of a chat.

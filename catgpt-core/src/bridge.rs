@@ -17,6 +17,7 @@ mod desk;
 mod given;
 mod hook;
 mod hub;
+mod jobs;
 mod log;
 mod memory;
 mod model;

@@ -407,7 +407,7 @@ async fn sources_are_a_part_of_the_window() {
         source(&"more ".repeat(40), "no-room-left.md"),
         Source { text: String::new(), part: Some(citation("weightless.md")) },
     ]);
-    let window = Window { messages: 50, tokens: 100 };
+    let window = Window { messages: 50, tokens: 100, ..Window::default() };
     let engine = builder(&model).window(window).hook(hook).build();
     let events = told(&engine, "Hi").await;
     let parts: Vec<_> = events.iter().filter(|event| event.name() == "part").cloned().collect();

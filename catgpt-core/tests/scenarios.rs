@@ -1,6 +1,8 @@
 //! Plays `spec/scenarios` on each memory: a step is one call, what comes is compared as JSON. Its README has the rules.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on has failed, and says where")]
 
+#[path = "scenarios/jobs.rs"]
+mod jobs;
 #[path = "scenarios/kit.rs"]
 mod kit;
 
@@ -68,6 +70,10 @@ fn play(mut scenario: Fields, url: &str) {
                 "import" | "export" => {
                     let (field, got) = moved(&verb, &user, &session, &mut step).await?;
                     check(&mut names, &take(&mut step, field), &got);
+                }
+                "session" => {
+                    let (gives, got) = (step.remove("gives"), jobs::call(&session, &mut step).await?);
+                    check(&mut names, gives.as_ref().unwrap_or(&got), &got);
                 }
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
                 "crash" | "reopen" => {

@@ -170,6 +170,20 @@ export interface Cursor {
   session: string;
 }
 
+/** What stands for the beginning of a conversation where a model is sent it. The messages themselves stay. */
+export interface Summary {
+  seq: number;
+  /** The last message that it covers. */
+  upto: number;
+  text: string;
+  /** The model that wrote it. */
+  model: string | null;
+  /** When it was made, in milliseconds since 1970. */
+  created_ms: number;
+  /** Whether it is the one that is used, on branches that have the message `upto`. */
+  active: boolean;
+}
+
 /** One page of an owner's sessions, the latest changed first. */
 export interface SessionPage {
   sessions: SessionInfo[];

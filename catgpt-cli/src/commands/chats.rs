@@ -1,26 +1,33 @@
 //! `catgpt chats`: what there is, and what was said.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::Arc;
 
-use catgpt_core::{Engine, Error, ErrorKind, Message, Offline, Part, Role, SessionInfo, Status, User};
+use catgpt_core::{ChatModel, Engine, Error, ErrorKind, Message, Offline, Part, Role, SessionInfo, Status, User};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
 
-use super::block_on;
 use super::transfer::{export, import};
+use super::{block_on, jobs};
 use crate::args::{ChatsAction, Common, List, Show, Which};
 use crate::config::Store;
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
 use crate::refs::{self, Chats};
 use crate::render::{picture, visible};
+use crate::settings::Settings;
 
 pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
     let store = Store::choose(common)?;
+    // What models cost matters only where one is asked.
+    let (model, settings): (Arc<dyn ChatModel>, _) = match jobs::model(&action)? {
+        Some(model) => (model, Settings::read()?),
+        None => (Arc::new(Offline::new()), Settings::default()),
+    };
     block_on(async {
-        let engine = Engine::builder().model(Offline::new()).memory(store.open().await?).build();
+        let engine = settings.apply(Engine::builder().model(model).memory(store.open().await?)).build();
         // What a process that died left behind is told as it is: interrupted.
         if let Err(error) = engine.sweep().await {
             notes.detail(error);
@@ -32,6 +39,11 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
             ChatsAction::Show(options) => show(&engine.local(), &options, &mut out).await?,
             ChatsAction::Export(options) => export(&engine.local(), &options, &mut out, common).await?,
             ChatsAction::Import(options) => exit = import(&engine.local(), &options, &mut out, common, notes).await?,
+            ChatsAction::Title(options) => out.line(&jobs::title(&engine.local(), &options).await?)?,
+            ChatsAction::Summarize(options) => match jobs::summarize(&engine.local(), &options).await? {
+                Some(summary) => out.line(&summary)?,
+                None => notes.say("the chat goes on without a summary"),
+            },
         }
         out.to.flush()?;
         engine.close(std::time::Duration::ZERO).await?;
@@ -48,6 +60,11 @@ pub(super) struct Out {
 impl Out {
     pub(super) fn json(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.to, value)?;
+        self.to.write_all(b"\n")
+    }
+
+    fn line(&mut self, text: &str) -> io::Result<()> {
+        self.text(text)?;
         self.to.write_all(b"\n")
     }
 

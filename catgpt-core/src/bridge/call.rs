@@ -126,6 +126,25 @@ pub enum Call {
         session: SessionId,
         title: String,
     },
+    MakeTitle {
+        owner: Option<String>,
+        session: SessionId,
+    },
+    Summaries {
+        owner: Option<String>,
+        session: SessionId,
+    },
+    Summarize {
+        owner: Option<String>,
+        session: SessionId,
+        upto: Option<Seq>,
+    },
+    /// `summary: null` is none.
+    SetSummary {
+        owner: Option<String>,
+        session: SessionId,
+        summary: Option<Seq>,
+    },
     Pin {
         owner: Option<String>,
         session: SessionId,
@@ -333,6 +352,10 @@ impl Call {
             Self::Tree { owner, session: id, after, limit } => json(&session(owner, id)?.tree(after, limit).await?),
             Self::Info { owner, session: id } => json(&session(owner, id)?.info().await?),
             Self::Rename { owner, session: id, title } => json(&session(owner, id)?.rename(&title).await?),
+            Self::MakeTitle { owner, session: id } => json(&session(owner, id)?.make_title().await?),
+            Self::Summaries { owner, session: id } => json(&session(owner, id)?.summaries().await?),
+            Self::Summarize { owner, session: id, upto } => json(&session(owner, id)?.summarize(upto).await?),
+            Self::SetSummary { owner, session: id, summary } => json(&session(owner, id)?.set_summary(summary).await?),
             Self::Pin { owner, session: id, persona } => {
                 json(&session(owner, id)?.set_persona(&persona.read()?).await?)
             }

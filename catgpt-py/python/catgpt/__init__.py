@@ -10,7 +10,7 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import Cache, ExportFormat, Format, ImportFormat, OnDrop, OnProgress, SendOptions
+from ._calls import Cache, ExportFormat, Format, ImportFormat, OnDrop, OnProgress, SendOptions, Summaries, Titles
 from ._content import Content, Image
 from ._data import (
     Call,
@@ -34,6 +34,7 @@ from ._data import (
     SessionInfo,
     SessionPage,
     Status,
+    Summary,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -151,10 +152,13 @@ __all__ = [
     "StoreError",
     "StoreFullError",
     "StreamBusyError",
+    "Summaries",
+    "Summary",
     "Text",
     "TextPart",
     "TimeoutError",
     "Title",
+    "Titles",
     "ToolCall",
     "ToolCallPart",
     "ToolResult",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
-from ._data import Change, Cursor, ImportReport, Message, ModelInfo, SessionInfo, SessionPage
+
+from ._data import Change, Cursor, ImportReport, Message, ModelInfo, SessionInfo, SessionPage, Summary
 from ._limits import GroupBy, Limit, LimitState, Spent
-import os
 from ._persona import Params, Persona, who
 
 T = TypeVar("T")
@@ -66,6 +67,36 @@ class Cache(TypedDict, total=False):
     """For how many seconds an answer may be given again."""
 
 
+class Titles(TypedDict, total=False):
+    """How a model makes titles of first messages. What is left out is as the core has it."""
+
+    model: str
+    """A model's name at the engine's endpoint; take a small one. Left out: the engine's own."""
+    deadline: float
+    """How many seconds it may take. Then the beginning of the first message stays the title."""
+    prompt: str
+    """What the model is told."""
+    max_chars: int
+    """The longest title, in characters."""
+
+
+class Summaries(TypedDict, total=False):
+    """How a model sums up conversations that grow out of the window. What is left out is as the core has it."""
+
+    model: str
+    """A model's name at the engine's endpoint. Left out: the engine's own."""
+    at: int
+    """When one is due: once what stands beyond the last one is more than so many percent of the window."""
+    keep: int
+    """How much stays beyond a new one, in percent of the window."""
+    deadline: float
+    """How many seconds it may take. Then it is tried again after a later turn."""
+    prompt: str
+    """What the model is told."""
+    max_tokens: int
+    """The most tokens of an answer."""
+
+
 class Ask(NamedTuple, Generic[T]):
     """A call whose answer is data."""
 
@@ -100,6 +131,16 @@ def cache(given: Cache | None) -> dict[str, Any] | None:
         return None
     named = {"bytes": given.get("bytes"), "ttl_ms": milliseconds(given.get("ttl"))}
     return {name: value for name, value in named.items() if value is not None}
+
+
+def job(given: Titles | Summaries | bool | None) -> dict[str, Any] | bool | None:
+    """Titles or summaries, as a config wants them."""
+    if given is None or isinstance(given, bool):
+        return given
+    plain: dict[str, Any] = {**given}
+    if "deadline" in plain:
+        plain["deadline_ms"] = milliseconds(plain.pop("deadline"))
+    return plain
 
 
 def limits(given: Sequence[Limit] | None) -> list[dict[str, Any]] | None:
@@ -167,6 +208,21 @@ def ui_messages(at: At, last: int | None) -> Ask[list[dict[str, Any]]]:
 def info(at: At) -> Ask[SessionInfo]:
     """What is known about a session."""
     return Ask(at.call("info"), SessionInfo.from_dict)
+
+
+def make_title(at: At) -> Ask[str]:
+    """A title that a model makes now."""
+    return Ask(at.call("make_title"), str)
+
+
+def summaries(at: At) -> Ask[list[Summary]]:
+    """All summaries of a session."""
+    return Ask(at.call("summaries"), lambda rows: [Summary(**row) for row in rows])
+
+
+def summarize(at: At, upto: int | None) -> Ask[Summary]:
+    """A summary that a model makes now."""
+    return Ask(at.call("summarize", upto=upto), lambda row: Summary(**row))
 
 
 def sessions(at: At, after: Cursor | None, limit: int | None) -> Ask[SessionPage]:

@@ -153,6 +153,21 @@ class SessionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What stands for the beginning of a conversation where a model is sent it. The messages themselves stay."""
+
+    seq: int
+    upto: int
+    """The last message that it covers."""
+    text: str
+    model: str | None
+    """The model that wrote it."""
+    created_ms: int
+    active: bool
+    """Whether it is the one that is used, on branches that have the message `upto`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """One model of those that there are to choose from."""
 

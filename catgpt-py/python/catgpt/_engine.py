@@ -9,7 +9,7 @@ from typing import Any, TypeVar, Unpack
 from . import _calls, _hub, _native, _process
 from ._calls import Ask, At, ExportFormat, ImportFormat, OnDrop, OnProgress, Path, SendOptions
 from ._content import Content, content
-from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionInfo, SessionPage
+from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionInfo, SessionPage, Summary
 from ._limits import GroupBy, Limit, LimitState, Spent
 from ._persona import Persona
 from ._process import EngineOptions, Parts
@@ -273,6 +273,24 @@ class Session:
     async def rename(self, title: str) -> None:
         """Gives it a title."""
         await self._engine._ask(_calls.do(self._at, "rename", title=title))
+
+    async def make_title(self) -> str:
+        """Has a model make a title of the first message now, and tells it. One that a person gave stays: then this is a
+        `ConflictError`."""
+        return await self._engine._ask(_calls.make_title(self._at))
+
+    async def summaries(self) -> list[Summary]:
+        """All summaries that were ever made here."""
+        return await self._engine._ask(_calls.summaries(self._at))
+
+    async def summarize(self, upto: int | None = None) -> Summary:
+        """Has the conversation summed up now, up to the end of the turn of a message (else of the newest whole turn), and
+        uses that from the next turn on."""
+        return await self._engine._ask(_calls.summarize(self._at, upto))
+
+    async def set_summary(self, summary: int | None) -> None:
+        """Uses a former summary again, or none, from the next turn on."""
+        await self._engine._ask(_calls.do(self._at, "set_summary", summary=summary))
 
     async def pin(self, persona: Persona | str) -> None:
         """Gives it another persona, from the next turn on."""
