@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
@@ -145,6 +146,16 @@ class SessionInfo:
     running: str | None
     created_ms: int
     updated_ms: int
+    pinned: bool = False
+    """Whether it stands before the others in lists."""
+    archived: bool = False
+    """Whether it is put away."""
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the application keeps with it."""
+    ttl_ms: int | None = None
+    """How long after its last change it is deleted."""
+    summary: int | None = None
+    """The summary that stands for the beginning."""
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> SessionInfo:

@@ -101,7 +101,8 @@ class Parts:
         for name in ("retry_base", "lease", "session_ttl"):
             named[name + "_ms"] = _calls.milliseconds(named.pop(name, None))
         named |= {"persona": who(options.get("persona")), "cache": _calls.cache(options.get("cache"))}
-        named |= {name: _calls.job(options.get(name)) for name in ("titles", "summaries")}
+        titles, summaries = _calls.job(options.get("titles")), _calls.job(options.get("summaries"))
+        named |= {"titles": titles, "summaries": summaries}
         named["limits"] = _calls.limits(options.get("limits"))
         self.native = _native.Engine(_calls.text(named), **own)
 
