@@ -1,6 +1,7 @@
 //! The command line: its words, its options, and which of them go together.
 
 mod organize;
+mod transfer;
 
 use std::ffi::OsString;
 
@@ -8,6 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use organize::{Branches, Delete, Fork, Rename, Search, Select, These, Watch};
+pub(crate) use transfer::{Backup, Export, Found, Import, Written};
 
 /// Chat with a model from the shell. Every chat is remembered.
 #[derive(Debug, Parser)]
@@ -63,6 +65,8 @@ pub(crate) enum Command {
     Models(Models),
     /// Sum up what answers used, and what they cost
     Usage(Usage),
+    /// Copy all chats into a new file, while they are in use
+    Backup(Backup),
     /// Show which model, store and files are used, and whether they work
     Doctor,
 }
@@ -94,6 +98,9 @@ pub(crate) struct Ask {
     /// Which model answers [env: OPENAI_MODEL]
     #[arg(short, long)]
     pub(crate) model: Option<String>,
+    /// Have the model make a title, if this begins a chat; else the first line is the title
+    #[arg(long)]
+    pub(crate) title: bool,
     /// What stdout gets: the text, one JSON object, or an event a line
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
@@ -221,6 +228,14 @@ pub(crate) enum ChatsAction {
     Fork(Fork),
     /// Tell what happens to the chats, in any process, until Ctrl-C
     Watch(Watch),
+    /// Write chats as text that can be read again: to stdout, or into a file
+    Export(Export),
+    /// Take in chats: what `export` wrote, ChatGPT's export (zip, folder or JSON), or another program's chat.db
+    Import(Import),
+    /// Have a model make a title of a chat's first message
+    Title(Title),
+    /// Have a model sum up a chat, which from then on goes on with that; nothing is deleted
+    Summarize(Summarize),
 }
 
 #[derive(Debug, Args)]
@@ -280,6 +295,32 @@ pub(crate) struct Show {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Title {
+    /// A name, an id's beginning, @ or @N
+    #[arg(value_name = "CHAT")]
+    pub(crate) chat: String,
+    /// Which model is asked [env: OPENAI_MODEL]
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Summarize {
+    /// A name, an id's beginning, @ or @N
+    #[arg(value_name = "CHAT")]
+    pub(crate) chat: String,
+    /// Up to this message's turn; else up to the newest one
+    #[arg(long, value_name = "MESSAGE", conflicts_with = "undo")]
+    pub(crate) upto: Option<u64>,
+    /// Take the summary back: go on with the one before it, or without one
+    #[arg(long, conflicts_with = "model")]
+    pub(crate) undo: bool,
+    /// Which model is asked [env: OPENAI_MODEL]
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
 }
 
 /// One message of a chat.

@@ -7,13 +7,13 @@ import { CatgptError, Engine } from "catgpt-node";
 import { Scripted } from "catgpt-node/testing";
 import { described } from "./kit/hook.js";
 import { MapMemory } from "./kit/map-memory.js";
-import { folder, killed, made, read, same, says } from "./kit/scenario.js";
+import { folder, killed, made, next, read, same, says } from "./kit/scenario.js";
 
 class Player {
-  constructor({ models, persona, hook, cache, prices, limits: given }, memory, { names, asked: before }) {
+  constructor({ models, persona, hook, cache, titles, prices, limits: given }, memory, { names, asked: before }) {
     const model = new Scripted(...models.slice(Math.min(before, models.length - 1)));
     const limits = given?.map(({ window_ms: windowMs, ...limit }) => ({ windowMs, ...limit }));
-    const own = { model, memory, hooks: described(hook), cache, prices, limits, retryBaseMs: 0, leaseMs: 2000 };
+    const own = { model, memory, hooks: described(hook), cache, titles, prices, limits, retryBaseMs: 0, leaseMs: 2000 };
     const open = (persona) => new Engine({ ...own, persona });
     Object.assign(this, { names, model, open, engine: open(persona), replies: new Map() });
     this.asked = () => ({ messages: [], ...model.requests.at(-1), times: before + model.requests.length });
@@ -21,18 +21,10 @@ class Player {
   check(want, got) {
     assert.ok(same(this.names, want, got), `expected ${JSON.stringify(want)}\n     got ${JSON.stringify(got)}`);
   }
-  async next(reply, want) {
-    let { value: got } = await reply.next();
-    while (got?.text !== undefined && got.type === want.type && got.offset < want.offset) {
-      const { value: more } = await reply.next();
-      got = { ...more, text: got.text + more?.text };
-    }
-    if (got?.type === "finished") assert.ok((await reply.next()).done, "nothing comes after the end");
-    return got;
-  }
   async step({ do: verb, error = null, owner = "alice", session: id = "chat", reply = "reply", turn: name, ...step }) {
     const { text, content = text, models, seq, from, gate, events, messages, times, persona, ...more } = step;
-    const { key, busy, limit_keys: limitKeys, after, news, call, with: given, options, gives, ...unknown } = more;
+    const { key, busy, limit_keys: limitKeys, after, news, report, format, ...other } = more;
+    const { call, with: given, options, gives, ...unknown } = other;
     const [user, session] = [this.engine.user(owner), this.engine.user(owner).session(id)];
     const turn = name && (this.names[name] ?? assert.fail(`no ${name}`));
     assert.deepEqual(unknown, {}, "unknown fields");
@@ -50,7 +42,7 @@ class Player {
       drop: () => this.replies.get(reply).return(),
       open: async () => assert.ok(this.model.open(gate)),
       expect: async () => {
-        for (const want of events) this.check(want, await this.next(this.replies.get(reply), want));
+        for (const want of events) this.check(want, await next(this.replies.get(reply), want));
         assert.ok(events.length > 0);
       },
       history: async () => this.check(messages, await session.history({ last: 100 })),
@@ -61,6 +53,12 @@ class Player {
         const feed = user.feed({ after });
         for (const want of news) this.check(want, (await feed.next()).value);
         await feed.return();
+      },
+      import: async () => this.check(report, await user.import(Buffer.from(text))),
+      export: async () => {
+        let all = "";
+        for await (const piece of session.export(format)) all += piece;
+        this.check(text, all);
       },
       models: async () => this.check(models, await this.engine.models()),
       asked: async () => this.check({ times, messages: messages ?? "*" }, this.asked()),

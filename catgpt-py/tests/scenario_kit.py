@@ -7,6 +7,10 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from catgpt import Limit
+
+from .helpers import Described
+
 FILES = sorted((Path(__file__).parents[2] / "spec" / "scenarios").glob("*.json"))
 
 
@@ -16,6 +20,13 @@ def stores(file: Path) -> list[str]:
 
 
 CASES = [(file, store) for file in FILES for store in stores(file)]
+
+
+def policy(scenario: dict[str, Any]) -> Any:
+    """What an engine is told besides its model, its store and its persona."""
+    given = {name: scenario.get(name) for name in ("cache", "prices", "titles")}
+    limits = [Limit(window=it.pop("window_ms") / 1000, **it) for it in scenario.get("limits", [])]
+    return {**given, "limits": limits, "hooks": [Described(**scenario["hook"])] if "hook" in scenario else []}
 
 
 def same(names: dict[str, Any], want: Any, got: Any) -> bool:

@@ -7,14 +7,15 @@ use super::call::Call;
 use super::given::Who;
 use super::hub::Hub;
 use super::subscription::Subscription;
-use super::watch::Watch;
+use super::transfer::Watch;
 use super::{Answer, client, json, news};
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, SessionId};
 use crate::observe::{Health, Meter, prometheus};
 use crate::reply::Reply;
 use crate::session::{NewSession, Session};
+use crate::transfer::Page;
 use crate::user::{UsageQuery, User};
 use crate::wire::ui_message_stream;
 
@@ -53,6 +54,16 @@ impl Call {
             Self::Frame { owner, frame, open, options, encoding } => {
                 client::frame(user(owner)?, &frame, open, options, encoding, hub).await
             }
+            Self::Import { owner, source, watch: watched } => {
+                let import = source.of(&user(owner)?)?;
+                let import = if watched { import.on_progress(watch.hears()) } else { import };
+                import.await.map(|report| Answer::Json(json(&report)))
+            }
+            Self::Adopt { path, otherwise, dry_run, watch: watched } => {
+                let import = engine.adopt(path, otherwise.map(Owner::new).transpose()?).dry_run(dry_run);
+                let import = if watched { import.on_progress(watch.hears()) } else { import };
+                import.await.map(|report| Answer::Json(json(&report)))
+            }
             other => other.look(engine, watch).await.map(Answer::Json),
         }
     }
@@ -77,6 +88,13 @@ impl Call {
                 json(&history.iter().map(ui_message_stream::message).collect::<Vec<_>>())
             }
             Self::Tree { owner, session: id, after, limit } => json(&session(owner, id)?.tree(after, limit).await?),
+            Self::Summaries { owner, session: id } => json(&session(owner, id)?.summaries().await?),
+            Self::ExportPage { owner, session: id, format, mark, listed } => {
+                match session(owner, id)?.export_page(format, mark).await {
+                    Err(error) if listed && error.kind() == ErrorKind::NotFound => json(&Page::default()),
+                    page => json(&page?),
+                }
+            }
             Self::Outline { owner, session: id } => json(&session(owner, id)?.outline().await?),
             Self::Branches { owner, session: id } => json(&session(owner, id)?.branches().await?),
             Self::Info { owner, session: id } => json(&session(owner, id)?.info().await?),
@@ -94,6 +112,9 @@ impl Call {
                 json(&session(owner, id)?.create(new).await?)
             }
             Self::Rename { owner, session: id, title } => json(&session(owner, id)?.rename(&title).await?),
+            Self::MakeTitle { owner, session: id } => json(&session(owner, id)?.make_title().await?),
+            Self::Summarize { owner, session: id, upto } => json(&session(owner, id)?.summarize(upto).await?),
+            Self::SetSummary { owner, session: id, summary } => json(&session(owner, id)?.set_summary(summary).await?),
             Self::SetPinned { owner, session: id, pinned } => json(&session(owner, id)?.set_pinned(pinned).await?),
             Self::SetArchived { owner, session: id, archived } => {
                 json(&session(owner, id)?.set_archived(archived).await?)
@@ -147,6 +168,7 @@ impl Call {
                 json(&user(owner)?.usage(UsageQuery { from_ms, to_ms, session, by }).await?)
             }
             Self::Limits { owner, limits, limit_keys } => json(&user(owner)?.limits(limits, limit_keys).await?),
+            Self::ExportList { owner } => json(&user(owner)?.export_list().await?),
             Self::News { owner, after, limit, encoding } => news::news(user(owner)?, after, limit, encoding).await?,
             other => return other.of_engine(engine).await,
         })

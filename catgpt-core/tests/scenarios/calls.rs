@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use catgpt_core::memory::Cursor;
-use catgpt_core::{Busy, NewSession, Owner, Persona, Reply, Result, Send, Session, SessionId, UsageQuery, User};
-use futures_util::StreamExt;
+use catgpt_core::{
+    Busy, Engine, NewSession, Owner, Persona, Reply, Result, Send, Session, SessionId, Source, UsageQuery, User,
+};
+use futures_util::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -85,6 +87,10 @@ async fn of_session(session: &Session, name: &str, given: &mut Given) -> Result<
         "info" => json!(session.info().await?),
         "history" => json!(session.history(100).await?),
         "tree" => json!(session.tree(0, 100).await?),
+        "make_title" => json!(session.make_title().await?),
+        "summaries" => json!(session.summaries().await?),
+        "summarize" => json!(session.summarize(given.named::<Option<u64>>("upto")).await?),
+        "set_summary" => json!(session.set_summary(given.next()).await?),
         "outline" => json!(session.outline().await?),
         "branches" => json!(session.branches().await?),
         "resume" => json!(session.resume().await?.map(|reply| reply.turn())),
@@ -104,6 +110,26 @@ async fn of_session(session: &Session, name: &str, given: &mut Given) -> Result<
         }
         "delete" => json!(session.delete().await?),
         _ => panic!("unknown: {name}"),
+    })
+}
+
+/// What a step wants to see, and the field that says what it must be.
+pub(crate) async fn look(
+    verb: &str,
+    engine: &Engine,
+    session: &Session,
+    user: &User,
+    step: &mut Fields,
+) -> Result<(&'static str, Value)> {
+    Ok(match verb {
+        "history" => ("messages", json!(session.history(100).await?)),
+        "tree" => ("messages", json!(session.tree(0, 100).await?)),
+        "models" => ("models", json!(engine.models().await?)),
+        "import" => ("report", json!(user.import(Source::bytes(take::<String>(step, "text"))).await?)),
+        _ => {
+            let pieces: Vec<_> = session.export(take(step, "format")).stream().try_collect().await?;
+            ("text", json!(pieces.concat()))
+        }
     })
 }
 

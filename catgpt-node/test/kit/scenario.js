@@ -28,3 +28,14 @@ export function killed(...args) {
   assert.equal(signal, "SIGKILL", stderr);
   return JSON.parse(stdout);
 }
+
+/** The next event, the pieces of a text together. */
+export async function next(reply, want) {
+  let { value: got } = await reply.next();
+  while (got?.text !== undefined && got.type === want.type && got.offset < want.offset) {
+    const { value: more } = await reply.next();
+    got = { ...more, text: got.text + more?.text };
+  }
+  if (got?.type === "finished") assert.ok((await reply.next()).done, "nothing comes after the end");
+  return got;
+}
