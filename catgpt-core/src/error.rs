@@ -265,7 +265,7 @@ impl Error {
             retryable: self.0.retryable,
             retry_after_ms: self.0.retry_after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
             turn: self.0.turn,
-            limit: self.0.limit.clone(),
+            limit: self.0.limit.clone().map(Box::new),
         }
     }
 }
@@ -316,7 +316,7 @@ pub struct ErrorInfo {
     pub turn: Option<TurnId>,
     /// The limit that is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<LimitInfo>,
+    pub limit: Option<Box<LimitInfo>>,
 }
 
 /// A limit that is reached.
@@ -335,7 +335,7 @@ impl From<ErrorInfo> for Error {
         let mut error = Error::new(info.kind, info.message)
             .with_retryable(info.retryable)
             .with_retry_after(info.retry_after_ms.map(Duration::from_millis));
-        (error.0.turn, error.0.limit) = (info.turn, info.limit);
+        (error.0.turn, error.0.limit) = (info.turn, info.limit.map(|limit| *limit));
         error
     }
 }
