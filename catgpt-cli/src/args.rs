@@ -3,6 +3,7 @@
 mod organize;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     Models(Models),
     /// Sum up what answers used, and what they cost
     Usage(Usage),
+    /// Copy all chats into a new file, while they are in use
+    Backup(Backup),
     /// Show which model, store and files are used, and whether they work
     Doctor,
 }
@@ -94,6 +97,9 @@ pub(crate) struct Ask {
     /// Which model answers [env: OPENAI_MODEL]
     #[arg(short, long)]
     pub(crate) model: Option<String>,
+    /// Have the model make a title, if this begins a chat; else the first line is the title
+    #[arg(long)]
+    pub(crate) title: bool,
     /// What stdout gets: the text, one JSON object, or an event a line
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
@@ -221,6 +227,66 @@ pub(crate) enum ChatsAction {
     Fork(Fork),
     /// Tell what happens to the chats, in any process, until Ctrl-C
     Watch(Watch),
+    /// Write chats as text that can be read again: to stdout, or into a file
+    Export(Export),
+    /// Take in chats: what `export` wrote, ChatGPT's export (zip, folder or JSON), or another program's chat.db
+    Import(Import),
+    /// Have a model make a title of a chat's first message
+    Title(Title),
+    /// Have a model sum up a chat, which from then on goes on with that; nothing is deleted
+    Summarize(Summarize),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Which chats: names, ids' beginnings, @ or @N; without one all
+    #[arg(value_name = "CHAT")]
+    pub(crate) chats: Vec<String>,
+    /// Everything as JSON Lines, or what a chat shows as Markdown
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Written,
+    /// Into this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Written {
+    #[default]
+    Jsonl,
+    Md,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// A file, the folder of an export, or - for stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What it is, if that cannot be told from it
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<Found>,
+    /// Only say what would become of each chat
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Found {
+    Jsonl,
+    Md,
+    Chatgpt,
+    #[value(name = "chat.db")]
+    ChatDb,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The new file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -280,6 +346,32 @@ pub(crate) struct Show {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Title {
+    /// A name, an id's beginning, @ or @N
+    #[arg(value_name = "CHAT")]
+    pub(crate) chat: String,
+    /// Which model is asked [env: OPENAI_MODEL]
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Summarize {
+    /// A name, an id's beginning, @ or @N
+    #[arg(value_name = "CHAT")]
+    pub(crate) chat: String,
+    /// Up to this message's turn; else up to the newest one
+    #[arg(long, value_name = "MESSAGE", conflicts_with = "undo")]
+    pub(crate) upto: Option<u64>,
+    /// Take the summary back: go on with the one before it, or without one
+    #[arg(long, conflicts_with = "model")]
+    pub(crate) undo: bool,
+    /// Which model is asked [env: OPENAI_MODEL]
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
 }
 
 /// One message of a chat.

@@ -17,6 +17,7 @@ mod desk;
 mod given;
 mod hook;
 mod hub;
+mod jobs;
 mod log;
 mod memory;
 mod model;
@@ -26,9 +27,11 @@ mod run;
 mod runtime;
 mod script;
 mod subscription;
+mod transfer;
 mod watch;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
@@ -40,6 +43,7 @@ use crate::error::{Error, ErrorInfo, ErrorKind, Result};
 use crate::hooks::Hook;
 use crate::memory::Memory;
 use crate::model::ChatModel;
+use crate::transfer::Progress;
 
 pub use call::Call;
 pub use config::{Cache, Config};
@@ -54,7 +58,7 @@ pub use options::{SendOptions, WhenBusy};
 pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
 pub use subscription::{BATCH, Polled, Subscription};
-pub use watch::Progress;
+pub use transfer::{Content, ImportOptions};
 use watch::Watch;
 
 /// What a call gives.
@@ -155,6 +159,9 @@ impl Bridge {
     }
 
     async fn answer(&self, call: Call, hub: &Arc<Hub>, watch: &Arc<Watch>) -> Result<Answer> {
+        if let Call::Backup { path, watch: watched } = call {
+            return self.backup(path, watched.then_some(watch)).await;
+        }
         let engine = self.engine();
         if matches!(call, Call::Close { .. }) && !engine.initialized() {
             return Ok(Answer::Json("null".into()));
@@ -163,6 +170,20 @@ impl Bridge {
             Ok(engine) => call.run(engine, hub, watch).await,
             Err(error) => call.without_engine(error),
         }
+    }
+
+    async fn backup(&self, path: PathBuf, watch: Option<&Arc<Watch>>) -> Result<Answer> {
+        let url = match &self.memory {
+            None => self.config.store(),
+            Some(_) => return Err(Error::new(ErrorKind::Unsupported, "a store of your own is backed up by you")),
+        };
+        let mut hears = watch.map(Watch::hears);
+        let tell = move |done, total| {
+            if let Some(hears) = &mut hears {
+                hears(Progress { done, total: Some(total) });
+            }
+        };
+        crate::memory::backup(url, path, tell).await.map(|()| Answer::Json("null".into()))
     }
 
     fn engine(&self) -> Arc<OnceCell<Engine>> {

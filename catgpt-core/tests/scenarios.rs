@@ -8,7 +8,7 @@ mod kit;
 
 use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::Duration};
 
-use calls::{ask, call, news};
+use calls::{ask, call, moved, news};
 use catgpt_core::{Error, Reply, memory};
 use kit::{Fields, Names, asked, cached, check, expect, named, open, policy, scripted, take, take_or};
 use serde_json::{Value, from_slice, json};
@@ -71,6 +71,10 @@ fn play(mut scenario: Fields, url: &str) {
                 "session" | "user" => {
                     let (gives, got) = (step.remove("gives"), call(&verb, &user, &session, &mut step).await?);
                     check(&mut names, gives.as_ref().unwrap_or(&got), &got);
+                }
+                "import" | "export" => {
+                    let (field, got) = moved(&verb, &user, &session, &mut step).await?;
+                    check(&mut names, &take(&mut step, field), &got);
                 }
                 "models" => check(&mut names, &take(&mut step, "models"), &json!(engine.models().await?)),
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),

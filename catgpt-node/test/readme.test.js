@@ -82,6 +82,17 @@ async function express(build) {
   return `http://127.0.0.1:${server.address().port}/`;
 }
 
+test("the engine with titles and summaries sums up", async () => {
+  const engine = evaluate(block("summaries: true"), { Engine: (await import("catgpt-node")).Engine }, "engine");
+  const session = engine.local().session("chat");
+  await (await session.send("Why do cats purr?")).text();
+  const { upto, text, active } = await session.summarize();
+  assert.deepEqual([upto, text.length > 0, active], [2, true, true]);
+  await session.setSummary(null);
+  assert.deepEqual((await session.summaries()).map((summary) => summary.active), [false]);
+  await engine.close({ deadlineMs: 0 });
+});
+
 test("an operator is told how an engine is, what it counted, and what went wrong", async () => {
   const { engine, session } = scripted([{ error: "unavailable" }]);
   const routes = {};

@@ -10,10 +10,10 @@ import { MapMemory } from "./kit/map-memory.js";
 import { folder, killed, made, read, same, says } from "./kit/scenario.js";
 
 class Player {
-  constructor({ models, persona, hook, cache, prices, limits: given }, memory, { names, asked: before }) {
+  constructor({ models, persona, hook, cache, titles, prices, limits: given }, memory, { names, asked: before }) {
     const model = new Scripted(...models.slice(Math.min(before, models.length - 1)));
     const limits = given?.map(({ window_ms: windowMs, ...limit }) => ({ windowMs, ...limit }));
-    const own = { model, memory, hooks: described(hook), cache, prices, limits, retryBaseMs: 0, leaseMs: 2000 };
+    const own = { model, memory, hooks: described(hook), cache, titles, prices, limits, retryBaseMs: 0, leaseMs: 2000 };
     const open = (persona) => new Engine({ ...own, persona });
     Object.assign(this, { names, model, open, engine: open(persona), replies: new Map() });
     this.asked = () => ({ messages: [], ...model.requests.at(-1), times: before + model.requests.length });
@@ -32,7 +32,8 @@ class Player {
   }
   async step({ do: verb, error = null, owner = "alice", session: id = "chat", reply = "reply", turn: name, ...step }) {
     const { text, content = text, models, seq, from, gate, events, messages, times, persona, ...more } = step;
-    const { key, busy, limit_keys: limitKeys, after, news, call, with: given, options, gives, ...unknown } = more;
+    const { key, busy, limit_keys: limitKeys, after, news, report, format, ...other } = more;
+    const { call, with: given, options, gives, ...unknown } = other;
     const [user, session] = [this.engine.user(owner), this.engine.user(owner).session(id)];
     const turn = name && (this.names[name] ?? assert.fail(`no ${name}`));
     assert.deepEqual(unknown, {}, "unknown fields");
@@ -55,6 +56,12 @@ class Player {
       },
       history: async () => this.check(messages, await session.history({ last: 100 })),
       tree: async () => this.check(messages, await session.tree({ limit: 100 })),
+      import: async () => this.check(report, await user.import(Buffer.from(text))),
+      export: async () => {
+        let all = "";
+        for await (const piece of session.export(format)) all += piece;
+        this.check(text, all);
+      },
       session: async () => answer(await made(session, call, given, options)),
       user: async () => answer(await made(user, call, given, options)),
       news: async () => {

@@ -184,6 +184,20 @@ export interface Cursor {
   session: string;
 }
 
+/** What stands for the beginning of a conversation where a model is sent it. The messages themselves stay. */
+export interface Summary {
+  seq: number;
+  /** The last message that it covers. */
+  upto: number;
+  text: string;
+  /** The model that wrote it. */
+  model: string | null;
+  /** When it was made, in milliseconds since 1970. */
+  created_ms: number;
+  /** Whether it is the one that is used, on branches that have the message `upto`. */
+  active: boolean;
+}
+
 /** One page of an owner's sessions, the pinned ones first, then the latest changed. */
 export interface SessionPage {
   sessions: SessionInfo[];
@@ -296,4 +310,40 @@ export interface Metric {
   unit: string;
   help: string;
   points: Point[];
+}
+
+/** How conversations are written: everything as JSON Lines, or the active branch for people. */
+export type ExportFormat = "jsonl" | "markdown";
+
+/** How conversations are written where they come from. */
+export type ImportFormat = ExportFormat | "chatgpt" | "chat_db";
+
+/** What became of one conversation of an import. */
+export type ImportEntry = {
+  /** Its id here; `null` where the source does not tell which conversation it was. */
+  session: string | null;
+  title: string | null;
+  /** Who owns it, where an import has several owners. */
+  owner?: string;
+  /** How many messages were written. */
+  messages: number;
+} & (
+  | { outcome: "imported" | "unchanged" }
+  | { outcome: "partly"; left_out: Record<string, number> }
+  | { outcome: "refused"; error: ErrorInfo }
+);
+
+/** What became of the conversations of an import, one by one. */
+export interface ImportReport {
+  entries: ImportEntry[];
+  /** How many are here now, whole. */
+  imported: number;
+  /** How many were here already. */
+  unchanged: number;
+  /** How many are here now, with something left out. */
+  partly: number;
+  /** How many are not here. */
+  refused: number;
+  /** How many messages were written. */
+  messages: number;
 }

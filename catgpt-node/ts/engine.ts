@@ -1,5 +1,5 @@
 /** Model, memory and persona put together; hands out users. */
-import type { Health, Metric, ModelInfo } from "./data.js";
+import type { Health, ImportReport, Metric, ModelInfo } from "./data.js";
 import { Desk } from "./desk.js";
 import { InvalidInputError, crossing } from "./errors.js";
 import type { Hook } from "./hooks.js";
@@ -8,7 +8,7 @@ import { spelledLimits, type Limit, type Price } from "./limits.js";
 import type { Memory } from "./memory.js";
 import type { ChatModel, ModelFunction } from "./model.js";
 import { native, type NativeEngine } from "./native.js";
-import { spelled, type CallOptions } from "./options.js";
+import { spelled, type CallOptions, type LongCallOptions } from "./options.js";
 import type { Persona } from "./persona.js";
 import { Scope } from "./scope.js";
 import { Scripted } from "./testing.js";
@@ -34,6 +34,21 @@ export interface EngineOptions {
   windowMessages?: number | undefined;
   /** How many tokens the model is sent. */
   windowTokens?: number | undefined;
+  /**
+   * How much of that stays filled, in percent, when older turns are let go of. They go in chunks, so that most prompts
+   * begin as the one before did, and the provider's cache serves them.
+   */
+  windowKeep?: number | undefined;
+  /**
+   * With `true`, or with what is to be otherwise, a model makes a title of each session's first message, beside the turn.
+   * Left out: the beginning of the message is the title, which costs nothing.
+   */
+  titles?: TitleOptions | boolean | undefined;
+  /**
+   * With `true`, or with what is to be otherwise, a model sums up the beginning of conversations that grow out of the
+   * window, beside the turns. Left out: what is too far back is not sent.
+   */
+  summaries?: SummaryOptions | boolean | undefined;
   /** How often the model is asked at most before anything was shown; 1 never retries. */
   attempts?: number | undefined;
   /** The first pause between two attempts, in milliseconds. */
@@ -70,15 +85,52 @@ export interface CacheOptions {
   ttlMs?: number | undefined;
 }
 
+/** How to adopt a database, beside which. */
+export interface AdoptOptions extends LongCallOptions {
+  /** Who gets the chats that nobody owns; left out: they are refused. */
+  otherwise?: string | undefined;
+  /** Only say what would become of each chat. */
+  dryRun?: boolean | undefined;
+}
+
+/** How titles are made; what is left out is as the engine has it. */
+export interface TitleOptions {
+  /** A model's name at the engine's endpoint; take a small one. Left out: the engine's own. */
+  model?: string | undefined;
+  /** How long it may take. Then the beginning of the first message stays the title. */
+  deadlineMs?: number | undefined;
+  /** What the model is told. */
+  prompt?: string | undefined;
+  /** The longest title, in characters. */
+  maxChars?: number | undefined;
+}
+
+/** How summaries are made; what is left out is as the engine has it. */
+export interface SummaryOptions {
+  /** A model's name at the engine's endpoint. Left out: the engine's own. */
+  model?: string | undefined;
+  /** When one is due: once what stands beyond the last one is more than so many percent of the window. */
+  at?: number | undefined;
+  /** How much stays beyond a new one, in percent of the window. */
+  keep?: number | undefined;
+  /** How long it may take. Then it is tried again after a later turn. */
+  deadlineMs?: number | undefined;
+  /** What the model is told. */
+  prompt?: string | undefined;
+  /** The most tokens of an answer. */
+  maxTokens?: number | undefined;
+}
+
 /** Making one does no I/O; the first call opens the store. */
 export class Engine implements AsyncDisposable {
   readonly #native: NativeEngine;
   readonly #desk: Desk;
 
-  constructor({ model, memory, hooks = [], cache, ...rest }: EngineOptions = {}) {
+  constructor({ model, memory, hooks = [], cache, titles, summaries, ...rest }: EngineOptions = {}) {
     const own = typeof model === "string" || model instanceof Scripted ? undefined : model;
     const url = typeof memory === "string" ? memory : undefined;
-    const config = { ...rest, model: typeof model === "string" ? model : undefined, memory: url, cache: cache && spelled(cache) };
+    const inner = { cache: nested(cache), titles: nested(titles), summaries: nested(summaries) };
+    const config = { ...rest, ...inner, model: typeof model === "string" ? model : undefined, memory: url };
     const desk = new Desk(asModel(own), url === undefined ? (memory as Memory | undefined) : undefined, hooks);
     const play = model instanceof Scripted ? model.play : undefined;
     this.#native = crossing(() => new native.Engine(JSON.stringify(spelledLimits(config)), desk.native, desk.describe(), play));
@@ -105,6 +157,19 @@ export class Engine implements AsyncDisposable {
   async models({ signal }: CallOptions = {}): Promise<ModelInfo[]> {
     const answer = (await hub().call(this.#native, { do: "models" }, signal)) as { data: ModelInfo[] };
     return answer.data;
+  /**
+   * Brings in the chats of another program's SQLite database (tables `chats` and `messages`), each for the owner that its
+   * `user_id` names, and those without one for `otherwise`.
+   */
+  async adopt(path: string, { otherwise, dryRun, signal, onProgress }: AdoptOptions = {}): Promise<ImportReport> {
+    const call = { do: "adopt", path, otherwise, dry_run: dryRun };
+    const answer = (await hub().call(this.#native, call, signal, onProgress)) as { data: ImportReport };
+    return answer.data;
+  }
+
+  /** Copies the SQLite store into a new file, while it is in use. */
+  async backup(path: string, { signal, onProgress }: LongCallOptions = {}): Promise<void> {
+    await hub().call(this.#native, { do: "backup", path }, signal, onProgress);
   }
 
   /** Ends turns that nobody drives any more; a long-lived engine does it by itself. */
@@ -145,4 +210,8 @@ export class Engine implements AsyncDisposable {
 
 function asModel(model: ChatModel | ModelFunction | undefined): ChatModel | undefined {
   return typeof model === "function" ? { name: model.name || "model", stream: model } : model;
+}
+
+function nested(options: object | boolean | undefined): unknown {
+  return typeof options === "object" ? spelled(options) : options;
 }

@@ -1,5 +1,5 @@
 /** One conversation of an owner: say something, watch it, read it, change it. */
-import type { Branch, Content, Message, Metadata, Node, Params, SessionInfo, TurnId, UiMessage } from "./data.js";
+import type { Branch, Content, ExportFormat, Message, Metadata, Node, Params, SessionInfo, Summary, TurnId, UiMessage } from "./data.js";
 import type { PaceOptions } from "./encoded.js";
 import { spelledLimits, type Limit } from "./limits.js";
 import type { CallOptions } from "./options.js";
@@ -120,6 +120,11 @@ export class Session {
     return this.#look({ do: "tree", after, limit }, signal);
   }
 
+  /** This conversation, as text in pieces. */
+  export(format?: ExportFormat, { signal }: CallOptions = {}): AsyncGenerator<string, void, undefined> {
+    return this.#scope.pages(this.id, format, false, signal);
+  }
+
   /** All messages without their words, by number. */
   outline({ signal }: CallOptions = {}): Promise<Node[]> {
     return this.#look({ do: "outline" }, signal);
@@ -161,6 +166,29 @@ export class Session {
   /** Says how long after its last change it is deleted with all that was said; `null`: never. */
   async setTtl(ttlMs: number | null, { signal }: CallOptions = {}): Promise<void> {
     await this.#look({ do: "set_ttl", ttl_ms: ttlMs }, signal);
+  }
+
+  /** Has a model make a title of the first message now. One that a person gave stays: then it rejects with `ConflictError`. */
+  makeTitle({ signal }: CallOptions = {}): Promise<string> {
+    return this.#look({ do: "make_title" }, signal);
+  }
+
+  /** All summaries that were ever made here. */
+  summaries({ signal }: CallOptions = {}): Promise<Summary[]> {
+    return this.#look({ do: "summaries" }, signal);
+  }
+
+  /**
+   * Has the conversation summed up now, up to the end of the turn of message `upto` (else of the newest whole turn), and
+   * uses that from the next turn on.
+   */
+  summarize({ upto, signal }: CallOptions & { upto?: number } = {}): Promise<Summary> {
+    return this.#look({ do: "summarize", upto }, signal);
+  }
+
+  /** Uses a former summary again, or none, from the next turn on. */
+  async setSummary(summary: number | null, { signal }: CallOptions = {}): Promise<void> {
+    await this.#look({ do: "set_summary", summary }, signal);
   }
 
   /** Gives it another persona, from the next turn on. */

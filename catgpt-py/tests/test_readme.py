@@ -81,6 +81,19 @@ def test_the_models_example_answers() -> None:
 
 
 @run
+async def test_the_titles_example_makes_an_engine_that_sums_up() -> None:
+    space: dict[str, Any] = {}
+    exec("from catgpt import *\n" + program("summaries=True"), space)
+    chat = space["engine"].local().session("chat")
+    assert (await answered(chat, "Why do cats purr?")).status == "complete"
+    summary = await chat.summarize()
+    assert [it.active for it in await chat.summaries()] == [True] and summary.upto == 2 and summary.text
+    await chat.set_summary(None)
+    assert [it.active for it in await chat.summaries()] == [False]
+    await space["engine"].close(0)
+
+
+@run
 async def test_the_hooks_example_cites_and_refuses() -> None:
     space: dict[str, Any] = {}
     exec("from catgpt import *\n" + program("class House"), space)

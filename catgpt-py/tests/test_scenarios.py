@@ -16,13 +16,13 @@ from .helpers import Described
 from .scenario_kit import CASES, plain, same
 
 
-
 class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
         self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
         self.replies, self.names = dict[str, Reply](), dict[str, Any]()
         limits = [Limit(window=it.pop("window_ms") / 1000, **it) for it in scenario.get("limits", [])]
         self.more: Any = {"cache": scenario.get("cache"), "prices": scenario.get("prices"), "limits": limits}
+        self.more["titles"] = scenario.get("titles")
         self.more["hooks"] = [Described(**scenario["hook"])] if "hook" in scenario else []
         self.open(self.persona)
 
@@ -63,6 +63,10 @@ class World:
             case "news":
                 async with user.feed(it["after"]) as feed:
                     self.check(it["news"], [plain(await anext(feed)) for _ in it["news"]])
+            case "import":
+                self.check(it["report"], plain(await user.import_(it["text"].encode())))
+            case "export":
+                self.check(it.get("text"), "".join([text async for text in chat.export(it["format"])]))
             case "asked":
                 asked = self.model.requests
                 self.check(it, {"times": len(asked), "messages": asked[-1]["messages"] if asked else []})

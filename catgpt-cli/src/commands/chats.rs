@@ -6,24 +6,35 @@ mod tree;
 mod watch;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::Arc;
 
-use catgpt_core::{Engine, Error, ErrorKind, Message, Offline, Part, Role, SessionInfo, Status, User};
+use catgpt_core::{
+    ChatModel, Engine, EngineBuilder, Error, ErrorKind, Message, Offline, Part, Role, SessionInfo, Status, User,
+};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
 
-use super::block_on;
+use super::transfer::{export, import};
+use super::{block_on, jobs};
 use crate::args::{ChatsAction, Common, List, Show, Which};
 use crate::config::Store;
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
 use crate::refs::{self, Chats};
 use crate::render::{picture, visible};
+use crate::settings::Settings;
 use organize::Mark;
 
 pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
-    with_store(common, notes, async |user, out| match action {
+    // What models cost matters only where one is asked.
+    let (model, settings): (Arc<dyn ChatModel>, _) = match jobs::model(&action)? {
+        Some(model) => (model, Settings::read()?),
+        None => (Arc::new(Offline::new()), Settings::default()),
+    };
+    let builder = settings.apply(Engine::builder().model(model));
+    with_store(common, notes, builder, async |user, out| match action {
         ChatsAction::List(options) => list(user, &options, out, notes).await,
         ChatsAction::Show(options) => show(user, &options, out).await,
         ChatsAction::Search(options) => search::search(user, &options, out, notes).await,
@@ -37,6 +48,19 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
         ChatsAction::Select(options) => tree::select(user, &options).await,
         ChatsAction::Fork(options) => tree::fork(user, &options, out).await,
         ChatsAction::Watch(options) => watch::watch(user, &options, out).await,
+        ChatsAction::Export(options) => export(user, &options, out, common).await.map(|()| Exit::Ok),
+        ChatsAction::Import(options) => import(user, &options, out, common, notes).await,
+        ChatsAction::Title(options) => {
+            out.line(&jobs::title(user, &options).await?)?;
+            Ok(Exit::Ok)
+        }
+        ChatsAction::Summarize(options) => {
+            match jobs::summarize(user, &options).await? {
+                Some(summary) => out.line(&summary)?,
+                None => notes.say("the chat goes on without a summary"),
+            }
+            Ok(Exit::Ok)
+        }
     })
 }
 
@@ -44,11 +68,12 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
 fn with_store(
     common: &Common,
     notes: Notes,
+    builder: EngineBuilder<Arc<dyn ChatModel>>,
     work: impl AsyncFnOnce(&User, &mut Out) -> Result<Exit, Failure>,
 ) -> Result<Exit, Failure> {
     let store = Store::choose(common)?;
     block_on(async {
-        let engine = Engine::builder().model(Offline::new()).memory(store.open().await?).build();
+        let engine = builder.memory(store.open().await?).build();
         // What a process that died left behind is told as it is: interrupted.
         if let Err(error) = engine.sweep().await {
             notes.detail(error);
@@ -62,19 +87,24 @@ fn with_store(
 }
 
 /// Stdout, and whether somebody looks at it.
-struct Out {
-    to: BufWriter<io::Stdout>,
-    terminal: bool,
+pub(super) struct Out {
+    pub(super) to: BufWriter<io::Stdout>,
+    pub(super) terminal: bool,
 }
 
 impl Out {
-    fn json(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+    pub(super) fn json(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.to, value)?;
         self.to.write_all(b"\n")
     }
 
+    fn line(&mut self, text: &str) -> io::Result<()> {
+        self.text(text)?;
+        self.to.write_all(b"\n")
+    }
+
     /// Text exactly as it is, but a terminal is not steered by it.
-    fn text(&mut self, text: &str) -> io::Result<()> {
+    pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
         match self.terminal {
             true => self.to.write_all(visible(text).as_bytes()),
             false => self.to.write_all(text.as_bytes()),
@@ -116,7 +146,7 @@ fn columns(info: &SessionInfo, terminal: bool) -> [String; 4] {
     }
 }
 
-fn table(rows: &[[String; 4]], out: &mut impl Write) -> io::Result<()> {
+pub(super) fn table(rows: &[[String; 4]], out: &mut impl Write) -> io::Result<()> {
     let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
     let (name, when, count) = (width(0), width(1), width(2));
     for row in rows {

@@ -11,4 +11,5 @@ mod pictures;
 mod refusals;
 mod shared;
 mod support;
+mod transfer;
 mod usage;

@@ -1,16 +1,20 @@
 //! What a host may ask of an engine, as data. Each call is one method of [`User`](crate::User) or
 //! [`Session`](crate::Session) with its defaults; `run` makes it.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 use super::given::{Who, Words};
 use super::options::SendOptions;
+use super::transfer::ImportOptions;
 use crate::id::{Seq, SessionId, TurnId};
 use crate::limits::{Limit, LimitKeys};
 use crate::memory::{Cursor, GroupBy};
 use crate::message::Offset;
 use crate::reply::OnDrop;
 use crate::session::Metadata;
+use crate::transfer::{ExportFormat, Mark};
 use crate::wire::Encoding;
 
 /// One call. `owner: null` is the one owner of a single-user program.
@@ -143,6 +147,25 @@ pub enum Call {
         session: SessionId,
         title: String,
     },
+    MakeTitle {
+        owner: Option<String>,
+        session: SessionId,
+    },
+    Summaries {
+        owner: Option<String>,
+        session: SessionId,
+    },
+    Summarize {
+        owner: Option<String>,
+        session: SessionId,
+        upto: Option<Seq>,
+    },
+    /// `summary: null` is none.
+    SetSummary {
+        owner: Option<String>,
+        session: SessionId,
+        summary: Option<Seq>,
+    },
     SetPinned {
         owner: Option<String>,
         session: SessionId,
@@ -269,6 +292,43 @@ pub enum Call {
     },
     /// Which models there are to choose from.
     Models,
+    /// With `watch`, the ticket tells how far it has come.
+    Import {
+        owner: Option<String>,
+        source: ImportOptions,
+        #[serde(default)]
+        watch: bool,
+    },
+    /// Without `otherwise`, chats that nobody owns are refused.
+    Adopt {
+        path: PathBuf,
+        otherwise: Option<String>,
+        #[serde(default)]
+        dry_run: bool,
+        #[serde(default)]
+        watch: bool,
+    },
+    /// The sessions that an export of all has, in its order.
+    ExportList {
+        owner: Option<String>,
+    },
+    /// A piece of an export, and where the next begins.
+    ExportPage {
+        owner: Option<String>,
+        session: SessionId,
+        #[serde(default)]
+        format: ExportFormat,
+        mark: Option<Mark>,
+        /// One that was listed and is gone meanwhile has nothing to say.
+        #[serde(default)]
+        listed: bool,
+    },
+    /// Of the store that the config names; the engine need not be open.
+    Backup {
+        path: PathBuf,
+        #[serde(default)]
+        watch: bool,
+    },
     Sweep,
     /// This and the next two answer also where the store cannot be opened.
     Health,

@@ -10,11 +10,12 @@ use super::subscription::Subscription;
 use super::watch::Watch;
 use super::{Answer, client, json, news};
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, SessionId};
 use crate::observe::{Health, Meter, prometheus};
 use crate::reply::Reply;
 use crate::session::{NewSession, Session};
+use crate::transfer::{Import, Page};
 use crate::user::{UsageQuery, User};
 use crate::wire::ui_message_stream;
 
@@ -79,6 +80,13 @@ impl Call {
             Self::Tree { owner, session: id, after, limit } => json(&session(owner, id)?.tree(after, limit).await?),
             Self::Outline { owner, session: id } => json(&session(owner, id)?.outline().await?),
             Self::Branches { owner, session: id } => json(&session(owner, id)?.branches().await?),
+            Self::Summaries { owner, session: id } => json(&session(owner, id)?.summaries().await?),
+            Self::ExportPage { owner, session: id, format, mark, listed } => {
+                match session(owner, id)?.export_page(format, mark).await {
+                    Err(error) if listed && error.kind() == ErrorKind::NotFound => json(&Page::default()),
+                    page => json(&page?),
+                }
+            }
             Self::Info { owner, session: id } => json(&session(owner, id)?.info().await?),
             other => return other.change(engine, watch).await,
         })
@@ -94,6 +102,9 @@ impl Call {
                 json(&session(owner, id)?.create(new).await?)
             }
             Self::Rename { owner, session: id, title } => json(&session(owner, id)?.rename(&title).await?),
+            Self::MakeTitle { owner, session: id } => json(&session(owner, id)?.make_title().await?),
+            Self::Summarize { owner, session: id, upto } => json(&session(owner, id)?.summarize(upto).await?),
+            Self::SetSummary { owner, session: id, summary } => json(&session(owner, id)?.set_summary(summary).await?),
             Self::SetPinned { owner, session: id, pinned } => json(&session(owner, id)?.set_pinned(pinned).await?),
             Self::SetArchived { owner, session: id, archived } => {
                 json(&session(owner, id)?.set_archived(archived).await?)
@@ -147,14 +158,22 @@ impl Call {
                 json(&user(owner)?.usage(UsageQuery { from_ms, to_ms, session, by }).await?)
             }
             Self::Limits { owner, limits, limit_keys } => json(&user(owner)?.limits(limits, limit_keys).await?),
+            Self::Import { owner, source, watch: watched } => {
+                json(&told(source.of(&user(owner)?)?, watched.then_some(watch)).await?)
+            }
+            Self::ExportList { owner } => json(&user(owner)?.export_list().await?),
             Self::News { owner, after, limit, encoding } => news::news(user(owner)?, after, limit, encoding).await?,
-            other => return other.of_engine(engine).await,
+            other => return other.of_engine(engine, watch).await,
         })
     }
 
-    async fn of_engine(self, engine: &Engine) -> Result<String> {
+    async fn of_engine(self, engine: &Engine, watch: &Arc<Watch>) -> Result<String> {
         Ok(match self {
             Self::Models => json(&engine.models().await?),
+            Self::Adopt { path, otherwise, dry_run, watch: watched } => {
+                let import = engine.adopt(path, otherwise.map(Owner::new).transpose()?).dry_run(dry_run);
+                json(&told(import, watched.then_some(watch)).await?)
+            }
             Self::Sweep => json(&engine.sweep().await?),
             Self::Health => json(&engine.health().await),
             Self::Metrics => json(&engine.metrics()),
@@ -163,6 +182,14 @@ impl Call {
             // What is left is `Open`: the engine is open.
             _ => json(&()),
         })
+    }
+}
+
+/// An import that tells how far it has come, if somebody wants to hear it.
+fn told(import: Import, watch: Option<&Arc<Watch>>) -> Import {
+    match watch {
+        Some(watch) => import.on_progress(watch.hears()),
+        None => import,
     }
 }
 

@@ -2,18 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
-
 use super::hub::{Hub, Notice, fresh};
-
-/// How far long work has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Progress {
-    /// How much is done.
-    pub done: u64,
-    /// Of how much, as far as that is known.
-    pub total: Option<u64>,
-}
+use crate::transfer::Progress;
 
 /// How far a long call has come: told by a [`Notice::Ready`] with its own number, at most one until somebody looks.
 #[derive(Debug)]

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use catgpt_core::memory::Cursor;
-use catgpt_core::{Busy, NewSession, Owner, Persona, Reply, Result, Send, Session, SessionId, UsageQuery, User};
-use futures_util::StreamExt;
+use catgpt_core::{
+    Busy, NewSession, Owner, Persona, Reply, Result, Send, Session, SessionId, Source, UsageQuery, User,
+};
+use futures_util::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -88,6 +90,10 @@ async fn of_session(session: &Session, name: &str, given: &mut Given) -> Result<
         "outline" => json!(session.outline().await?),
         "branches" => json!(session.branches().await?),
         "resume" => json!(session.resume().await?.map(|reply| reply.turn())),
+        "make_title" => json!(session.make_title().await?),
+        "summaries" => json!(session.summaries().await?),
+        "summarize" => json!(session.summarize(given.next::<Option<u64>>()).await?),
+        "set_summary" => json!(session.set_summary(given.next()).await?),
         "rename" => json!(session.rename(&given.next::<String>()).await?),
         "set_pinned" => json!(session.set_pinned(given.next()).await?),
         "set_archived" => json!(session.set_archived(given.next()).await?),
@@ -105,6 +111,20 @@ async fn of_session(session: &Session, name: &str, given: &mut Given) -> Result<
         "delete" => json!(session.delete().await?),
         _ => panic!("unknown: {name}"),
     })
+}
+
+/// What an import or an export gives, and the field of the step that it is compared with.
+pub(crate) async fn moved(
+    verb: &str,
+    user: &User,
+    session: &Session,
+    step: &mut Fields,
+) -> Result<(&'static str, Value)> {
+    if verb == "import" {
+        return Ok(("report", json!(user.import(Source::bytes(take::<String>(step, "text"))).await?)));
+    }
+    let pieces: Vec<_> = session.export(take(step, "format")).stream().try_collect().await?;
+    Ok(("text", json!(pieces.concat())))
 }
 
 /// As much of the feed as the step names.

@@ -10,7 +10,7 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import Cache, Format, NewSession, OnDrop, OnProgress, SendOptions
+from ._calls import Cache, ExportFormat, Format, ImportFormat, NewSession, OnDrop, OnProgress, SendOptions, Summaries, Titles
 from ._content import Content, Image
 from ._data import (
     Call,
@@ -21,6 +21,8 @@ from ._data import (
     Cursor,
     Health,
     ImagePart,
+    ImportEntry,
+    ImportReport,
     Message,
     ModelInfo,
     Metric,
@@ -33,6 +35,7 @@ from ._data import (
     SessionInfo,
     SessionPage,
     Status,
+    Summary,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -107,6 +110,7 @@ __all__ = [
     "EngineOptions",
     "Event",
     "Example",
+    "ExportFormat",
     "Feed",
     "Finished",
     "Format",
@@ -115,6 +119,9 @@ __all__ = [
     "Hook",
     "Image",
     "ImagePart",
+    "ImportEntry",
+    "ImportFormat",
+    "ImportReport",
     "InvalidInputError",
     "Limit",
     "LimitState",
@@ -160,10 +167,13 @@ __all__ = [
     "StoreError",
     "StoreFullError",
     "StreamBusyError",
+    "Summaries",
+    "Summary",
     "Text",
     "TextPart",
     "TimeoutError",
     "Title",
+    "Titles",
     "ToolCall",
     "ToolCallPart",
     "ToolResult",

@@ -165,6 +165,21 @@ class SessionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What stands for the beginning of a conversation where a model is sent it. The messages themselves stay."""
+
+    seq: int
+    upto: int
+    """The last message that it covers."""
+    text: str
+    model: str | None
+    """The model that wrote it."""
+    created_ms: int
+    active: bool
+    """Whether it is the one that is used, on branches that have the message `upto`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """One model of those that there are to choose from."""
 
@@ -270,3 +285,51 @@ class Metric(TypedDict):
     unit: str
     help: str
     points: list[Point]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportEntry:
+    """What became of one conversation of an import."""
+
+    session: str | None
+    """Its id here; `None` where the source does not tell which conversation it was."""
+    title: str | None
+    messages: int
+    """How many messages were written."""
+    outcome: Literal["imported", "unchanged", "partly", "refused"]
+    left_out: dict[str, int] = field(default_factory=dict[str, int])
+    """What could not be kept, by reasons."""
+    error: CatgptError | None = None
+    """Why it was refused."""
+    owner: str | None = None
+    """Who owns it, where an import has several owners."""
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ImportEntry:
+        """From its JSON form."""
+        error = data.get("error")
+        more: dict[str, Any] = {"error": error and from_dict(error)}
+        return cls(**(data | more))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of the conversations of an import, one by one."""
+
+    entries: list[ImportEntry]
+    imported: int
+    """How many are here now, whole."""
+    unchanged: int
+    """How many were here already."""
+    partly: int
+    """How many are here now, with something left out."""
+    refused: int
+    """How many are not here."""
+    messages: int
+    """How many messages were written."""
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ImportReport:
+        """From its JSON form."""
+        more: dict[str, Any] = {"entries": [ImportEntry.from_dict(entry) for entry in data["entries"]]}
+        return cls(**(data | more))

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from . import _background, _calls, _hub, _native, _process
-from ._calls import Ask, At, Format, OnDrop, OnProgress, SendOptions
+from ._calls import Ask, At, ExportFormat, Format, ImportFormat, OnDrop, OnProgress, Path, SendOptions
 from ._content import Content, content
-from ._data import Change, Cursor, Health, Message, Metric, ModelInfo, SessionPage
+from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionPage, Summary
 from ._events import Event, Finished, Text
 from ._limits import GroupBy, Limit, LimitState, Spent
 from ._organize_sync import AllSessions, OneSession
@@ -136,6 +136,23 @@ class Engine:
         """Which models there are to choose from, by id."""
         return self._ask(_calls.MODELS)
 
+    def adopt(
+        self,
+        path: Path,
+        *,
+        otherwise: str | None = None,
+        dry_run: bool | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> ImportReport:
+        """Brings in the chats of another program's SQLite database (tables `chats` and `messages`), each for the owner that
+        its `user_id` names, and those without one for `otherwise`."""
+        ask = _calls.adopted(path, otherwise, dry_run, on_progress is not None)
+        return self._ask(ask, on_progress)
+
+    def backup(self, path: Path, *, on_progress: OnProgress | None = None) -> None:
+        """Copies the SQLite store into a new file, while it is in use."""
+        self._ask(_calls.backup(path, on_progress is not None), on_progress)
+
     def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
         self._call({"do": "sweep"})
@@ -190,6 +207,14 @@ class Engine:
 
     def _ask(self, ask: Ask[T], hear: OnProgress | None = None) -> T:
         return ask.read(self._call(ask.request, hear=hear))
+
+    def _pages(self, at: At, format: ExportFormat | None, listed: bool) -> Iterator[str]:
+        mark: Any = None
+        while True:
+            text, mark = self._ask(_calls.export_page(at, format, mark, listed))
+            yield text
+            if mark is None:
+                return
 
     def _begin(self, at: At, do: str, **fields: Any) -> Reply:
         hub = _native.Hub.of_thread()
@@ -276,6 +301,30 @@ class User(AllSessions):
         """Changes after a number, in order. They are kept for 24 hours."""
         return self._engine._ask(_calls.changes(self._at, after, limit))
 
+    def import_(
+        self,
+        source: Path | bytes,
+        *,
+        format: ImportFormat | None = None,
+        dry_run: bool | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> ImportReport:
+        """Brings in conversations that were written elsewhere: those of a file or folder, or of a file's content (as bytes).
+        The format is told from what is there. Importing the same again changes nothing."""
+        ask = _calls.imported(self._at, source, format, dry_run, on_progress is not None)
+        return self._engine._ask(ask, on_progress)
+
+    def export(
+        self, format: ExportFormat | None = None, *, on_progress: OnProgress | None = None
+    ) -> Iterator[str]:
+        """All conversations, as text in pieces. `on_progress` hears how many sessions are written."""
+        sessions = self._engine._ask(_calls.export_list(self._at))
+        for done, session in enumerate(sessions, 1):
+            for text in self._engine._pages(At(self._at.owner, session), format, True):
+                yield text
+            if on_progress is not None:
+                on_progress(done, len(sessions))
+
 
 class Session(OneSession):
     """One conversation. Making the handle costs nothing; the first send makes the session."""
@@ -327,3 +376,25 @@ class Session(OneSession):
     def tree(self, after: int | None = None, limit: int | None = None) -> list[Message]:
         """Messages of all branches after a number, in order."""
         return self._engine._ask(_calls.tree(self._at, after, limit))
+
+    def make_title(self) -> str:
+        """Has a model make a title of the first message now, and tells it. One that a person gave stays: then this is a
+        `ConflictError`."""
+        return self._engine._ask(_calls.make_title(self._at))
+
+    def summaries(self) -> list[Summary]:
+        """All summaries that were ever made here."""
+        return self._engine._ask(_calls.summaries(self._at))
+
+    def summarize(self, upto: int | None = None) -> Summary:
+        """Has the conversation summed up now, up to the end of the turn of a message (else of the newest whole turn), and
+        uses that from the next turn on."""
+        return self._engine._ask(_calls.summarize(self._at, upto))
+
+    def set_summary(self, summary: int | None) -> None:
+        """Uses a former summary again, or none, from the next turn on."""
+        self._engine._ask(_calls.do(self._at, "set_summary", summary=summary))
+
+    def export(self, format: ExportFormat | None = None) -> Iterator[str]:
+        """This conversation, as text in pieces."""
+        return self._engine._pages(self._at, format, False)
