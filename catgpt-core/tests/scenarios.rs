@@ -1,16 +1,16 @@
 //! Plays `spec/scenarios` on each memory: a step is one call, what comes is compared as JSON. Its README has the rules.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on has failed, and says where")]
 
-#[path = "scenarios/jobs.rs"]
-mod jobs;
+#[path = "scenarios/calls.rs"]
+mod calls;
 #[path = "scenarios/kit.rs"]
 mod kit;
 
 use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::Duration};
 
-use catgpt_core::{Busy, Engine, Error, Reply, Result, Send, Session, Source, UsageQuery, User, memory};
-use futures_util::TryStreamExt;
-use kit::{Fields, Names, asked, cached, check, content, expect, keys, named, open, policy, scripted, take, take_or};
+use calls::{ask, call, moved, news};
+use catgpt_core::{Error, Reply, memory};
+use kit::{Fields, Names, asked, cached, check, expect, named, open, policy, scripted, take, take_or};
 use serde_json::{Value, from_slice, json};
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -25,7 +25,10 @@ fn every_scenario_plays_on_every_memory() {
 }
 
 fn play_on_all(path: &Path) {
-    let (scenario, folder): (Fields, _) = (from_slice(&fs::read(path).unwrap()).unwrap(), tempfile::tempdir().unwrap());
+    let (mut scenario, folder): (Fields, _) =
+        (from_slice(&fs::read(path).unwrap()).unwrap(), tempfile::tempdir().unwrap());
+    // All stores here are the library's own.
+    scenario.remove("built_in");
     assert_eq!(scenario["name"].as_str(), path.file_stem().unwrap().to_str());
     play(scenario.clone(), "memory:");
     if cfg!(feature = "sqlite") {
@@ -62,19 +65,18 @@ fn play(mut scenario: Fields, url: &str) {
                     let reply = replies.get_mut(&take_or(&mut step, "reply", "reply")).unwrap();
                     expect(&mut names, reply, take(&mut step, "events")).await;
                 }
-                "history" | "tree" | "models" | "usage" | "limits" => {
-                    let want = if matches!(verb.as_str(), "history" | "tree") { "messages" } else { verb.as_str() };
-                    let (want, got) = (take(&mut step, want), look(&verb, &engine, &session, &user, &mut step).await?);
-                    check(&mut names, &want, &got);
+                "history" => check(&mut names, &take(&mut step, "messages"), &json!(session.history(100).await?)),
+                "tree" => check(&mut names, &take(&mut step, "messages"), &json!(session.tree(0, 100).await?)),
+                "news" => check(&mut names, &step["news"].clone(), &news(&user, &mut step).await?),
+                "session" | "user" => {
+                    let (gives, got) = (step.remove("gives"), call(&verb, &user, &session, &mut step).await?);
+                    check(&mut names, gives.as_ref().unwrap_or(&got), &got);
                 }
                 "import" | "export" => {
                     let (field, got) = moved(&verb, &user, &session, &mut step).await?;
                     check(&mut names, &take(&mut step, field), &got);
                 }
-                "session" => {
-                    let (gives, got) = (step.remove("gives"), jobs::call(&session, &mut step).await?);
-                    check(&mut names, gives.as_ref().unwrap_or(&got), &got);
-                }
+                "models" => check(&mut names, &take(&mut step, "models"), &json!(engine.models().await?)),
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
                 "crash" | "reopen" => {
                     replies.clear();
@@ -98,44 +100,4 @@ fn play(mut scenario: Fields, url: &str) {
         assert!(step.is_empty(), "unknown: {step:?}");
     }
     runtime.block_on(engine.close(LONG)).unwrap();
-}
-
-/// What a step wants to see.
-async fn look(verb: &str, engine: &Engine, session: &Session, user: &User, step: &mut Fields) -> Result<Value> {
-    Ok(match verb {
-        "history" => json!(session.history(100).await?),
-        "tree" => json!(session.tree(0, 100).await?),
-        "models" => json!(engine.models().await?),
-        "limits" => json!(user.limits(None, keys(step)).await?),
-        _ => {
-            let by = take::<Option<_>>(step, "by").unwrap_or_default();
-            json!(user.usage(UsageQuery { by, ..UsageQuery::default() }).await?)
-        }
-    })
-}
-
-async fn moved(verb: &str, user: &User, session: &Session, step: &mut Fields) -> Result<(&'static str, Value)> {
-    if verb == "import" {
-        return Ok(("report", json!(user.import(Source::bytes(take::<String>(step, "text"))).await?)));
-    }
-    let pieces: Vec<_> = session.export(take(step, "format")).stream().try_collect().await?;
-    Ok(("text", json!(pieces.concat())))
-}
-
-async fn ask(verb: &str, user: &User, session: &Session, names: &Names, step: &mut Fields) -> Result<Reply> {
-    let send = match verb {
-        "send" => session.send(content(step)),
-        "edit" => session.edit(take(step, "seq"), content(step)),
-        "regenerate" => session.regenerate(take::<Option<u64>>(step, "seq")),
-        "attach" => return user.attach(named(names, step), take(step, "from")).await,
-        "resume" => return Ok(session.resume().await?.expect("a turn runs here")),
-        _ => panic!("unknown: {verb}"),
-    };
-    let send = take::<Option<String>>(step, "key").into_iter().fold(send, Send::key);
-    let send = keys(step).into_iter().fold(send, |send, (key, value)| send.limit_key(key, value));
-    match take_or(step, "busy", "reject").as_str() {
-        "reject" => send.await,
-        "interrupt" => send.busy(Busy::Interrupt).await,
-        busy => panic!("unknown: {busy}"),
-    }
 }

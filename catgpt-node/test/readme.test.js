@@ -176,3 +176,25 @@ test("the hooks cite and refuse", async () => {
   // The offline cat repeats what it is asked.
   await assert.rejects((await session.send("my password")).text(), RefusedError);
 });
+
+test("the examples of sessions run, and their feed is heard", async () => {
+  const { engine, session } = scripted([{ text: "Kyo" }], [{ text: "to" }, { finish: "stop" }]);
+  const user = engine.user("alice");
+  await (await session.send("Plan three days")).result().catch(() => {});
+  await session.rename("Kyoto");
+  const AsyncFunction = (async () => {}).constructor;
+  const console = { log: () => {} };
+  const more = await new AsyncFunction("user", "session", "console", `${block("session.continueReply()")}\nreturn more;`)(user, session, console);
+  assert.equal(await more.text(), "to");
+  const [stop, heard] = [new AbortController(), []];
+  const log = (...words) => heard.push(words) === 3 && stop.abort();
+  const listen = new AsyncFunction("user", "after", "signal", "console", block("user.feed({ after, signal })"));
+  await assert.rejects(listen(user, 0, stop.signal, { log }), { name: "AbortError" });
+  assert.deepEqual(heard[0].slice(0, 3), [1, "created", "chat"]);
+  const { Feed } = await import("catgpt-node");
+  const GET = evaluate(block("Feed.position"), { user, Feed }, "GET");
+  const reader = GET(new Request("http://localhost/", { headers: { "last-event-id": "1" } })).body.getReader();
+  assert.match(Buffer.from((await reader.read()).value).toString(), /^id: 2\ndata: /);
+  await reader.cancel();
+  await engine.close();
+});

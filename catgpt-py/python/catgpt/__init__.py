@@ -10,11 +10,12 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import Cache, ExportFormat, Format, ImportFormat, OnDrop, OnProgress, SendOptions, Summaries, Titles
+from ._calls import Cache, ExportFormat, Format, ImportFormat, NewSession, OnDrop, OnProgress, SendOptions, Summaries, Titles
 from ._content import Content, Image
 from ._data import (
     Call,
     Change,
+    ChangeKind,
     Check,
     CitationPart,
     Cursor,
@@ -76,6 +77,8 @@ from ._events import (
     ToolResult,
     event_from_dict,
 )
+from ._feed import Feed
+from ._found import Branch, News, Node, Piece, SearchHit, SearchPage
 from ._hooks import Hook, Source, TurnAt
 from ._limits import GroupBy, Limit, LimitState, Price, Spent
 from ._native import version as _version
@@ -86,11 +89,13 @@ from ._reply import Encoded, Reply, Sending
 __version__ = _version()
 
 __all__ = [
+    "Branch",
     "BusyError",
     "Cache",
     "Call",
     "CatgptError",
     "Change",
+    "ChangeKind",
     "ChatModel",
     "Check",
     "CitationPart",
@@ -106,6 +111,7 @@ __all__ = [
     "Event",
     "Example",
     "ExportFormat",
+    "Feed",
     "Finished",
     "Format",
     "GroupBy",
@@ -117,10 +123,16 @@ __all__ = [
     "ImportFormat",
     "ImportReport",
     "InvalidInputError",
+    "Limit",
+    "LimitState",
+    "LimitedError",
     "Memory",
     "Message",
-    "ModelInfo",
     "Metric",
+    "ModelInfo",
+    "NewSession",
+    "News",
+    "Node",
     "NotFoundError",
     "OnDrop",
     "OnProgress",
@@ -128,6 +140,7 @@ __all__ = [
     "Part",
     "PartAdded",
     "Persona",
+    "Piece",
     "Point",
     "Price",
     "PromptMessage",
@@ -140,6 +153,8 @@ __all__ = [
     "Retrying",
     "Role",
     "Said",
+    "SearchHit",
+    "SearchPage",
     "SendOptions",
     "Sending",
     "Session",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
 from ._data import Change, Cursor, ImportReport, Message, ModelInfo, SessionInfo, SessionPage, Summary
+from ._found import Branch, News, Node, SearchPage
 from ._limits import GroupBy, Limit, LimitState, Spent
 from ._persona import Params, Persona, who
 
@@ -65,6 +66,19 @@ class Cache(TypedDict, total=False):
     """The most bytes that are kept."""
     ttl: float
     """For how many seconds an answer may be given again."""
+
+
+class NewSession(TypedDict, total=False):
+    """What a new session is given; all of it may be left out."""
+
+    title: str | None
+    """Left out: the beginning of the first message."""
+    persona: Persona | str | None
+    """Who answers; left out: the engine's."""
+    metadata: Mapping[str, Any] | None
+    """What the application keeps with it: at most 64 KiB of JSON."""
+    ttl: float | None
+    """How many seconds after its last change it is deleted; left out: as the engine has it."""
 
 
 class Titles(TypedDict, total=False):
@@ -225,9 +239,9 @@ def summarize(at: At, upto: int | None) -> Ask[Summary]:
     return Ask(at.call("summarize", upto=upto), lambda row: Summary(**row))
 
 
-def sessions(at: At, after: Cursor | None, limit: int | None) -> Ask[SessionPage]:
+def sessions(at: At, after: Cursor | None, limit: int | None, archived: bool | None) -> Ask[SessionPage]:
     """A page of sessions."""
-    return Ask(at.call("sessions", after=after, limit=limit), SessionPage.from_dict)
+    return Ask(at.call("sessions", after=after, limit=limit, archived=archived), SessionPage.from_dict)
 
 
 def turns(at: At) -> Ask[list[tuple[str, str]]]:
@@ -276,9 +290,82 @@ def do(at: At, name: str, **fields: Any) -> Ask[None]:
     return Ask(at.call(name, **fields), nothing)
 
 
-def pin(at: At, persona: Persona | str) -> Ask[None]:
+def persona(at: At, given: Persona | str) -> Ask[None]:
     """Gives a session another persona."""
-    return Ask(at.call("pin", persona=who(persona)), nothing)
+    return Ask(at.call("set_persona", persona=who(given)), nothing)
+
+
+def create(at: At, given: NewSession) -> Ask[SessionInfo]:
+    """Makes a session."""
+    plain: dict[str, Any] = {**given, "ttl_ms": milliseconds(given.get("ttl")), "persona": who(given.get("persona"))}
+    plain.pop("ttl", None)
+    return Ask(at.call("create", **plain), SessionInfo.from_dict)
+
+
+def outline(at: At) -> Ask[list[Node]]:
+    """All messages without their words."""
+
+    def nodes(rows: list[dict[str, Any]]) -> list[Node]:
+        return [Node(**row) for row in rows]
+
+    return Ask(at.call("outline"), nodes)
+
+
+def branches(at: At) -> Ask[list[Branch]]:
+    """The branches of a session."""
+
+    def found(rows: list[dict[str, Any]]) -> list[Branch]:
+        return [Branch(**row) for row in rows]
+
+    return Ask(at.call("branches"), found)
+
+
+def fork(at: At, id: str | None, upto: int | None) -> Ask[At]:
+    """Copies a branch; gives where the copy is."""
+
+    def place(copy: str) -> At:
+        return At(at.owner, copy)
+
+    return Ask(at.call("fork", into=id, upto=upto), place)
+
+
+def count(at: At, name: str, **fields: Any) -> Ask[int]:
+    """A call that says how many sessions it was done to."""
+    return Ask(at.call(name, **fields), int)
+
+
+def search(at: At, question: str, after: str | None, limit: int | None) -> Ask[SearchPage]:
+    """Messages and titles with these words."""
+    return Ask(at.call("search", question=question, after=after, limit=limit), SearchPage.from_dict)
+
+
+class Page(NamedTuple):
+    """A page of a feed, and the number after which the next begins."""
+
+    after: int
+    news: list[News]
+
+
+def page(data: dict[str, Any]) -> Page:
+    """A page from its JSON form."""
+    return Page(data["after"], [News.from_dict(row) for row in data["news"]])
+
+
+def news(at: At, after: int | None, encoding: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Asks for the next page of a feed; without a number, for where it begins."""
+    return at.call("news", after=after, encoding=encoding)
+
+
+class Sent(NamedTuple):
+    """A page as the bytes of a format, which may be none, and the number after which the next begins."""
+
+    after: int
+    data: bytes
+
+
+def sent(data: dict[str, Any]) -> Sent:
+    """Bytes from their JSON form."""
+    return Sent(data["after"], data["text"].encode())
 
 
 def imported(

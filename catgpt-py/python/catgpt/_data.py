@@ -10,6 +10,7 @@ from ._errors import CatgptError, from_dict
 from ._persona import Params
 
 Role: TypeAlias = Literal["system", "user", "assistant", "summary"]
+ChangeKind: TypeAlias = Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended", "renamed"]
 Status: TypeAlias = Literal["running", "complete", "cancelled", "interrupted", "failed", "paused"]
 
 
@@ -193,13 +194,14 @@ class ModelInfo:
 class Cursor(TypedDict):
     """Where a list of sessions goes on."""
 
+    pinned: NotRequired[bool]
     updated_ms: int
     session: str
 
 
 @dataclass(frozen=True, slots=True)
 class SessionPage:
-    """One page of an owner's sessions, the latest changed first."""
+    """One page of an owner's sessions, the pinned ones first, then the latest changed."""
 
     sessions: list[SessionInfo]
     next: Cursor | None
@@ -217,7 +219,7 @@ class Change:
 
     n: int
     session: str
-    kind: Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended", "renamed"]
+    kind: ChangeKind
     at_ms: int
     turn: str | None = None
 
