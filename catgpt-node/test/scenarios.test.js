@@ -14,7 +14,7 @@ const read = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, folder), 
 const says = (name, verb) => read(name).steps.some((step) => step.do === verb);
 
 class Player {
-  constructor({ models, persona, hook, cache, titles, prices, limits: given, titles }, memory, { names, asked: before }) {
+  constructor({ models, persona, hook, cache, titles, prices, limits: given }, memory, { names, asked: before }) {
     const model = new Scripted(...models.slice(Math.min(before, models.length - 1)));
     const limits = given?.map(({ window_ms: windowMs, ...limit }) => ({ windowMs, ...limit }));
     const own = { model, memory, hooks: described(hook), cache, titles, prices, limits, retryBaseMs: 0, leaseMs: 2000 };
