@@ -1,6 +1,7 @@
 //! The command line: its words, its options, and which of them go together.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Models(Models),
     /// Sum up what answers used, and what they cost
     Usage(Usage),
+    /// Copy all chats into a new file, while they are in use
+    Backup(Backup),
     /// Show which model, store and files are used, and whether they work
     Doctor,
 }
@@ -163,10 +166,66 @@ pub(crate) enum ChatsAction {
     List(List),
     /// Show a chat, or one message of it exactly as it is stored
     Show(Show),
+    /// Write chats as text that can be read again: to stdout, or into a file
+    Export(Export),
+    /// Take in chats: what `export` wrote, ChatGPT's export (zip, folder or JSON), or another program's chat.db
+    Import(Import),
     /// Have a model make a title of a chat's first message
     Title(Title),
     /// Have a model sum up a chat, which from then on goes on with that; nothing is deleted
     Summarize(Summarize),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Which chats: names, ids' beginnings, @ or @N; without one all
+    #[arg(value_name = "CHAT")]
+    pub(crate) chats: Vec<String>,
+    /// Everything as JSON Lines, or what a chat shows as Markdown
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Written,
+    /// Into this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Written {
+    #[default]
+    Jsonl,
+    Md,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// A file, the folder of an export, or - for stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What it is, if that cannot be told from it
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<Found>,
+    /// Only say what would become of each chat
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Found {
+    Jsonl,
+    Md,
+    Chatgpt,
+    #[value(name = "chat.db")]
+    ChatDb,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The new file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

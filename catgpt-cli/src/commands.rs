@@ -1,13 +1,16 @@
 //! The commands: what each needs is put together here.
 
 mod ask;
+mod backup;
 mod chats;
 mod doctor;
 mod jobs;
 mod models;
+mod transfer;
 mod usage;
 
 pub(crate) use ask::ask;
+pub(crate) use backup::backup;
 pub(crate) use chats::chats;
 pub(crate) use doctor::doctor;
 pub(crate) use models::models;

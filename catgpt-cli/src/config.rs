@@ -150,6 +150,14 @@ impl Store {
         }
     }
 
+    /// As a URL.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Url(url, _) => url.clone(),
+            Self::File(path) => format!("sqlite:{}", path.display()),
+        }
+    }
+
     /// Opens it, and makes it if it is not there.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Memory>> {
         match self {

@@ -7,6 +7,7 @@ mod config;
 mod context;
 mod exit;
 mod notes;
+mod progress;
 mod refs;
 mod render;
 mod settings;
@@ -42,6 +43,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
         Some(Command::Models(options)) => commands::models(&options, &common),
         Some(Command::Usage(options)) => commands::usage(&options, &common),
+        Some(Command::Backup(backup)) => commands::backup(&backup, &common),
         Some(Command::Doctor) => commands::doctor(&common),
     }
 }

@@ -24,8 +24,10 @@ mod model;
 mod runtime;
 mod script;
 mod subscription;
+mod transfer;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
@@ -37,6 +39,8 @@ use crate::error::{Error, ErrorInfo, ErrorKind, Result};
 use crate::hooks::Hook;
 use crate::memory::Memory;
 use crate::model::ChatModel;
+use crate::transfer::Progress;
+use transfer::Watch;
 
 pub use call::{Call, SendOptions};
 pub use config::{Cache, Config};
@@ -50,6 +54,7 @@ pub use model::{DeskModel, DeskTimeouts};
 pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
 pub use subscription::{BATCH, Polled, Subscription};
+pub use transfer::{Content, ImportOptions};
 
 /// What a call gives.
 #[derive(Debug)]
@@ -80,10 +85,21 @@ impl From<Error> for Failure {
 pub struct Ticket {
     /// The number that its [`Notice::Done`] bears.
     pub id: u64,
+    watch: Arc<Watch>,
     task: AbortHandle,
 }
 
 impl Ticket {
+    /// The number whose [`Notice::Ready`] says that [`progress`](Self::progress) has news.
+    pub fn watch(&self) -> u64 {
+        self.watch.id
+    }
+
+    /// How far a call has come that was made with `watch`; `None` if there is no news of it.
+    pub fn progress(&self) -> Option<Progress> {
+        self.watch.take()
+    }
+
     /// Nobody waits for the answer any more. A send that is being committed leaves nothing, or a turn that runs.
     pub fn abandon(&self) {
         self.task.abort();
@@ -127,23 +143,42 @@ impl Bridge {
     pub fn call(self: &Arc<Self>, hub: &Arc<Hub>, call: &str) -> Result<Ticket> {
         let call: Call = parse("call", call)?;
         let (id, hub, bridge) = (hub::fresh(), Arc::clone(hub), Arc::clone(self));
+        let watch = Watch::new(&hub);
+        let watched = Arc::clone(&watch);
         let task = runtime::get()?.spawn(async move {
-            let answered = std::panic::AssertUnwindSafe(bridge.answer(call, &hub)).catch_unwind().await;
+            let answered = std::panic::AssertUnwindSafe(bridge.answer(call, &hub, &watched)).catch_unwind().await;
             let outcome = answered.unwrap_or_else(|_| Err(Error::new(ErrorKind::Unexpected, "the call panicked")));
             hub.post(Notice::Done { id, outcome: outcome.map_err(Failure::from) });
         });
-        Ok(Ticket { id, task: task.abort_handle() })
+        Ok(Ticket { id, watch, task: task.abort_handle() })
     }
 
-    async fn answer(&self, call: Call, hub: &Arc<Hub>) -> Result<Answer> {
+    async fn answer(&self, call: Call, hub: &Arc<Hub>, watch: &Arc<Watch>) -> Result<Answer> {
+        if let Call::Backup { path, watch: watched } = call {
+            return self.backup(path, watched.then_some(watch)).await;
+        }
         let engine = self.engine();
         if matches!(call, Call::Close { .. }) && !engine.initialized() {
             return Ok(Answer::Json("null".into()));
         }
         match engine.get_or_try_init(|| self.open()).await {
-            Ok(engine) => call.run(engine, hub).await,
+            Ok(engine) => call.run(engine, hub, watch).await,
             Err(error) => call.without_engine(error),
         }
+    }
+
+    async fn backup(&self, path: PathBuf, watch: Option<&Arc<Watch>>) -> Result<Answer> {
+        let url = match &self.memory {
+            None => self.config.store(),
+            Some(_) => return Err(Error::new(ErrorKind::Unsupported, "a store of your own is backed up by you")),
+        };
+        let mut hears = watch.map(Watch::hears);
+        let tell = move |done, total| {
+            if let Some(hears) = &mut hears {
+                hears(Progress { done, total: Some(total) });
+            }
+        };
+        crate::memory::backup(url, path, tell).await.map(|()| Answer::Json("null".into()))
     }
 
     fn engine(&self) -> Arc<OnceCell<Engine>> {

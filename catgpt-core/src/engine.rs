@@ -1,6 +1,7 @@
 //! The engine: model, memory, persona and policies put together.
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::runner::hooks::Hooks;
 use crate::runner::limits::Policy;
 use crate::runner::summaries::Summaries;
 use crate::runner::titles::Titles;
+use crate::transfer::{Import, ImportFormat, Source};
 use crate::turn::Rules;
 use crate::user::User;
 
@@ -73,6 +75,12 @@ impl Engine {
     /// The one owner of a single-user program.
     pub fn local(&self) -> User {
         User { runner: Arc::clone(&self.runner), owner: Owner::local() }
+    }
+
+    /// Brings in the chats of another program's SQLite database (see [`ImportFormat::ChatDb`](crate::ImportFormat)), each
+    /// for the owner that its `user_id` names, and those without one for `otherwise`. The file is only read.
+    pub fn adopt(&self, path: impl Into<PathBuf>, otherwise: Option<Owner>) -> Import {
+        Import::adopt(Arc::clone(&self.runner), Source::path(path).format(ImportFormat::ChatDb), otherwise)
     }
 
     /// Ends turns of this store whose process died, and deletes what is due, once. Engines that live long do it by

@@ -30,6 +30,7 @@ mod runner;
 pub mod bridge;
 pub mod engine;
 pub mod session;
+pub mod transfer;
 pub mod user;
 
 pub use body::TitleSource;
@@ -66,6 +67,7 @@ pub use runner::summaries::Summaries;
 pub use runner::titles::Titles;
 pub use search::Piece;
 pub use session::{Branch, MAX_METADATA, Metadata, NewSession, Node, Send, Session, SessionInfo, Summary};
+pub use transfer::{ExportFormat, ImportFormat, ImportReport, Progress, Source};
 pub use user::{News, SearchHit, SearchPage, SessionPage, UsageQuery, User};
 
 /// Everything that front ends hold across threads and awaits.

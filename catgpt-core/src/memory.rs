@@ -39,7 +39,7 @@ pub use self::sqlite::{Sqlite, fork};
 pub use self::turns::*;
 #[cfg(feature = "bridge")]
 pub(crate) use self::url::check;
-pub use self::url::{file, open};
+pub use self::url::{backup, file, open};
 pub use in_memory::InMemory;
 
 /// The largest message, in bytes, as it is stored.

@@ -22,6 +22,7 @@ use crate::persona::Persona;
 use crate::reply::{OnDrop, Reply};
 use crate::runner::begin::{Ask, Busy, Options};
 use crate::runner::{Runner, wrong_answer};
+use crate::transfer::{self, Export, ExportFormat, Mark, Page};
 
 pub use organize::{MAX_METADATA, Metadata, NewSession};
 pub use summaries::Summary;
@@ -163,6 +164,20 @@ impl Session {
     /// `NotFound` if it is not there.
     pub async fn delete(&self) -> Result<()> {
         self.apply(Op::Delete { session: self.id.clone() }).await
+    }
+
+    /// This conversation, as text in a format that can be imported again.
+    pub fn export(&self, format: ExportFormat) -> Export {
+        Export::new(Arc::clone(&self.runner), self.owner.clone(), format).only([self.id.clone()])
+    }
+
+    /// A page of [`export`](Self::export): the first, or the one where the last one says that it goes on. Nothing is held
+    /// between two pages, so they may be asked for by different processes.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there.
+    pub async fn export_page(&self, format: ExportFormat, mark: Option<Mark>) -> Result<Page> {
+        transfer::page(&self.runner, &self.owner, &self.id, format, mark).await
     }
 
     async fn apply(&self, op: Op) -> Result<()> {

@@ -17,6 +17,7 @@ use crate::message::Offset;
 use crate::reply::Reply;
 use crate::runner::{Runner, wrong_answer};
 use crate::session::{Send, Session, SessionInfo};
+use crate::transfer::{self, Export, ExportFormat, Import, Source};
 use crate::wire::Command;
 
 pub use feed::News;
@@ -179,6 +180,24 @@ impl User {
             Answer::Changes(changes) => Ok(changes),
             _ => Err(wrong_answer()),
         }
+    }
+
+    /// Brings in conversations that were written elsewhere. Await it for what became of each; again, it changes nothing.
+    pub fn import(&self, source: Source) -> Import {
+        Import::to(Arc::clone(&self.runner), self.owner.clone(), source)
+    }
+
+    /// All conversations, as text in a format that [`import`](Self::import) reads.
+    pub fn export(&self, format: ExportFormat) -> Export {
+        Export::new(Arc::clone(&self.runner), self.owner.clone(), format)
+    }
+
+    /// The sessions that an export of all has, in its order: for those who take it page by page.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub async fn export_list(&self) -> Result<Vec<SessionId>> {
+        transfer::list(&self.runner, &self.owner).await
     }
 
     async fn query(&self, query: Query) -> Result<Answer> {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use catgpt_core::bridge::{
     Answer, Bridge, Desk, DeskAsks, DeskCaps, DeskHook, DeskMemory, DeskModel, DeskTimeouts, Failure, Heard, Hub,
     Notice, Parked, Play, Polled, Said, Subscription,
@@ -454,6 +455,31 @@ fn a_hosts_store_is_asked_and_its_failure_is_told_apart() {
         other => panic!("{other:?}"),
     });
     assert_eq!((failure.info.kind, failure.cause), (ErrorKind::Unexpected, Some(question)));
+}
+
+#[test]
+fn conversations_go_out_and_in_page_by_page_and_tell_how_far_they_are() {
+    let (_play, bridge) = scripted(&json!([[{ "text": "Hello" }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    let reply = host.send(&bridge, "Hi");
+    assert_eq!(status_of(&host.rest(&reply)), Status::Complete);
+    let list = host.json(&bridge, &json!({ "do": "export_list", "owner": "alice" }));
+    assert_eq!(list, json!(["chat"]));
+    let page = json!({ "do": "export_page", "owner": "alice", "session": "chat" });
+    let page = host.json(&bridge, &page);
+    assert!(page["next"].is_null() && page["text"].as_str().unwrap().lines().count() == 3, "{page}");
+    let content = base64::engine::general_purpose::STANDARD.encode(page["text"].as_str().unwrap());
+    let import = json!({ "do": "import", "owner": "bob", "source": { "content": content }, "watch": true });
+    let ticket = bridge.call(&host.hub, &import.to_string()).unwrap();
+    host.wait_for(ticket.watch());
+    assert_eq!(ticket.progress().unwrap().total, Some(page["text"].as_str().unwrap().len() as u64));
+    assert_eq!(ticket.progress(), None);
+    let report = host.json(&bridge, &json!({ "do": "import", "owner": "bob", "source": { "content": content } }));
+    assert_eq!((&report["unchanged"], &report["entries"][0]["outcome"]), (&json!(1), &json!("unchanged")));
+    let foreign = json!({ "do": "export_page", "owner": "eve", "session": "chat" });
+    assert_eq!(host.call(&bridge, &foreign).unwrap_err().info.kind, ErrorKind::NotFound);
+    let backup = host.call(&bridge, &json!({ "do": "backup", "path": "copy.db" }));
+    assert_eq!(backup.unwrap_err().info.kind, ErrorKind::Unsupported);
 }
 
 #[test]

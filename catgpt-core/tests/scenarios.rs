@@ -8,7 +8,8 @@ mod kit;
 
 use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::Duration};
 
-use catgpt_core::{Busy, Engine, Error, Reply, Result, Send, Session, UsageQuery, User, memory};
+use catgpt_core::{Busy, Engine, Error, Reply, Result, Send, Session, Source, UsageQuery, User, memory};
+use futures_util::TryStreamExt;
 use kit::{Fields, Names, asked, cached, check, content, expect, keys, named, open, policy, scripted, take, take_or};
 use serde_json::{Value, from_slice, json};
 use tokio::{runtime::Runtime, time::timeout};
@@ -66,6 +67,10 @@ fn play(mut scenario: Fields, url: &str) {
                     let (want, got) = (take(&mut step, want), look(&verb, &engine, &session, &user, &mut step).await?);
                     check(&mut names, &want, &got);
                 }
+                "import" | "export" => {
+                    let (field, got) = moved(&verb, &user, &session, &mut step).await?;
+                    check(&mut names, &take(&mut step, field), &got);
+                }
                 "session" => {
                     let (gives, got) = (step.remove("gives"), jobs::call(&session, &mut step).await?);
                     check(&mut names, gives.as_ref().unwrap_or(&got), &got);
@@ -107,6 +112,14 @@ async fn look(verb: &str, engine: &Engine, session: &Session, user: &User, step:
             json!(user.usage(UsageQuery { by, ..UsageQuery::default() }).await?)
         }
     })
+}
+
+async fn moved(verb: &str, user: &User, session: &Session, step: &mut Fields) -> Result<(&'static str, Value)> {
+    if verb == "import" {
+        return Ok(("report", json!(user.import(Source::bytes(take::<String>(step, "text"))).await?)));
+    }
+    let pieces: Vec<_> = session.export(take(step, "format")).stream().try_collect().await?;
+    Ok(("text", json!(pieces.concat())))
 }
 
 async fn ask(verb: &str, user: &User, session: &Session, names: &Names, step: &mut Fields) -> Result<Reply> {

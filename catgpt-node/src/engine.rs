@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::desk::Desk;
 use crate::hub::Hub;
 use crate::play::Play;
-use crate::{Id, read, thrown};
+use crate::{Id, read, thrown, write};
 
 /// What the application has written itself.
 #[derive(Deserialize)]
@@ -63,6 +63,18 @@ impl Call {
     #[napi(getter)]
     pub fn id(&self) -> Id {
         self.0.id.cast_signed()
+    }
+
+    /// The number that comes when there is news of how far it is.
+    #[napi(getter)]
+    pub fn watch(&self) -> Id {
+        self.0.watch().cast_signed()
+    }
+
+    /// How far it is, as JSON, if there is news of it.
+    #[napi]
+    pub fn progress(&self) -> Option<String> {
+        self.0.progress().map(|progress| write(&progress))
     }
 
     /// Nobody waits for the answer any more.

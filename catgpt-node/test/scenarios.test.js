@@ -43,7 +43,7 @@ class Player {
   }
   async step({ do: verb, error = null, owner = "alice", session: id = "chat", reply = "reply", turn: name, ...step }) {
     const { text, content = text, models, seq, from, gate, events, messages, times, persona, ...more } = step;
-    const { key, busy, limit_keys: limitKeys, by, usage, limits, ...other } = more;
+    const { key, busy, limit_keys: limitKeys, by, usage, limits, report, format, ...other } = more;
     const { call, with: given = [], gives, ...unknown } = other;
     const [user, session] = [this.engine.user(owner), this.engine.user(owner).session(id)];
     const turn = name && (this.names[name] ?? assert.fail(`no ${name}`));
@@ -64,6 +64,12 @@ class Player {
       },
       history: async () => this.check(messages, await session.history({ last: 100 })),
       tree: async () => this.check(messages, await session.tree({ limit: 100 })),
+      import: async () => this.check(report, await user.import(Buffer.from(text))),
+      export: async () => {
+        let all = "";
+        for await (const piece of session.export(format)) all += piece;
+        this.check(text, all);
+      },
       session: async () => {
         const got = await session[call.replace(/_[a-z]/g, (at) => at[1].toUpperCase())](...given);
         if (gives !== undefined) this.check(gives, got);

@@ -248,3 +248,39 @@ export interface Metric {
   help: string;
   points: Point[];
 }
+
+/** How conversations are written: everything as JSON Lines, or the active branch for people. */
+export type ExportFormat = "jsonl" | "markdown";
+
+/** How conversations are written where they come from. */
+export type ImportFormat = ExportFormat | "chatgpt" | "chat_db";
+
+/** What became of one conversation of an import. */
+export type ImportEntry = {
+  /** Its id here; `null` where the source does not tell which conversation it was. */
+  session: string | null;
+  title: string | null;
+  /** Who owns it, where an import has several owners. */
+  owner?: string;
+  /** How many messages were written. */
+  messages: number;
+} & (
+  | { outcome: "imported" | "unchanged" }
+  | { outcome: "partly"; left_out: Record<string, number> }
+  | { outcome: "refused"; error: ErrorInfo }
+);
+
+/** What became of the conversations of an import, one by one. */
+export interface ImportReport {
+  entries: ImportEntry[];
+  /** How many are here now, whole. */
+  imported: number;
+  /** How many were here already. */
+  unchanged: number;
+  /** How many are here now, with something left out. */
+  partly: number;
+  /** How many are not here. */
+  refused: number;
+  /** How many messages were written. */
+  messages: number;
+}

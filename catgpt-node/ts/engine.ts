@@ -1,5 +1,5 @@
 /** Model, memory and persona put together; hands out users. */
-import type { Health, Metric, ModelInfo } from "./data.js";
+import type { Health, ImportReport, Metric, ModelInfo } from "./data.js";
 import { Desk } from "./desk.js";
 import { InvalidInputError, crossing } from "./errors.js";
 import type { Hook } from "./hooks.js";
@@ -8,7 +8,7 @@ import { spelledLimits, type Limit, type Price } from "./limits.js";
 import type { Memory } from "./memory.js";
 import type { ChatModel, ModelFunction } from "./model.js";
 import { native, type NativeEngine } from "./native.js";
-import { spelled, type CallOptions } from "./options.js";
+import { spelled, type CallOptions, type LongCallOptions } from "./options.js";
 import type { Persona } from "./persona.js";
 import { Scope } from "./scope.js";
 import { Scripted } from "./testing.js";
@@ -85,6 +85,14 @@ export interface CacheOptions {
   ttlMs?: number | undefined;
 }
 
+/** How to adopt a database, beside which. */
+export interface AdoptOptions extends LongCallOptions {
+  /** Who gets the chats that nobody owns; left out: they are refused. */
+  otherwise?: string | undefined;
+  /** Only say what would become of each chat. */
+  dryRun?: boolean | undefined;
+}
+
 /** How titles are made; what is left out is as the engine has it. */
 export interface TitleOptions {
   /** A model's name at the engine's endpoint; take a small one. Left out: the engine's own. */
@@ -149,6 +157,19 @@ export class Engine implements AsyncDisposable {
   async models({ signal }: CallOptions = {}): Promise<ModelInfo[]> {
     const answer = (await hub().call(this.#native, { do: "models" }, signal)) as { data: ModelInfo[] };
     return answer.data;
+  /**
+   * Brings in the chats of another program's SQLite database (tables `chats` and `messages`), each for the owner that its
+   * `user_id` names, and those without one for `otherwise`.
+   */
+  async adopt(path: string, { otherwise, dryRun, signal, onProgress }: AdoptOptions = {}): Promise<ImportReport> {
+    const call = { do: "adopt", path, otherwise, dry_run: dryRun };
+    const answer = (await hub().call(this.#native, call, signal, onProgress)) as { data: ImportReport };
+    return answer.data;
+  }
+
+  /** Copies the SQLite store into a new file, while it is in use. */
+  async backup(path: string, { signal, onProgress }: LongCallOptions = {}): Promise<void> {
+    await hub().call(this.#native, { do: "backup", path }, signal, onProgress);
   }
 
   /** Ends turns that nobody drives any more; a long-lived engine does it by itself. */

@@ -2,7 +2,8 @@
 import { onAbort } from "./abort.js";
 import { InvalidInputError, crossing, errorFrom, type ErrorInfo } from "./errors.js";
 import { causeOf } from "./causes.js";
-import { native, type NativeEngine, type NativeHub, type NativeStream } from "./native.js";
+import type { OnProgress, Progress } from "./options.js";
+import { native, type NativeCall, type NativeEngine, type NativeHub, type NativeStream } from "./native.js";
 
 /** A call's answer: data, or a turn to watch. */
 export type Answer = { data: unknown } | Arrived;
@@ -62,9 +63,31 @@ class Hub {
   readonly #alive = setInterval(() => {}, 2 ** 30).unref();
 
   /** Makes a call. An abort leaves nothing, or a turn that runs. */
-  call(engine: NativeEngine, call: object, signal?: AbortSignal): Promise<Answer> {
+  async call(engine: NativeEngine, call: object, signal?: AbortSignal, onProgress?: OnProgress): Promise<Answer> {
     signal?.throwIfAborted();
-    const ticket = crossing(() => engine.call(this.native, JSON.stringify(call)));
+    const watched = onProgress ? { ...call, watch: true } : call;
+    const ticket = crossing(() => engine.call(this.native, JSON.stringify(watched)));
+    if (!onProgress) return this.#answer(ticket, signal);
+    const failed = new AbortController();
+    const look = () => {
+      this.park(ticket.watch, look);
+      const progress = ticket.progress();
+      try {
+        if (progress) onProgress(JSON.parse(progress) as Progress);
+      } catch (error) {
+        failed.abort(error);
+      }
+    };
+    this.park(ticket.watch, look);
+    try {
+      return await this.#answer(ticket, signal ? AbortSignal.any([signal, failed.signal]) : failed.signal);
+    } finally {
+      this.#take(this.#parked, ticket.watch);
+      this.#rung.delete(ticket.watch);
+    }
+  }
+
+  #answer(ticket: NativeCall, signal: AbortSignal | undefined): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
       const aborted = () => {
         ticket.abandon();

@@ -1,6 +1,6 @@
 /** catgpt for Node: a turn is a durable record, not a request. */
-export { Engine, type CacheOptions, type EngineOptions, type SummaryOptions, type TitleOptions } from "./engine.js";
-export { User, type LimitOptions, type UsageOptions } from "./user.js";
+export { Engine, type AdoptOptions, type CacheOptions, type EngineOptions, type SummaryOptions, type TitleOptions } from "./engine.js";
+export { User, type ImportOptions, type LimitOptions, type UsageOptions } from "./user.js";
 export { Session, type OnDrop, type SendOptions } from "./session.js";
 export { Reply } from "./reply.js";
 export { Persona } from "./persona.js";
@@ -11,7 +11,7 @@ export type { GroupBy, Limit, LimitInfo, LimitState, Per, Price, Spent, Unit } f
 export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest } from "./model.js";
 export type * from "./memory.js";
 export type { Hook, HookRequest, Source, TurnAt } from "./hooks.js";
-export type { CallOptions } from "./options.js";
+export type { CallOptions, LongCallOptions, OnProgress, Progress } from "./options.js";
 export type { ByteOptions, Format, PaceOptions, ServerResponseLike } from "./encoded.js";
 export { serveWebSocket, type ServeOptions, type WebSocketLike } from "./websocket.js";
 export {

@@ -15,6 +15,8 @@ export interface NativeStream {
 }
 export interface NativeCall {
   readonly id: number;
+  readonly watch: number;
+  progress(): string | null;
   abandon(): void;
 }
 export interface NativeEngine {

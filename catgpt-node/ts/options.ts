@@ -10,3 +10,18 @@ export function spelled(options: object): Record<string, unknown> {
 export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
+
+/** How far long work has come: bytes of a source or of a store, sessions of an export. */
+export interface Progress {
+  done: number;
+  /** Of how much, as far as that is known. */
+  total: number | null;
+}
+
+/** Hears how far long work has come. If it throws, the call fails with that. */
+export type OnProgress = (progress: Progress) => void;
+
+/** Long work also tells how far it has come. */
+export interface LongCallOptions extends CallOptions {
+  onProgress?: OnProgress | undefined;
+}

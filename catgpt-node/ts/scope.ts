@@ -1,6 +1,8 @@
 /** The calls of one owner at one engine. */
+import type { ExportFormat } from "./data.js";
 import { hub, type Answer, type Arrived } from "./hub.js";
 import type { NativeEngine } from "./native.js";
+import type { OnProgress } from "./options.js";
 import { Reply } from "./reply.js";
 
 export class Scope {
@@ -32,12 +34,21 @@ export class Scope {
   }
 
   /** A call that gives data. */
-  async data<T>(call: object, signal: AbortSignal | undefined): Promise<T> {
-    const answer = (await this.#call(call, signal)) as { data: T };
+  async data<T>(call: object, signal: AbortSignal | undefined, onProgress?: OnProgress): Promise<T> {
+    const answer = (await this.#call(call, signal, onProgress)) as { data: T };
     return answer.data;
   }
 
-  #call(call: object, signal: AbortSignal | undefined): Promise<Answer> {
-    return hub().call(this.engine, { ...call, owner: this.owner }, signal);
+  /** The pieces of an export of a session; one that was `listed` and is gone has nothing to say. */
+  async *pages(session: string, format: ExportFormat | undefined, listed: boolean, signal: AbortSignal | undefined) {
+    for (let mark: unknown = null; ; ) {
+      const page: { text: string; next: unknown } = await this.data({ do: "export_page", session, format, mark, listed }, signal);
+      yield page.text;
+      if ((mark = page.next) === null) return;
+    }
+  }
+
+  #call(call: object, signal: AbortSignal | undefined, onProgress?: OnProgress): Promise<Answer> {
+    return hub().call(this.engine, { ...call, owner: this.owner }, signal, onProgress);
   }
 }

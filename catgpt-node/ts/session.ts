@@ -1,5 +1,5 @@
 /** One conversation of an owner: say something, watch it, read it, change it. */
-import type { Content, Message, Params, SessionInfo, Summary, TurnId, UiMessage } from "./data.js";
+import type { Content, ExportFormat, Message, Params, SessionInfo, Summary, TurnId, UiMessage } from "./data.js";
 import type { PaceOptions } from "./encoded.js";
 import { spelledLimits, type Limit } from "./limits.js";
 import type { CallOptions } from "./options.js";
@@ -97,6 +97,11 @@ export class Session {
   /** Messages of all branches after number `after`, by number. */
   tree({ after, limit, signal }: CallOptions & { after?: number; limit?: number } = {}): Promise<Message[]> {
     return this.#look({ do: "tree", after, limit }, signal);
+  }
+
+  /** This conversation, as text in pieces. */
+  export(format?: ExportFormat, { signal }: CallOptions = {}): AsyncGenerator<string, void, undefined> {
+    return this.#scope.pages(this.id, format, false, signal);
   }
 
   info({ signal }: CallOptions = {}): Promise<SessionInfo> {

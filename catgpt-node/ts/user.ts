@@ -1,8 +1,8 @@
 /** The owner's handle: all that belongs to one owner, and nothing else. */
-import type { Change, Cursor, SessionPage, TurnId } from "./data.js";
+import type { Change, Cursor, ExportFormat, ImportFormat, ImportReport, SessionPage, TurnId } from "./data.js";
 import { spelledLimits, type GroupBy, type Limit, type LimitState, type Spent } from "./limits.js";
 import { native } from "./native.js";
-import { spelled, type CallOptions } from "./options.js";
+import { spelled, type CallOptions, type LongCallOptions } from "./options.js";
 import type { Reply } from "./reply.js";
 import type { Scope } from "./scope.js";
 import { Session, type OnDrop, type SendOptions } from "./session.js";
@@ -29,6 +29,14 @@ export interface UsageOptions extends CallOptions {
 export interface LimitOptions extends CallOptions {
   limits?: readonly Limit[] | undefined;
   limitKeys?: Readonly<Record<string, string>> | undefined;
+}
+
+/** How to import, beside what. */
+export interface ImportOptions extends LongCallOptions {
+  /** Left out: it is told from what is there. */
+  format?: ImportFormat | undefined;
+  /** Only say what would become of each conversation. */
+  dryRun?: boolean | undefined;
 }
 
 /** An owner. What others own is not found through it. */
@@ -106,5 +114,23 @@ export class User {
   /** Changes after a number, in order. They are kept for 24 hours. */
   changes({ after, limit, signal }: CallOptions & { after?: number; limit?: number } = {}): Promise<Change[]> {
     return this.#scope.data({ do: "changes", after, limit }, signal);
+  }
+
+  /**
+   * Brings in conversations that were written elsewhere: those of a file or folder by its path, or of a file's content.
+   * Importing the same again changes nothing.
+   */
+  import(source: string | Uint8Array, { format, dryRun, signal, onProgress }: ImportOptions = {}): Promise<ImportReport> {
+    const given = typeof source === "string" ? { path: source } : { content: Buffer.from(source).toString("base64") };
+    return this.#scope.data({ do: "import", source: { ...given, format, dry_run: dryRun } }, signal, onProgress);
+  }
+
+  /** All conversations, as text in pieces. `onProgress` hears how many sessions are written. */
+  async *export(format?: ExportFormat, { signal, onProgress }: LongCallOptions = {}): AsyncGenerator<string, void, undefined> {
+    const sessions: string[] = await this.#scope.data({ do: "export_list" }, signal);
+    for (const [at, session] of sessions.entries()) {
+      yield* this.#scope.pages(session, format, true, signal);
+      onProgress?.({ done: at + 1, total: sessions.length });
+    }
   }
 }

@@ -60,6 +60,17 @@ impl Ticket {
         self.0.id
     }
 
+    /// The number that comes when there is news of how far the call is.
+    #[getter]
+    fn watch(&self) -> u64 {
+        self.0.watch()
+    }
+
+    /// How far the call is, and of how much, if there is news of it.
+    fn progress(&self) -> Option<(u64, Option<u64>)> {
+        self.0.progress().map(|progress| (progress.done, progress.total))
+    }
+
     /// Nobody waits for the answer any more.
     fn abandon(&self) {
         self.0.abandon();

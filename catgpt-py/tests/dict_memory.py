@@ -229,6 +229,8 @@ class DictMemory(Memory):
                 return "nothing"
             chat.running["cancel"] = True
             return {"version": chat.row["version"]}
+        if name == "import":
+            return self.bring(owner, it["session"], it["after"], it["rows"])
         if name not in KINDS or it.get("meta") is not None or it.get("ttl_ms") is not None:
             raise UnsupportedError("this store cannot do that")
         session = it["session"]
@@ -247,6 +249,19 @@ class DictMemory(Memory):
         del self.chats[owner, session]
         self.turns = {turn: place for turn, place in self.turns.items() if place[:2] != (owner, session)}
         return "nothing"
+
+    def bring(self, owner: str, it: Data, after: int, rows: list[Data]) -> Any:
+        here = self.chats.get((owner, it["id"]))
+        if (here is None) != (after == 0) or (here is not None and len(here.tree) != after):
+            raise ConflictError("the session has other messages")
+        if here and here.running is not None:
+            raise BusyError("a turn runs in this session", turn=here.running["turn"])
+        chat = self.chats.setdefault((owner, it["id"]), here or Chat(it["id"]))
+        chat.tree += [{**row, "turn": None} for row in rows]
+        self.note(owner, it["id"], "updated" if here else "created")
+        version = chat.changed(**{name: it[name] for name in ("title", "pin", "head", "created_ms")})
+        chat.row["updated_ms"] = it["updated_ms"]
+        return version
 
     def set_head(self, chat: Chat, it: Data) -> Any:
         if chat.running is not None:

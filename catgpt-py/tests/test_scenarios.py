@@ -83,6 +83,11 @@ class World:
                 self.check(it["usage"], [asdict(line) for line in await user.usage(it.get("by"))])
             case "limits":
                 self.check(it["limits"], [asdict(state) for state in await user.limits(limit_keys=it.get("limit_keys"))])
+            case "import":
+                report = json.loads(json.dumps(await user.import_(it["text"].encode()), default=plain))
+                self.check(it["report"], report)
+            case "export":
+                self.check(it.get("text"), "".join([text async for text in chat.export(it["format"])]))
             case "asked":
                 asked = self.model.requests
                 self.check(it, {"times": len(asked), "messages": asked[-1]["messages"] if asked else []})

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
 
+use super::transfer::{export, import};
 use super::{block_on, jobs};
 use crate::args::{ChatsAction, Common, List, Show, Which};
 use crate::config::Store;
@@ -32,9 +33,12 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
             notes.detail(error);
         }
         let mut out = Out { to: BufWriter::new(io::stdout()), terminal: io::stdout().is_terminal() };
+        let mut exit = Exit::Ok;
         match action {
             ChatsAction::List(options) => list(&engine.local(), &options, &mut out, notes).await?,
             ChatsAction::Show(options) => show(&engine.local(), &options, &mut out).await?,
+            ChatsAction::Export(options) => export(&engine.local(), &options, &mut out, common).await?,
+            ChatsAction::Import(options) => exit = import(&engine.local(), &options, &mut out, common, notes).await?,
             ChatsAction::Title(options) => out.line(&jobs::title(&engine.local(), &options).await?)?,
             ChatsAction::Summarize(options) => match jobs::summarize(&engine.local(), &options).await? {
                 Some(summary) => out.line(&summary)?,
@@ -43,18 +47,18 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
         }
         out.to.flush()?;
         engine.close(std::time::Duration::ZERO).await?;
-        Ok(Exit::Ok)
+        Ok(exit)
     })
 }
 
 /// Stdout, and whether somebody looks at it.
-struct Out {
-    to: BufWriter<io::Stdout>,
-    terminal: bool,
+pub(super) struct Out {
+    pub(super) to: BufWriter<io::Stdout>,
+    pub(super) terminal: bool,
 }
 
 impl Out {
-    fn json(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+    pub(super) fn json(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.to, value)?;
         self.to.write_all(b"\n")
     }
@@ -65,7 +69,7 @@ impl Out {
     }
 
     /// Text exactly as it is, but a terminal is not steered by it.
-    fn text(&mut self, text: &str) -> io::Result<()> {
+    pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
         match self.terminal {
             true => self.to.write_all(visible(text).as_bytes()),
             false => self.to.write_all(text.as_bytes()),
@@ -104,7 +108,7 @@ fn columns(info: &SessionInfo, terminal: bool) -> [String; 4] {
     }
 }
 
-fn table(rows: &[[String; 4]], out: &mut impl Write) -> io::Result<()> {
+pub(super) fn table(rows: &[[String; 4]], out: &mut impl Write) -> io::Result<()> {
     let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
     let (name, when, count) = (width(0), width(1), width(2));
     for row in rows {

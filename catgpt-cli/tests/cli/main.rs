@@ -9,4 +9,5 @@ mod pictures;
 mod refusals;
 mod shared;
 mod support;
+mod transfer;
 mod usage;

@@ -1,6 +1,7 @@
 //! What a host may ask of an engine, as data. Each call is one method of [`User`] or [`Session`] with its defaults.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use serde::Deserialize;
 use super::given::{Hidden, Who, Words};
 use super::hub::Hub;
 use super::subscription::Subscription;
+use super::transfer::{ImportOptions, Watch};
 use super::{Answer, client, json};
 use crate::engine::Engine;
-use crate::error::{Error, Result};
-use crate::id::{Seq, SessionId, TurnId};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::limits::{Limit, LimitKeys};
 use crate::memory::{Cursor, GroupBy};
 use crate::message::Offset;
@@ -21,6 +23,7 @@ use crate::observe::{Health, Meter, prometheus};
 use crate::reply::{OnDrop, Reply};
 use crate::runner::begin::Busy;
 use crate::session::{Send, Session};
+use crate::transfer::{ExportFormat, Mark, Page};
 use crate::user::{UsageQuery, User};
 use crate::wire::{Encoding, ui_message_stream};
 
@@ -191,6 +194,43 @@ pub enum Call {
     },
     /// Which models there are to choose from.
     Models,
+    /// With `watch`, the ticket tells how far it has come.
+    Import {
+        owner: Option<String>,
+        source: ImportOptions,
+        #[serde(default)]
+        watch: bool,
+    },
+    /// Without `otherwise`, chats that nobody owns are refused.
+    Adopt {
+        path: PathBuf,
+        otherwise: Option<String>,
+        #[serde(default)]
+        dry_run: bool,
+        #[serde(default)]
+        watch: bool,
+    },
+    /// The sessions that an export of all has, in its order.
+    ExportList {
+        owner: Option<String>,
+    },
+    /// A piece of an export, and where the next begins.
+    ExportPage {
+        owner: Option<String>,
+        session: SessionId,
+        #[serde(default)]
+        format: ExportFormat,
+        mark: Option<Mark>,
+        /// One that was listed and is gone meanwhile has nothing to say.
+        #[serde(default)]
+        listed: bool,
+    },
+    /// Of the store that the config names; the engine need not be open.
+    Backup {
+        path: PathBuf,
+        #[serde(default)]
+        watch: bool,
+    },
     Sweep,
     /// This and the next two answer also where the store cannot be opened.
     Health,
@@ -246,7 +286,7 @@ fn close_deadline_ms() -> u64 {
 }
 
 impl Call {
-    pub(super) async fn run(self, engine: &Engine, hub: &Arc<Hub>) -> Result<Answer> {
+    pub(super) async fn run(self, engine: &Engine, hub: &Arc<Hub>, watch: &Arc<Watch>) -> Result<Answer> {
         let reply = |reply: Reply| Ok(Answer::Reply(Box::new(Subscription::new(reply, hub))));
         let user = |owner| user(engine, owner);
         let session = |owner, id| session(engine, owner, id);
@@ -273,6 +313,16 @@ impl Call {
             Self::Chat { owner, body, options } => client::chat(user(owner)?, &body, options, hub).await,
             Self::Frame { owner, frame, open, options, encoding } => {
                 client::frame(user(owner)?, &frame, open, options, encoding, hub).await
+            }
+            Self::Import { owner, source, watch: watched } => {
+                let import = source.of(&user(owner)?)?;
+                let import = if watched { import.on_progress(watch.hears()) } else { import };
+                import.await.map(|report| Answer::Json(json(&report)))
+            }
+            Self::Adopt { path, otherwise, dry_run, watch: watched } => {
+                let import = engine.adopt(path, otherwise.map(Owner::new).transpose()?).dry_run(dry_run);
+                let import = if watched { import.on_progress(watch.hears()) } else { import };
+                import.await.map(|report| Answer::Json(json(&report)))
             }
             other => other.look(engine).await.map(Answer::Json),
         }
@@ -321,6 +371,13 @@ impl Call {
             }
             Self::Limits { owner, limits, limit_keys } => json(&user(owner)?.limits(limits, limit_keys).await?),
             Self::Models => json(&engine.models().await?),
+            Self::ExportList { owner } => json(&user(owner)?.export_list().await?),
+            Self::ExportPage { owner, session: id, format, mark, listed } => {
+                match session(owner, id)?.export_page(format, mark).await {
+                    Err(error) if listed && error.kind() == ErrorKind::NotFound => json(&Page::default()),
+                    page => json(&page?),
+                }
+            }
             Self::Sweep => json(&engine.sweep().await?),
             Self::Health => json(&engine.health().await),
             Self::Metrics => json(&engine.metrics()),

@@ -116,6 +116,11 @@ impl Config {
         ))
     }
 
+    /// The URL of the store.
+    pub(super) fn store(&self) -> &str {
+        self.memory.as_ref().map_or("memory:", |url| &url.0)
+    }
+
     /// Opens the store and puts the engine together.
     pub(super) async fn open(
         &self,
@@ -125,7 +130,7 @@ impl Config {
     ) -> Result<Engine> {
         let memory = match memory {
             Some(memory) => memory,
-            None => memory::open(self.memory.as_ref().map_or("memory:", |url| &url.0)).await?,
+            None => memory::open(self.store()).await?,
         };
         let (window, retry) = (Window::default(), RetryPolicy::default());
         let mut builder = Engine::builder().model(model).memory(memory);

@@ -1,5 +1,6 @@
 //! A store in one SQLite file: one thread writes, two read, any number of programs share it.
 
+mod backup;
 mod begin;
 mod bulk;
 mod connect;
@@ -34,6 +35,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+pub(super) use self::backup::backup;
 use self::fault::Outcome;
 use self::fork::Shelf;
 use self::reader::Look;

@@ -34,6 +34,33 @@ pub async fn open(url: &str) -> Result<Arc<dyn Memory>> {
     }
 }
 
+/// Copies the SQLite store that `url` names into a new file at `path`, while it is in use, in this process or others. The
+/// copy holds all that was committed when it began, and is a store itself. `on_progress` is told how many bytes are
+/// copied, and of how many.
+///
+/// It is a function beside the [`Memory`] trait, and not a part of it: it needs no engine, no owner and no open store, and a
+/// server has its own tools for this.
+///
+/// # Errors
+/// `InvalidInput` if there is something at `path`; `Unsupported` for other stores.
+pub async fn backup(
+    url: &str,
+    path: impl AsRef<Path>,
+    on_progress: impl FnMut(u64, u64) + Send + 'static,
+) -> Result<()> {
+    match form(url)? {
+        #[cfg(feature = "sqlite")]
+        Form::Sqlite(store) => super::sqlite::backup(Path::new(store), path.as_ref(), on_progress).await,
+        #[cfg(not(feature = "sqlite"))]
+        Form::Sqlite(_) => {
+            let _ = (path, on_progress);
+            Err(lacking("this build has no SQLite: build it with the feature `sqlite`"))
+        }
+        Form::Postgres => Err(lacking("a PostgreSQL store is backed up by its own tools: use pg_dump")),
+        Form::InMemory => Err(lacking("a store in memory has no file to copy: export its chats instead")),
+    }
+}
+
 /// The file of a SQLite store, if `url` names one: for who wants to know whether it is there without making it.
 pub fn file(url: &str) -> Option<&Path> {
     match form(url) {
@@ -48,7 +75,6 @@ pub(crate) fn check(url: &str) -> Result<()> {
     form(url).map(drop)
 }
 
-#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
 fn lacking(sentence: &'static str) -> Error {
     Error::new(crate::error::ErrorKind::Unsupported, sentence)
 }

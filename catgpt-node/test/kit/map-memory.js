@@ -85,8 +85,9 @@ export class MapMemory {
     }
   }
 
-  #op(owner, kind, { session: name, turn, title, over, pin, meta, ttl_ms, head, if_version }) {
+  #op(owner, kind, { session: name, turn, title, over, pin, meta, ttl_ms, head, if_version, after, rows }) {
     if (kind === "cancel") return this.#cancel(owner, turn);
+    if (kind === "import") return this.#import(owner, name, after, rows);
     if (!(kind in KIND) || meta || ttl_ms) throw new UnsupportedError("this store cannot do that");
     if (kind === "create" && this.#sessions.has(id(owner, name))) return "nothing";
     if (kind === "create") this.#sessions.set(id(owner, name), { ...blank({ session: name, title }), pin });
@@ -103,6 +104,19 @@ export class MapMemory {
     if (kind === "delete") this.#sessions.delete(id(owner, name));
     this.#note({ owner, session: name }, given ? "titled" : KIND[kind]);
     return kind === "delete" ? "nothing" : { version: changed(session) };
+  }
+
+  #import(owner, { id: name, title, pin, head, created_ms, updated_ms }, after, rows) {
+    const here = this.#sessions.get(id(owner, name));
+    if ((here === undefined) !== (after === 0) || (here && here.tree.length !== after)) throw new ConflictError("the session has other messages");
+    if (here?.running) throw new BusyError("a turn runs in this session", { turn: here.running.turn });
+    const session = here ?? blank({ session: name });
+    session.tree.push(...rows.map((row) => ({ ...row, turn: null })));
+    this.#sessions.set(id(owner, name), session);
+    this.#note({ owner, session: name }, here ? "updated" : "created");
+    const version = changed(session);
+    Object.assign(session, { title, pin, head, created_ms, updated_ms });
+    return { version };
   }
 
   #cancel(owner, turn) {

@@ -10,7 +10,7 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import Cache, Format, OnDrop, SendOptions, Summaries, Titles
+from ._calls import Cache, ExportFormat, Format, ImportFormat, OnDrop, OnProgress, SendOptions, Summaries, Titles
 from ._content import Content, Image
 from ._data import (
     Call,
@@ -20,6 +20,8 @@ from ._data import (
     Cursor,
     Health,
     ImagePart,
+    ImportEntry,
+    ImportReport,
     Message,
     ModelInfo,
     Metric,
@@ -103,6 +105,7 @@ __all__ = [
     "EngineOptions",
     "Event",
     "Example",
+    "ExportFormat",
     "Finished",
     "Format",
     "GroupBy",
@@ -110,15 +113,17 @@ __all__ = [
     "Hook",
     "Image",
     "ImagePart",
+    "ImportEntry",
+    "ImportFormat",
+    "ImportReport",
     "InvalidInputError",
-    "Limit",
-    "LimitState",
     "Memory",
     "Message",
     "ModelInfo",
     "Metric",
     "NotFoundError",
     "OnDrop",
+    "OnProgress",
     "Params",
     "Part",
     "PartAdded",
@@ -127,7 +132,6 @@ __all__ = [
     "Price",
     "PromptMessage",
     "RateLimitedError",
-    "LimitedError",
     "Reasoning",
     "ReasoningPart",
     "RefusedError",

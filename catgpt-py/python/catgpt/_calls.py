@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
-from ._data import Change, Cursor, Message, ModelInfo, SessionInfo, SessionPage, Summary
+from ._data import Change, Cursor, ImportReport, Message, ModelInfo, SessionInfo, SessionPage, Summary
 from ._limits import GroupBy, Limit, LimitState, Spent
 from ._persona import Params, Persona, who
 
 T = TypeVar("T")
 
 OnDrop: TypeAlias = Literal["detach", "cancel"]
+ExportFormat: TypeAlias = Literal["jsonl", "markdown"]
+ImportFormat: TypeAlias = Literal["jsonl", "markdown", "chatgpt", "chat_db"]
+Path: TypeAlias = str | os.PathLike[str]
+OnProgress: TypeAlias = Callable[[int, int | None], object]
+"""Hears how much is done, and of how much, as far as that is known."""
 
 
 Format: TypeAlias = Literal["sse", "ui_message_stream", "ndjson", "ws"]
@@ -272,3 +279,43 @@ def do(at: At, name: str, **fields: Any) -> Ask[None]:
 def pin(at: At, persona: Persona | str) -> Ask[None]:
     """Gives a session another persona."""
     return Ask(at.call("pin", persona=who(persona)), nothing)
+
+
+def imported(
+    at: At, source: Path | bytes, format: ImportFormat | None, dry_run: bool | None, watch: bool
+) -> Ask[ImportReport]:
+    """Brings conversations in: those of a file or folder, or of a file's content."""
+    given: dict[str, Any] = {"format": format, "dry_run": dry_run}
+    if isinstance(source, bytes):
+        given["content"] = base64.b64encode(source).decode()
+    else:
+        given["path"] = os.fspath(source)
+    given = {name: value for name, value in given.items() if value is not None}
+    return Ask({"do": "import", "owner": at.owner, "source": given, "watch": watch}, ImportReport.from_dict)
+
+
+def adopted(path: Path, otherwise: str | None, dry_run: bool | None, watch: bool) -> Ask[ImportReport]:
+    """Brings in another program's database."""
+    request = {"do": "adopt", "path": os.fspath(path), "otherwise": otherwise, "dry_run": dry_run, "watch": watch}
+    return Ask(request, ImportReport.from_dict)
+
+
+def export_list(at: At) -> Ask[list[str]]:
+    """The sessions of an export of all."""
+    return Ask({"do": "export_list", "owner": at.owner}, list)
+
+
+def export_page(at: At, format: ExportFormat | None, mark: Any, listed: bool) -> Ask[tuple[str, Any]]:
+    """A piece of an export, and where the next begins."""
+    request = at.call("export_page", format=format, mark=mark, listed=listed)
+    return Ask(request, piece)
+
+
+def piece(page: dict[str, Any]) -> tuple[str, Any]:
+    """A piece of an export, and where the next begins."""
+    return page["text"], page["next"]
+
+
+def backup(path: Path, watch: bool) -> Ask[None]:
+    """Copies the store."""
+    return Ask({"do": "backup", "path": os.fspath(path), "watch": watch}, nothing)

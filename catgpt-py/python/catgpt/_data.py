@@ -283,3 +283,51 @@ class Metric(TypedDict):
     unit: str
     help: str
     points: list[Point]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportEntry:
+    """What became of one conversation of an import."""
+
+    session: str | None
+    """Its id here; `None` where the source does not tell which conversation it was."""
+    title: str | None
+    messages: int
+    """How many messages were written."""
+    outcome: Literal["imported", "unchanged", "partly", "refused"]
+    left_out: dict[str, int] = field(default_factory=dict[str, int])
+    """What could not be kept, by reasons."""
+    error: CatgptError | None = None
+    """Why it was refused."""
+    owner: str | None = None
+    """Who owns it, where an import has several owners."""
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ImportEntry:
+        """From its JSON form."""
+        error = data.get("error")
+        more: dict[str, Any] = {"error": error and from_dict(error)}
+        return cls(**(data | more))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of the conversations of an import, one by one."""
+
+    entries: list[ImportEntry]
+    imported: int
+    """How many are here now, whole."""
+    unchanged: int
+    """How many were here already."""
+    partly: int
+    """How many are here now, with something left out."""
+    refused: int
+    """How many are not here."""
+    messages: int
+    """How many messages were written."""
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ImportReport:
+        """From its JSON form."""
+        more: dict[str, Any] = {"entries": [ImportEntry.from_dict(entry) for entry in data["entries"]]}
+        return cls(**(data | more))

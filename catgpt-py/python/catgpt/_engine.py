@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from . import _calls, _hub, _native, _process
-from ._calls import Ask, At, OnDrop, SendOptions
+from ._calls import Ask, At, ExportFormat, ImportFormat, OnDrop, OnProgress, Path, SendOptions
 from ._content import Content, content
-from ._data import Change, Cursor, Health, Message, Metric, ModelInfo, SessionInfo, SessionPage, Summary
+from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionInfo, SessionPage, Summary
 from ._limits import GroupBy, Limit, LimitState, Spent
 from ._persona import Persona
 from ._process import EngineOptions, Parts
@@ -40,6 +40,23 @@ class Engine:
     async def models(self) -> list[ModelInfo]:
         """Which models there are to choose from, by id: for a picker, whose choice goes into `send(…, model=…)`."""
         return await self._ask(_calls.MODELS)
+
+    async def adopt(
+        self,
+        path: Path,
+        *,
+        otherwise: str | None = None,
+        dry_run: bool | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> ImportReport:
+        """Brings in the chats of another program's SQLite database (tables `chats` and `messages`), each for the owner that
+        its `user_id` names, and those without one for `otherwise`."""
+        ask = _calls.adopted(path, otherwise, dry_run, on_progress is not None)
+        return await self._ask(ask, on_progress)
+
+    async def backup(self, path: Path, *, on_progress: OnProgress | None = None) -> None:
+        """Copies the SQLite store into a new file, while it is in use."""
+        await self._ask(_calls.backup(path, on_progress is not None), on_progress)
 
     async def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
@@ -75,12 +92,20 @@ class Engine:
     ) -> None:
         await self.close()
 
-    async def _call(self, request: dict[str, Any]) -> Any:
+    async def _call(self, request: dict[str, Any], hear: OnProgress | None = None) -> Any:
         hub = _hub.current()
-        return await hub.call(self._parts.on(lambda: hub), request)
+        return await hub.call(self._parts.on(lambda: hub), request, hear)
 
-    async def _ask(self, ask: Ask[T]) -> T:
-        return ask.read(await self._call(ask.request))
+    async def _ask(self, ask: Ask[T], hear: OnProgress | None = None) -> T:
+        return ask.read(await self._call(ask.request, hear))
+
+    async def _pages(self, at: At, format: ExportFormat | None, listed: bool) -> AsyncIterator[str]:
+        mark: Any = None
+        while True:
+            text, mark = await self._ask(_calls.export_page(at, format, mark, listed))
+            yield text
+            if mark is None:
+                return
 
     async def _begin(self, at: At, request: dict[str, Any]) -> Reply:
         return self._reply(at, await self._call(request))
@@ -170,6 +195,30 @@ class User:
         """Changes after a number, in order. They are kept for 24 hours."""
         return await self._engine._ask(_calls.changes(self._at, after, limit))
 
+    async def import_(
+        self,
+        source: Path | bytes,
+        *,
+        format: ImportFormat | None = None,
+        dry_run: bool | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> ImportReport:
+        """Brings in conversations that were written elsewhere: those of a file or folder, or of a file's content (as bytes).
+        The format is told from what is there. Importing the same again changes nothing."""
+        ask = _calls.imported(self._at, source, format, dry_run, on_progress is not None)
+        return await self._engine._ask(ask, on_progress)
+
+    async def export(
+        self, format: ExportFormat | None = None, *, on_progress: OnProgress | None = None
+    ) -> AsyncIterator[str]:
+        """All conversations, as text in pieces. `on_progress` hears how many sessions are written."""
+        sessions = await self._engine._ask(_calls.export_list(self._at))
+        for done, session in enumerate(sessions, 1):
+            async for text in self._engine._pages(At(self._at.owner, session), format, True):
+                yield text
+            if on_progress is not None:
+                on_progress(done, len(sessions))
+
 
 class Session:
     """One conversation. Making the handle costs nothing; the first send makes the session."""
@@ -246,6 +295,10 @@ class Session:
     async def pin(self, persona: Persona | str) -> None:
         """Gives it another persona, from the next turn on."""
         await self._engine._ask(_calls.pin(self._at, persona))
+
+    def export(self, format: ExportFormat | None = None) -> AsyncIterator[str]:
+        """This conversation, as text in pieces."""
+        return self._engine._pages(self._at, format, False)
 
     async def select(self, head: int, *, if_version: int | None = None) -> None:
         """Shows the branch that ends at `head`; with `if_version` only if nothing has changed since."""

@@ -61,15 +61,21 @@ class Hub:
         """Whether the loop is gone."""
         raise NotImplementedError
 
-    async def call(self, engine: _native.Engine, request: dict[str, Any]) -> Any:
-        """Makes a call: its answer as data, or a stream."""
+    async def call(
+        self, engine: _native.Engine, request: dict[str, Any], hear: _calls.OnProgress | None = None
+    ) -> Any:
+        """Makes a call: its answer as data, or a stream. One that watches is heard by `hear`."""
         ticket = engine.call(self.native, _calls.text(request))
+        parked = self.parked(ticket.id)
+        if hear is not None:
+            self.waiters[ticket.watch] = Listener(ticket, hear, self.wake)
         try:
-            return answer(await self.parked(ticket.id))
+            return answer(await parked)
         finally:
             # If its answer is there, this does nothing.
             ticket.abandon()
             del self.waiters[ticket.id]
+            self.waiters.pop(ticket.watch, None)
 
     def wake(self, number: int, outcome: object = None) -> None:
         """Wakes whoever waits for this number."""
@@ -100,6 +106,32 @@ class Hub:
     def _forget(self, number: int) -> None:
         for server in list(self.servers.values()):
             server.forget(number)
+
+
+class Listener:
+    """Stands among the waiters for as long as a call runs, and passes on how far it has come."""
+
+    __slots__ = ("_fail", "_hear", "_ticket")
+
+    def __init__(
+        self, ticket: _native.Ticket, hear: _calls.OnProgress, fail: Callable[[int, object], None]
+    ) -> None:
+        self._ticket = ticket
+        self._hear = hear
+        self._fail = fail
+
+    def done(self) -> bool:
+        """It hears any number of times."""
+        return False
+
+    def set_result(self, _: Any, /) -> None:
+        """There is news. If hearing it fails, so does the call."""
+        if (progress := self._ticket.progress()) is None:
+            return
+        try:
+            self._hear(*progress)
+        except Exception as error:
+            self._fail(self._ticket.id, error)
 
 
 def answer(outcome: Any) -> Any:

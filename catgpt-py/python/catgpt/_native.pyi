@@ -260,6 +260,15 @@ class Ticket:
         """
         The number of its answer.
         """
+    def progress(self, /) -> tuple[int, int | None] | None:
+        """
+        How far the call is, and of how much, if there is news of it.
+        """
+    @property
+    def watch(self, /) -> int:
+        """
+        The number that comes when there is news of how far the call is.
+        """
 
 def after_fork() -> None:
     """

@@ -137,8 +137,11 @@ def closed(parts: Parts) -> None:
     _open.discard(parts)
 
 
-def block(hub: _native.Hub, number: int, most_ms: int | None = None) -> Any:
-    """Waits in this thread, free of the interpreter, for news of a number. Ctrl-C is heard between two slices."""
+def block(
+    hub: _native.Hub, number: int, most_ms: int | None = None, hear: Callable[[int], None] | None = None
+) -> Any:
+    """Waits in this thread, free of the interpreter, for news of a number. Ctrl-C is heard between two slices. `hear` is
+    told the other numbers that have news."""
     waited = 0
     while most_ms is None or waited < most_ms:
         hub.wait(SLICE_MS)
@@ -148,6 +151,8 @@ def block(hub: _native.Hub, number: int, most_ms: int | None = None) -> Any:
                 return None
             if isinstance(notice, tuple) and len(notice) == 2 and notice[0] == number:
                 return notice[1]
+            if hear is not None and isinstance(notice, int):
+                hear(notice)
     return None
 
 

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from . import _background, _calls, _hub, _native, _process
-from ._calls import Ask, At, Format, OnDrop, SendOptions
+from ._calls import Ask, At, ExportFormat, Format, ImportFormat, OnDrop, OnProgress, Path, SendOptions
 from ._content import Content, content
-from ._data import Change, Cursor, Health, Message, Metric, ModelInfo, SessionInfo, SessionPage, Summary
+from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionInfo, SessionPage, Summary
 from ._events import Event, Finished, Text
 from ._limits import GroupBy, Limit, LimitState, Spent
 from ._persona import Persona
@@ -136,6 +136,23 @@ class Engine:
         """Which models there are to choose from, by id."""
         return self._ask(_calls.MODELS)
 
+    def adopt(
+        self,
+        path: Path,
+        *,
+        otherwise: str | None = None,
+        dry_run: bool | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> ImportReport:
+        """Brings in the chats of another program's SQLite database (tables `chats` and `messages`), each for the owner that
+        its `user_id` names, and those without one for `otherwise`."""
+        ask = _calls.adopted(path, otherwise, dry_run, on_progress is not None)
+        return self._ask(ask, on_progress)
+
+    def backup(self, path: Path, *, on_progress: OnProgress | None = None) -> None:
+        """Copies the SQLite store into a new file, while it is in use."""
+        self._ask(_calls.backup(path, on_progress is not None), on_progress)
+
     def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
         self._call({"do": "sweep"})
@@ -170,18 +187,34 @@ class Engine:
     ) -> None:
         self.close()
 
-    def _call(self, request: dict[str, Any], hub: _native.Hub | None = None) -> Any:
+    def _call(
+        self, request: dict[str, Any], hub: _native.Hub | None = None, hear: OnProgress | None = None
+    ) -> Any:
         _refuse_a_loop()
         hub = hub or _native.Hub.of_thread()
         ticket = self._parts.on(_background.hub).call(hub, _calls.text(request))
+
+        def news(number: int) -> None:
+            if hear is not None and number == ticket.watch and (progress := ticket.progress()) is not None:
+                hear(*progress)
+
         try:
-            return _hub.answer(_process.block(hub, ticket.id))
-        except KeyboardInterrupt:
+            return _hub.answer(_process.block(hub, ticket.id, hear=news))
+        except BaseException:
+            # If its answer is there, this does nothing.
             ticket.abandon()
             raise
 
-    def _ask(self, ask: Ask[T]) -> T:
-        return ask.read(self._call(ask.request))
+    def _ask(self, ask: Ask[T], hear: OnProgress | None = None) -> T:
+        return ask.read(self._call(ask.request, hear=hear))
+
+    def _pages(self, at: At, format: ExportFormat | None, listed: bool) -> Iterator[str]:
+        mark: Any = None
+        while True:
+            text, mark = self._ask(_calls.export_page(at, format, mark, listed))
+            yield text
+            if mark is None:
+                return
 
     def _begin(self, at: At, do: str, **fields: Any) -> Reply:
         hub = _native.Hub.of_thread()
@@ -269,6 +302,30 @@ class User:
         """Changes after a number, in order. They are kept for 24 hours."""
         return self._engine._ask(_calls.changes(self._at, after, limit))
 
+    def import_(
+        self,
+        source: Path | bytes,
+        *,
+        format: ImportFormat | None = None,
+        dry_run: bool | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> ImportReport:
+        """Brings in conversations that were written elsewhere: those of a file or folder, or of a file's content (as bytes).
+        The format is told from what is there. Importing the same again changes nothing."""
+        ask = _calls.imported(self._at, source, format, dry_run, on_progress is not None)
+        return self._engine._ask(ask, on_progress)
+
+    def export(
+        self, format: ExportFormat | None = None, *, on_progress: OnProgress | None = None
+    ) -> Iterator[str]:
+        """All conversations, as text in pieces. `on_progress` hears how many sessions are written."""
+        sessions = self._engine._ask(_calls.export_list(self._at))
+        for done, session in enumerate(sessions, 1):
+            for text in self._engine._pages(At(self._at.owner, session), format, True):
+                yield text
+            if on_progress is not None:
+                on_progress(done, len(sessions))
+
 
 class Session:
     """One conversation. Making the handle costs nothing; the first send makes the session."""
@@ -345,6 +402,10 @@ class Session:
     def pin(self, persona: Persona | str) -> None:
         """Gives it another persona, from the next turn on."""
         self._engine._ask(_calls.pin(self._at, persona))
+
+    def export(self, format: ExportFormat | None = None) -> Iterator[str]:
+        """This conversation, as text in pieces."""
+        return self._engine._pages(self._at, format, False)
 
     def select(self, head: int, *, if_version: int | None = None) -> None:
         """Shows the branch that ends at `head`; with `if_version` only if nothing has changed since."""

@@ -56,6 +56,7 @@ const MODULES: &[(&str, Layer)] = &[
     ("wire", Pure),
     ("reply", Run),
     ("runner", Run),
+    ("transfer", Handle),
     ("session", Handle),
     ("user", Handle),
     ("engine", Handle),

@@ -1,5 +1,6 @@
 //! The contract on files, and what only files can suffer: kills, other processes, other versions, no room.
 
+mod backup;
 mod conformance;
 mod cost;
 mod files;
