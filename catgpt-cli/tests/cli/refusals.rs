@@ -105,6 +105,7 @@ fn the_help_names_every_option_and_every_exit_code() {
       ask     Ask something; the same as without a command, for scripts
       chats   List the chats, search, show and change them
       models  List the models that can be chosen with --model
+      usage   Sum up what answers used, and what they cost
       doctor  Show which model, store and files are used, and whether they work
 
     Arguments:
