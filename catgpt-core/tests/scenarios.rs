@@ -8,7 +8,7 @@ mod kit;
 
 use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::Duration};
 
-use calls::{ask, call, moved, news};
+use calls::{ask, call, look, news};
 use catgpt_core::{Error, Reply, memory};
 use kit::{Fields, Names, asked, cached, check, expect, named, open, policy, scripted, take, take_or};
 use serde_json::{Value, from_slice, json};
@@ -65,15 +65,13 @@ fn play(mut scenario: Fields, url: &str) {
                     let reply = replies.get_mut(&take_or(&mut step, "reply", "reply")).unwrap();
                     expect(&mut names, reply, take(&mut step, "events")).await;
                 }
-                "history" => check(&mut names, &take(&mut step, "messages"), &json!(session.history(100).await?)),
-                "tree" => check(&mut names, &take(&mut step, "messages"), &json!(session.tree(0, 100).await?)),
                 "news" => check(&mut names, &step["news"].clone(), &news(&user, &mut step).await?),
                 "session" | "user" => {
                     let (gives, got) = (step.remove("gives"), call(&verb, &user, &session, &mut step).await?);
                     check(&mut names, gives.as_ref().unwrap_or(&got), &got);
                 }
-                "import" | "export" => {
-                    let (field, got) = moved(&verb, &user, &session, &mut step).await?;
+                "history" | "tree" | "import" | "export" => {
+                    let (field, got) = look(&verb, &user, &session, &mut step).await?;
                     check(&mut names, &take(&mut step, field), &got);
                 }
                 "models" => check(&mut names, &take(&mut step, "models"), &json!(engine.models().await?)),

@@ -113,18 +113,22 @@ async fn of_session(session: &Session, name: &str, given: &mut Given) -> Result<
     })
 }
 
-/// What an import or an export gives, and the field of the step that it is compared with.
-pub(crate) async fn moved(
+/// What a step wants to see, and the field in which it says so.
+pub(crate) async fn look(
     verb: &str,
     user: &User,
     session: &Session,
     step: &mut Fields,
 ) -> Result<(&'static str, Value)> {
-    if verb == "import" {
-        return Ok(("report", json!(user.import(Source::bytes(take::<String>(step, "text"))).await?)));
-    }
-    let pieces: Vec<_> = session.export(take(step, "format")).stream().try_collect().await?;
-    Ok(("text", json!(pieces.concat())))
+    Ok(match verb {
+        "history" => ("messages", json!(session.history(100).await?)),
+        "tree" => ("messages", json!(session.tree(0, 100).await?)),
+        "import" => ("report", json!(user.import(Source::bytes(take::<String>(step, "text"))).await?)),
+        _ => {
+            let pieces: Vec<_> = session.export(take(step, "format")).stream().try_collect().await?;
+            ("text", json!(pieces.concat()))
+        }
+    })
 }
 
 /// As much of the feed as the step names.
