@@ -78,18 +78,18 @@ fn play(mut scenario: Fields, url: &str) {
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
                 "crash" | "reopen" => {
                     replies.clear();
-                    if verb == "reopen" && memory.caps().durable {
-                        engine.close(LONG).await?;
-                    }
                     if memory.caps().durable {
+                        if verb == "reopen" {
+                            engine.close(LONG).await?
+                        }
                         memory = memory::open(url).await?;
                     }
                     engine = open(&asks, &memory, take(&mut step, "persona"), &policy);
                 }
-                verb => {
-                    let name = take_or(&mut step, "reply", "reply");
-                    replies.insert(name, ask(verb, &user, &session, &names, &mut step).await?);
-                }
+                verb => drop(replies.insert(
+                    take_or(&mut step, "reply", "reply"),
+                    ask(verb, &user, &session, &names, &mut step).await?,
+                )),
             }
             Ok::<(), Error>(())
         };
