@@ -28,6 +28,7 @@ mod runtime;
 mod script;
 mod subscription;
 mod transfer;
+mod watch;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -43,7 +44,6 @@ use crate::hooks::Hook;
 use crate::memory::Memory;
 use crate::model::ChatModel;
 use crate::transfer::Progress;
-use transfer::Watch;
 
 pub use call::Call;
 pub use config::{Cache, Config};
@@ -59,6 +59,7 @@ pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
 pub use subscription::{BATCH, Polled, Subscription};
 pub use transfer::{Content, ImportOptions};
+use watch::Watch;
 
 /// What a call gives.
 #[derive(Debug)]

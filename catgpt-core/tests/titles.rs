@@ -6,11 +6,14 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use catgpt_core::event::ChangeKind::{self, Created, Deleted, Titled, TurnBegun, TurnEnded};
+use catgpt_core::hooks::{Hook, Source, TurnAt};
 use catgpt_core::memory::{Answer, GroupBy, Purpose, Query, Spent};
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::{
-    ChatModel, Engine, EngineBuilder, ErrorKind, Event, Owner, Persona, Role, Scripted, Session, Status, Titles, Usage,
+    ChatModel, Engine, EngineBuilder, Error, ErrorKind, Event, Message, ModelRequest, Owner, Persona, Price, Prices,
+    Result, Role, Scripted, Session, Status, Titles, Usage,
 };
 use common::{Store, all, eager, eventually, until_text};
 
@@ -26,6 +29,8 @@ on_each_memory! {
     a_title_is_made_when_asked_for
     a_key_goes_to_its_own_model_alone
     nobody_is_asked_unless_it_is_switched_on
+    what_hooks_see_is_what_models_hear
+    a_title_costs_what_its_model_does
 }
 
 const ASKED: &str = "Plan three days in Kyoto, with many temples and few people";
@@ -283,4 +288,46 @@ async fn nobody_is_asked_unless_it_is_switched_on(store: Store) {
     all(session(&engine).send(ASKED).await.unwrap()).await;
     engine.close(Duration::from_secs(20)).await.unwrap();
     assert_eq!(model.asked(), 1);
+}
+
+/// Hides a word from every model, and refuses another.
+#[derive(Debug)]
+struct Censor;
+
+#[async_trait]
+impl Hook for Censor {
+    async fn before_prompt(&self, _: &TurnAt, branch: &[Message]) -> Result<Vec<Source>> {
+        match branch.last().unwrap().text().contains("forbidden") {
+            true => Err(Error::new(ErrorKind::Refused, "not here")),
+            false => Ok(Vec::new()),
+        }
+    }
+    async fn before_model(&self, _: &TurnAt, _: u32, mut request: ModelRequest) -> Result<ModelRequest> {
+        for message in &mut request.messages {
+            message.content = message.content.text().replace("secret", "…").into();
+        }
+        Ok(request)
+    }
+}
+
+async fn what_hooks_see_is_what_models_hear(store: Store) {
+    let titler = Scripted::reply("Kyoto");
+    let engine = builder(&talker(), &store).hook(Censor).titles(titles(&titler)).build();
+    let refused = engine.user("ann").unwrap().session("refused").unwrap();
+    all(refused.send("Something forbidden").await.unwrap()).await;
+    all(session(&engine).send("A secret trip").await.unwrap()).await;
+    is_titled(&session(&engine), "Kyoto").await;
+    let [request] = &titler.requests()[..] else { panic!("asked {} times", titler.asked()) };
+    assert!(request.messages[1].content.text().contains("A … trip"));
+    assert_eq!(title(&refused).await, "Something forbidden");
+}
+
+async fn a_title_costs_what_its_model_does(store: Store) {
+    let gate = Gate::new();
+    gate.open();
+    let prices = Prices::new().with("titler", Price::per_million(1.0, 10.0).unwrap());
+    let engine = builder(&talker(), &store).prices(prices).titles(titles(&gated(&gate))).build();
+    all(session(&engine).send(ASKED).await.unwrap()).await;
+    is_titled(&session(&engine), "Kyoto").await;
+    assert_eq!(spent(&store).await.unwrap().cost, 20 + 3 * 10);
 }

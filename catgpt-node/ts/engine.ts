@@ -157,6 +157,8 @@ export class Engine implements AsyncDisposable {
   async models({ signal }: CallOptions = {}): Promise<ModelInfo[]> {
     const answer = (await hub().call(this.#native, { do: "models" }, signal)) as { data: ModelInfo[] };
     return answer.data;
+  }
+
   /**
    * Brings in the chats of another program's SQLite database (tables `chats` and `messages`), each for the owner that its
    * `user_id` names, and those without one for `otherwise`.

@@ -120,6 +120,11 @@ export class Session {
     return this.#look({ do: "tree", after, limit }, signal);
   }
 
+  /** This conversation, as text in pieces. */
+  export(format?: ExportFormat, { signal }: CallOptions = {}): AsyncGenerator<string, void, undefined> {
+    return this.#scope.pages(this.id, format, false, signal);
+  }
+
   /** All messages without their words, by number. */
   outline({ signal }: CallOptions = {}): Promise<Node[]> {
     return this.#look({ do: "outline" }, signal);
@@ -133,11 +138,6 @@ export class Session {
   /** Makes it before anything is said, and tells what is there then. One that is there already is left as it is. */
   create({ signal, ttlMs, ...given }: NewSession = {}): Promise<SessionInfo> {
     return this.#look({ do: "create", ...given, ttl_ms: ttlMs }, signal);
-  }
-
-  /** This conversation, as text in pieces. */
-  export(format?: ExportFormat, { signal }: CallOptions = {}): AsyncGenerator<string, void, undefined> {
-    return this.#scope.pages(this.id, format, false, signal);
   }
 
   info({ signal }: CallOptions = {}): Promise<SessionInfo> {

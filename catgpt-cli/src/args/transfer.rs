@@ -1,4 +1,4 @@
-//! The words of the commands by which chats come in and go out.
+//! Options of what takes chats in and out.
 
 use std::path::PathBuf;
 

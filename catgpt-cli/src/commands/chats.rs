@@ -37,10 +37,6 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
     with_store(common, notes, builder, async |user, out| match action {
         ChatsAction::List(options) => list(user, &options, out, notes).await,
         ChatsAction::Show(options) => show(user, &options, out).await,
-        ChatsAction::Export(options) => export(user, &options, out, common).await.map(|()| Exit::Ok),
-        ChatsAction::Import(options) => import(user, &options, out, common, notes).await,
-        ChatsAction::Title(options) => jobs::title(user, &options, out).await,
-        ChatsAction::Summarize(options) => jobs::summarize(user, &options, out, notes).await,
         ChatsAction::Search(options) => search::search(user, &options, out, notes).await,
         ChatsAction::Rename(options) => organize::rename(user, &options).await,
         ChatsAction::Pin(these) => organize::mark(user, &these, Mark::Pinned(true)).await,
@@ -52,6 +48,19 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
         ChatsAction::Select(options) => tree::select(user, &options).await,
         ChatsAction::Fork(options) => tree::fork(user, &options, out).await,
         ChatsAction::Watch(options) => watch::watch(user, &options, out).await,
+        ChatsAction::Export(options) => export(user, &options, out, common).await.map(|()| Exit::Ok),
+        ChatsAction::Import(options) => import(user, &options, out, common, notes).await,
+        ChatsAction::Title(options) => {
+            out.line(&jobs::title(user, &options).await?)?;
+            Ok(Exit::Ok)
+        }
+        ChatsAction::Summarize(options) => {
+            match jobs::summarize(user, &options).await? {
+                Some(summary) => out.line(&summary)?,
+                None => notes.say("the chat goes on without a summary"),
+            }
+            Ok(Exit::Ok)
+        }
     })
 }
 
@@ -89,7 +98,7 @@ impl Out {
         self.to.write_all(b"\n")
     }
 
-    pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
+    fn line(&mut self, text: &str) -> io::Result<()> {
         self.text(text)?;
         self.to.write_all(b"\n")
     }

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use catgpt_core::{ChatModel, Error, ErrorKind, User};
+use catgpt_core::{ChatModel, Error, ErrorKind, Result, User};
 
-use super::chats::Out;
 use crate::args::{ChatsAction, Summarize, Title};
 use crate::config::Model;
-use crate::exit::{Exit, Failure};
-use crate::notes::Notes;
 use crate::refs;
 
 /// The model that a command needs; `None` if it needs none.
-pub(super) fn model(action: &ChatsAction) -> catgpt_core::Result<Option<Arc<dyn ChatModel>>> {
+pub(super) fn model(action: &ChatsAction) -> Result<Option<Arc<dyn ChatModel>>> {
     let named = match action {
         ChatsAction::Title(options) => &options.model,
         ChatsAction::Summarize(options) if !options.undo => &options.model,
@@ -28,22 +25,13 @@ pub(super) fn model(action: &ChatsAction) -> catgpt_core::Result<Option<Arc<dyn 
     }
 }
 
-/// Tells the new title.
-pub(super) async fn title(user: &User, options: &Title, out: &mut Out) -> Result<Exit, Failure> {
-    out.line(&refs::find(user, &options.chat).await?.make_title().await?)?;
-    Ok(Exit::Ok)
+/// The new title.
+pub(super) async fn title(user: &User, options: &Title) -> Result<String> {
+    refs::find(user, &options.chat).await?.make_title().await
 }
 
-/// Tells the summary that is used from now on.
-pub(super) async fn summarize(user: &User, options: &Summarize, out: &mut Out, notes: Notes) -> Result<Exit, Failure> {
-    match used(user, options).await? {
-        Some(summary) => out.line(&summary)?,
-        None => notes.say("the chat goes on without a summary"),
-    }
-    Ok(Exit::Ok)
-}
-
-async fn used(user: &User, options: &Summarize) -> catgpt_core::Result<Option<String>> {
+/// The summary that is used from now on.
+pub(super) async fn summarize(user: &User, options: &Summarize) -> Result<Option<String>> {
     let session = refs::find(user, &options.chat).await?;
     if !options.undo {
         return session.summarize(options.upto).await.map(|summary| Some(summary.text));

@@ -119,10 +119,10 @@ fn the_help_names_every_option_and_every_exit_code() {
       -i, --image <FILE|URL>      Show a picture: a PNG, JPEG, GIF or WebP file, or a URL; may be given several times
           --context <FILE>        A text file that the answer can lean on and cites; may be given several times
       -m, --model <MODEL>         Which model answers [env: OPENAI_MODEL]
+          --title                 Have the model make a title, if this begins a chat; else the first line is the title
           --format <FORMAT>       What stdout gets: the text, one JSON object, or an event a line [default: auto] [possible values: auto, plain, json, jsonl]
           --json                  The same as --format json
           --timeout <SECONDS>     Stop the answer after this long
-      -u, --usage                 Tell on stderr what the answer used, and what it cost
           --no-stdin              Do not read stdin
           --continue-reply[=<N>]  Go on with an answer that was cut off: message N, or the newest
           --regenerate[=<N>]      Ask for another answer in the place of message N, or of the newest

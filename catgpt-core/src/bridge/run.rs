@@ -7,7 +7,7 @@ use super::call::Call;
 use super::given::Who;
 use super::hub::Hub;
 use super::subscription::Subscription;
-use super::transfer::Watch;
+use super::watch::Watch;
 use super::{Answer, client, json, news};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
@@ -15,7 +15,7 @@ use crate::id::{Owner, SessionId};
 use crate::observe::{Health, Meter, prometheus};
 use crate::reply::Reply;
 use crate::session::{NewSession, Session};
-use crate::transfer::Page;
+use crate::transfer::{Import, Page};
 use crate::user::{UsageQuery, User};
 use crate::wire::ui_message_stream;
 
@@ -54,16 +54,6 @@ impl Call {
             Self::Frame { owner, frame, open, options, encoding } => {
                 client::frame(user(owner)?, &frame, open, options, encoding, hub).await
             }
-            Self::Import { owner, source, watch: watched } => {
-                let import = source.of(&user(owner)?)?;
-                let import = if watched { import.on_progress(watch.hears()) } else { import };
-                import.await.map(|report| Answer::Json(json(&report)))
-            }
-            Self::Adopt { path, otherwise, dry_run, watch: watched } => {
-                let import = engine.adopt(path, otherwise.map(Owner::new).transpose()?).dry_run(dry_run);
-                let import = if watched { import.on_progress(watch.hears()) } else { import };
-                import.await.map(|report| Answer::Json(json(&report)))
-            }
             other => other.look(engine, watch).await.map(Answer::Json),
         }
     }
@@ -88,6 +78,8 @@ impl Call {
                 json(&history.iter().map(ui_message_stream::message).collect::<Vec<_>>())
             }
             Self::Tree { owner, session: id, after, limit } => json(&session(owner, id)?.tree(after, limit).await?),
+            Self::Outline { owner, session: id } => json(&session(owner, id)?.outline().await?),
+            Self::Branches { owner, session: id } => json(&session(owner, id)?.branches().await?),
             Self::Summaries { owner, session: id } => json(&session(owner, id)?.summaries().await?),
             Self::ExportPage { owner, session: id, format, mark, listed } => {
                 match session(owner, id)?.export_page(format, mark).await {
@@ -95,8 +87,6 @@ impl Call {
                     page => json(&page?),
                 }
             }
-            Self::Outline { owner, session: id } => json(&session(owner, id)?.outline().await?),
-            Self::Branches { owner, session: id } => json(&session(owner, id)?.branches().await?),
             Self::Info { owner, session: id } => json(&session(owner, id)?.info().await?),
             other => return other.change(engine, watch).await,
         })
@@ -168,15 +158,22 @@ impl Call {
                 json(&user(owner)?.usage(UsageQuery { from_ms, to_ms, session, by }).await?)
             }
             Self::Limits { owner, limits, limit_keys } => json(&user(owner)?.limits(limits, limit_keys).await?),
+            Self::Import { owner, source, watch: watched } => {
+                json(&told(source.of(&user(owner)?)?, watched.then_some(watch)).await?)
+            }
             Self::ExportList { owner } => json(&user(owner)?.export_list().await?),
             Self::News { owner, after, limit, encoding } => news::news(user(owner)?, after, limit, encoding).await?,
-            other => return other.of_engine(engine).await,
+            other => return other.of_engine(engine, watch).await,
         })
     }
 
-    async fn of_engine(self, engine: &Engine) -> Result<String> {
+    async fn of_engine(self, engine: &Engine, watch: &Arc<Watch>) -> Result<String> {
         Ok(match self {
             Self::Models => json(&engine.models().await?),
+            Self::Adopt { path, otherwise, dry_run, watch: watched } => {
+                let import = engine.adopt(path, otherwise.map(Owner::new).transpose()?).dry_run(dry_run);
+                json(&told(import, watched.then_some(watch)).await?)
+            }
             Self::Sweep => json(&engine.sweep().await?),
             Self::Health => json(&engine.health().await),
             Self::Metrics => json(&engine.metrics()),
@@ -185,6 +182,14 @@ impl Call {
             // What is left is `Open`: the engine is open.
             _ => json(&()),
         })
+    }
+}
+
+/// An import that tells how far it has come, if somebody wants to hear it.
+fn told(import: Import, watch: Option<&Arc<Watch>>) -> Import {
+    match watch {
+        Some(watch) => import.on_progress(watch.hears()),
+        None => import,
     }
 }
 

@@ -298,6 +298,7 @@ impl Drive {
         let error = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Some(Ok(event)))) => {
+                self.asked.answered = true;
                 return Poll::Ready(match self.hooked.as_ref().map(|hooked| hooked.on_delta(&event)) {
                     None | Some(Ok(())) => Input::Model(event),
                     Some(Err(error)) => Input::Refused(error),

@@ -75,6 +75,8 @@ struct Rest {
     failed: u32,
     /// `None`: one is being made.
     until: Option<Instant>,
+    /// Another turn has ended since it was looked at.
+    again: bool,
 }
 
 impl Resting {
@@ -89,24 +91,38 @@ impl Resting {
         if all.len() >= RESTING {
             all.retain(|_, rest| rest.until.is_none_or(|until| until > now));
         }
-        let failed = match all.get(at) {
-            Some(rest) if rest.until.is_none_or(|until| until > now) => return false,
+        let full = all.len() >= RESTING;
+        let failed = match all.get_mut(at) {
+            Some(rest) if rest.until.is_none_or(|until| until > now) => {
+                rest.again = rest.until.is_none();
+                return false;
+            }
             Some(rest) => rest.failed,
-            None if all.len() >= RESTING => return false,
+            None if full => return false,
             None => 0,
         };
-        all.insert(at.clone(), Rest { failed, until: None });
+        all.insert(at.clone(), Rest { failed, until: None, again: false });
         true
     }
 
-    fn rest(&self, at: &(Owner, SessionId), failed: bool) {
+    /// Lets a session rest; says whether it is to be looked at again at once, since another turn has ended meanwhile.
+    fn rest(&self, at: &(Owner, SessionId), failed: bool) -> bool {
         let mut all = self.all();
-        let Some(rest) = all.get_mut(at).filter(|_| failed) else {
-            all.remove(at);
-            return;
-        };
-        let pause = REST.saturating_mul(2u32.saturating_pow(rest.failed)).min(LONGEST_REST);
-        *rest = Rest { failed: rest.failed + 1, until: Some(Instant::now() + pause) };
+        match all.get_mut(at) {
+            Some(rest) if failed => {
+                let pause = REST.saturating_mul(2u32.saturating_pow(rest.failed)).min(LONGEST_REST);
+                *rest = Rest { failed: rest.failed + 1, until: Some(Instant::now() + pause), again: false };
+                false
+            }
+            Some(rest) if rest.again => {
+                *rest = Rest { failed: 0, until: None, again: false };
+                true
+            }
+            _ => {
+                all.remove(at);
+                false
+            }
+        }
     }
 }
 
@@ -151,13 +167,15 @@ impl Runner {
         }
         let runner = Arc::clone(self);
         tokio::spawn(async move {
-            let done = runner.summary_if_due(&summaries, &at, credentials).await;
-            let failed = done.as_ref().is_err_and(|error| error.kind() != ErrorKind::NotFound);
-            runner.resting.rest(&session, failed);
-            if let Err(error) = done.as_ref()
-                && failed
-            {
-                tracing::warn!(kind = %error.kind(), "no summary was made; it will be tried again after a later turn");
+            loop {
+                let done = runner.summary_if_due(&summaries, &at, credentials.clone()).await;
+                let failed = done.as_ref().err().filter(|error| error.kind() != ErrorKind::NotFound);
+                if let Some(error) = failed {
+                    tracing::warn!(kind = %error.kind(), "no summary was made; it is tried again after a later turn");
+                }
+                if !runner.resting.rest(&session, failed.is_some()) {
+                    break;
+                }
             }
             drop(held);
         });
@@ -279,8 +297,9 @@ mod tests {
         let at = (Owner::local(), SessionId::new("s").unwrap());
         assert!(resting.wake(&at));
         assert!(!resting.wake(&at), "one is being made");
+        assert!(resting.rest(&at, false), "and the turn that ended meanwhile is looked at");
         for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
-            resting.rest(&at, true);
+            assert!(!resting.rest(&at, true));
             tokio::time::advance(Duration::from_secs(minutes * 60 - 1)).await;
             assert!(!resting.wake(&at));
             tokio::time::advance(Duration::from_secs(1)).await;

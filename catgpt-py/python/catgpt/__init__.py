@@ -10,18 +10,7 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import (
-    Cache,
-    ExportFormat,
-    Format,
-    ImportFormat,
-    NewSession,
-    OnDrop,
-    OnProgress,
-    SendOptions,
-    Summaries,
-    Titles,
-)
+from ._calls import Cache, Format, NewSession, OnDrop, OnProgress, SendOptions, Summaries, Titles
 from ._content import Content, Image
 from ._data import (
     Call,
@@ -96,6 +85,7 @@ from ._native import version as _version
 from ._persona import Example, Params, Persona
 from ._process import EngineOptions
 from ._reply import Encoded, Reply, Sending
+from ._transfer import ExportFormat, ImportFormat
 
 __version__ = _version()
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
-from ._data import Change, Cursor, ImportReport, Message, ModelInfo, SessionInfo, SessionPage, Summary
+from ._data import Change, Cursor, Message, ModelInfo, SessionInfo, SessionPage, Summary
 from ._found import Branch, News, Node, SearchPage
 from ._limits import GroupBy, Limit, LimitState, Spent
 from ._persona import Params, Persona, who
@@ -16,12 +14,8 @@ from ._persona import Params, Persona, who
 T = TypeVar("T")
 
 OnDrop: TypeAlias = Literal["detach", "cancel"]
-ExportFormat: TypeAlias = Literal["jsonl", "markdown"]
-ImportFormat: TypeAlias = Literal["jsonl", "markdown", "chatgpt", "chat_db"]
-Path: TypeAlias = str | os.PathLike[str]
 OnProgress: TypeAlias = Callable[[int, int | None], object]
 """Hears how much is done, and of how much, as far as that is known."""
-
 
 Format: TypeAlias = Literal["sse", "ui_message_stream", "ndjson", "ws"]
 """What a reply can be sent as: server-sent events, the AI SDK's stream, JSON lines, frames of a web socket."""
@@ -366,43 +360,3 @@ class Sent(NamedTuple):
 def sent(data: dict[str, Any]) -> Sent:
     """Bytes from their JSON form."""
     return Sent(data["after"], data["text"].encode())
-
-
-def imported(
-    at: At, source: Path | bytes, format: ImportFormat | None, dry_run: bool | None, watch: bool
-) -> Ask[ImportReport]:
-    """Brings conversations in: those of a file or folder, or of a file's content."""
-    given: dict[str, Any] = {"format": format, "dry_run": dry_run}
-    if isinstance(source, bytes):
-        given["content"] = base64.b64encode(source).decode()
-    else:
-        given["path"] = os.fspath(source)
-    given = {name: value for name, value in given.items() if value is not None}
-    return Ask({"do": "import", "owner": at.owner, "source": given, "watch": watch}, ImportReport.from_dict)
-
-
-def adopted(path: Path, otherwise: str | None, dry_run: bool | None, watch: bool) -> Ask[ImportReport]:
-    """Brings in another program's database."""
-    request = {"do": "adopt", "path": os.fspath(path), "otherwise": otherwise, "dry_run": dry_run, "watch": watch}
-    return Ask(request, ImportReport.from_dict)
-
-
-def export_list(at: At) -> Ask[list[str]]:
-    """The sessions of an export of all."""
-    return Ask({"do": "export_list", "owner": at.owner}, list)
-
-
-def export_page(at: At, format: ExportFormat | None, mark: Any, listed: bool) -> Ask[tuple[str, Any]]:
-    """A piece of an export, and where the next begins."""
-    request = at.call("export_page", format=format, mark=mark, listed=listed)
-    return Ask(request, piece)
-
-
-def piece(page: dict[str, Any]) -> tuple[str, Any]:
-    """A piece of an export, and where the next begins."""
-    return page["text"], page["next"]
-
-
-def backup(path: Path, watch: bool) -> Ask[None]:
-    """Copies the store."""
-    return Ask({"do": "backup", "path": os.fspath(path), "watch": watch}, nothing)

@@ -6,14 +6,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
-from . import _calls, _hub, _native, _process
-from ._calls import Ask, At, ExportFormat, ImportFormat, OnDrop, OnProgress, Path, SendOptions
+from . import _calls, _hub, _native, _process, _transfer
+from ._calls import Ask, At, OnDrop, OnProgress, SendOptions
 from ._content import Content, content
 from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionPage, Summary
 from ._limits import GroupBy, Limit, LimitState, Spent
 from ._organize import AllSessions, OneSession
 from ._process import EngineOptions, Parts
 from ._reply import Reply, Sending
+from ._transfer import ExportFormat, ImportFormat, Path
 
 T = TypeVar("T")
 
@@ -51,12 +52,12 @@ class Engine:
     ) -> ImportReport:
         """Brings in the chats of another program's SQLite database (tables `chats` and `messages`), each for the owner that
         its `user_id` names, and those without one for `otherwise`."""
-        ask = _calls.adopted(path, otherwise, dry_run, on_progress is not None)
+        ask = _transfer.adopted(path, otherwise, dry_run, on_progress is not None)
         return await self._ask(ask, on_progress)
 
     async def backup(self, path: Path, *, on_progress: OnProgress | None = None) -> None:
         """Copies the SQLite store into a new file, while it is in use."""
-        await self._ask(_calls.backup(path, on_progress is not None), on_progress)
+        await self._ask(_transfer.backup(path, on_progress is not None), on_progress)
 
     async def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
@@ -102,7 +103,7 @@ class Engine:
     async def _pages(self, at: At, format: ExportFormat | None, listed: bool) -> AsyncIterator[str]:
         mark: Any = None
         while True:
-            text, mark = await self._ask(_calls.export_page(at, format, mark, listed))
+            text, mark = await self._ask(_transfer.export_page(at, format, mark, listed))
             yield text
             if mark is None:
                 return
@@ -204,14 +205,14 @@ class User(AllSessions):
     ) -> ImportReport:
         """Brings in conversations that were written elsewhere: those of a file or folder, or of a file's content (as bytes).
         The format is told from what is there. Importing the same again changes nothing."""
-        ask = _calls.imported(self._at, source, format, dry_run, on_progress is not None)
+        ask = _transfer.imported(self._at, source, format, dry_run, on_progress is not None)
         return await self._engine._ask(ask, on_progress)
 
     async def export(
         self, format: ExportFormat | None = None, *, on_progress: OnProgress | None = None
     ) -> AsyncIterator[str]:
         """All conversations, as text in pieces. `on_progress` hears how many sessions are written."""
-        sessions = await self._engine._ask(_calls.export_list(self._at))
+        sessions = await self._engine._ask(_transfer.export_list(self._at))
         for done, session in enumerate(sessions, 1):
             async for text in self._engine._pages(At(self._at.owner, session), format, True):
                 yield text

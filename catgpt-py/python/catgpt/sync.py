@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
-from . import _background, _calls, _hub, _native, _process
-from ._calls import Ask, At, ExportFormat, Format, ImportFormat, OnDrop, OnProgress, Path, SendOptions
+from . import _background, _calls, _hub, _native, _process, _transfer
+from ._calls import Ask, At, Format, OnDrop, OnProgress, SendOptions
 from ._content import Content, content
 from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionPage, Summary
 from ._events import Event, Finished, Text
@@ -20,6 +20,7 @@ from ._limits import GroupBy, Limit, LimitState, Spent
 from ._organize_sync import AllSessions, OneSession
 from ._process import EngineOptions, Parts
 from ._reply import Feed
+from ._transfer import ExportFormat, ImportFormat, Path
 
 __all__ = ["Engine", "Reply", "Session", "User"]
 
@@ -146,12 +147,12 @@ class Engine:
     ) -> ImportReport:
         """Brings in the chats of another program's SQLite database (tables `chats` and `messages`), each for the owner that
         its `user_id` names, and those without one for `otherwise`."""
-        ask = _calls.adopted(path, otherwise, dry_run, on_progress is not None)
+        ask = _transfer.adopted(path, otherwise, dry_run, on_progress is not None)
         return self._ask(ask, on_progress)
 
     def backup(self, path: Path, *, on_progress: OnProgress | None = None) -> None:
         """Copies the SQLite store into a new file, while it is in use."""
-        self._ask(_calls.backup(path, on_progress is not None), on_progress)
+        self._ask(_transfer.backup(path, on_progress is not None), on_progress)
 
     def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
@@ -211,7 +212,7 @@ class Engine:
     def _pages(self, at: At, format: ExportFormat | None, listed: bool) -> Iterator[str]:
         mark: Any = None
         while True:
-            text, mark = self._ask(_calls.export_page(at, format, mark, listed))
+            text, mark = self._ask(_transfer.export_page(at, format, mark, listed))
             yield text
             if mark is None:
                 return
@@ -311,17 +312,14 @@ class User(AllSessions):
     ) -> ImportReport:
         """Brings in conversations that were written elsewhere: those of a file or folder, or of a file's content (as bytes).
         The format is told from what is there. Importing the same again changes nothing."""
-        ask = _calls.imported(self._at, source, format, dry_run, on_progress is not None)
+        ask = _transfer.imported(self._at, source, format, dry_run, on_progress is not None)
         return self._engine._ask(ask, on_progress)
 
-    def export(
-        self, format: ExportFormat | None = None, *, on_progress: OnProgress | None = None
-    ) -> Iterator[str]:
+    def export(self, format: ExportFormat | None = None, *, on_progress: OnProgress | None = None) -> Iterator[str]:
         """All conversations, as text in pieces. `on_progress` hears how many sessions are written."""
-        sessions = self._engine._ask(_calls.export_list(self._at))
+        sessions = self._engine._ask(_transfer.export_list(self._at))
         for done, session in enumerate(sessions, 1):
-            for text in self._engine._pages(At(self._at.owner, session), format, True):
-                yield text
+            yield from self._engine._pages(At(self._at.owner, session), format, True)
             if on_progress is not None:
                 on_progress(done, len(sessions))
 
