@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use catgpt_core::memory::Cursor;
 use catgpt_core::{
-    Busy, NewSession, Owner, Persona, Reply, Result, Send, Session, SessionId, Source, UsageQuery, User,
+    Busy, Engine, NewSession, Owner, Persona, Reply, Result, Send, Session, SessionId, Source, UsageQuery, User,
 };
 use futures_util::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
@@ -116,6 +116,7 @@ async fn of_session(session: &Session, name: &str, given: &mut Given) -> Result<
 /// What a step wants to see, and the field in which it says so.
 pub(crate) async fn look(
     verb: &str,
+    engine: &Engine,
     user: &User,
     session: &Session,
     step: &mut Fields,
@@ -123,6 +124,7 @@ pub(crate) async fn look(
     Ok(match verb {
         "history" => ("messages", json!(session.history(100).await?)),
         "tree" => ("messages", json!(session.tree(0, 100).await?)),
+        "models" => ("models", json!(engine.models().await?)),
         "import" => ("report", json!(user.import(Source::bytes(take::<String>(step, "text"))).await?)),
         _ => {
             let pieces: Vec<_> = session.export(take(step, "format")).stream().try_collect().await?;
