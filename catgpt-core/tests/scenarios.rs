@@ -71,8 +71,8 @@ fn play(mut scenario: Fields, url: &str) {
                     check(&mut names, gives.as_ref().unwrap_or(&got), &got);
                 }
                 "history" | "tree" | "models" | "import" | "export" => {
-                    let (field, got) = look(&verb, &engine, &user, &session, &mut step).await?;
-                    check(&mut names, &take(&mut step, field), &got);
+                    let (want, got) = look(&verb, &engine, &user, &session, &mut step).await?;
+                    check(&mut names, &want, &got);
                 }
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
                 "crash" | "reopen" => {
