@@ -225,12 +225,20 @@ def make_title(at: At) -> Ask[str]:
 
 def summaries(at: At) -> Ask[list[Summary]]:
     """All summaries of a session."""
-    return Ask(at.call("summaries"), lambda rows: [Summary(**row) for row in rows])
+
+    def found(rows: list[dict[str, Any]]) -> list[Summary]:
+        return [Summary(**row) for row in rows]
+
+    return Ask(at.call("summaries"), found)
 
 
 def summarize(at: At, upto: int | None) -> Ask[Summary]:
     """A summary that a model makes now."""
-    return Ask(at.call("summarize", upto=upto), lambda row: Summary(**row))
+
+    def made(row: dict[str, Any]) -> Summary:
+        return Summary(**row)
+
+    return Ask(at.call("summarize", upto=upto), made)
 
 
 def sessions(at: At, after: Cursor | None, limit: int | None, archived: bool | None) -> Ask[SessionPage]:
