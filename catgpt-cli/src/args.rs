@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Chats(Chats),
     /// List the models that can be chosen with --model
     Models(Models),
+    /// Sum up what answers used, and what they cost
+    Usage(Usage),
     /// Copy all chats into a new file, while they are in use
     Backup(Backup),
     /// Show which model, store and files are used, and whether they work
@@ -100,6 +102,9 @@ pub(crate) struct Ask {
     /// Stop the answer after this long
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) timeout: Option<u32>,
+    /// Tell on stderr what the answer used, and what it cost
+    #[arg(short, long)]
+    pub(crate) usage: bool,
     /// Do not read stdin
     #[arg(long)]
     pub(crate) no_stdin: bool,
@@ -221,6 +226,32 @@ pub(crate) struct Models {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Usage {
+    /// What is told apart
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "day")]
+    pub(crate) by: Vec<By>,
+    /// From this day on (UTC): 2026-01-31, or 7d for the last seven days
+    #[arg(long, value_name = "DAY", value_parser = crate::commands::day)]
+    pub(crate) since: Option<i64>,
+    /// Only this chat
+    #[arg(short, long, value_name = "CHAT")]
+    pub(crate) session: Option<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// By what usage is summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum By {
+    Day,
+    Model,
+    #[value(alias = "session")]
+    Chat,
+    Purpose,
 }
 
 #[derive(Debug, Args)]

@@ -6,12 +6,14 @@ mod chats;
 mod doctor;
 mod models;
 mod transfer;
+mod usage;
 
 pub(crate) use ask::ask;
 pub(crate) use backup::backup;
 pub(crate) use chats::chats;
 pub(crate) use doctor::doctor;
 pub(crate) use models::models;
+pub(crate) use usage::{day, usage};
 
 use catgpt_core::{Error, ErrorKind};
 

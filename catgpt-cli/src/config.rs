@@ -27,6 +27,8 @@ pub(crate) struct Folders {
     pub(crate) personas: PathBuf,
     /// Chats.
     pub(crate) data: PathBuf,
+    /// The user's own file.
+    pub(crate) config: PathBuf,
 }
 
 impl Folders {
@@ -34,7 +36,9 @@ impl Folders {
         let base = etcetera::choose_base_strategy().map_err(|error| {
             invalid("your home folder is not known: set HOME, or name a store with --memory").caused_by(error)
         })?;
-        Ok(Self { personas: base.config_dir().join("catgpt").join("personas"), data: base.data_dir().join("catgpt") })
+        let config = base.config_dir().join("catgpt");
+        let (personas, data) = (config.join("personas"), base.data_dir().join("catgpt"));
+        Ok(Self { personas, data, config: config.join("config.toml") })
     }
 }
 

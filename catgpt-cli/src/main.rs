@@ -10,6 +10,7 @@ mod notes;
 mod progress;
 mod refs;
 mod render;
+mod settings;
 mod signals;
 mod stdin;
 mod turn;
@@ -41,6 +42,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::Ask(ask)) => commands::ask(ask, &common),
         Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
         Some(Command::Models(options)) => commands::models(&options, &common),
+        Some(Command::Usage(options)) => commands::usage(&options, &common),
         Some(Command::Backup(backup)) => commands::backup(&backup, &common),
         Some(Command::Doctor) => commands::doctor(&common),
     }

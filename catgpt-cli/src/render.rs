@@ -40,6 +40,8 @@ struct Answer<'a> {
     finish: Option<&'a FinishReason>,
     status: Status,
     usage: Option<Usage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<u64>,
     duration_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a ErrorInfo>,
@@ -112,10 +114,16 @@ impl Render {
             finish: finished.finish_reason.as_ref(),
             status: finished.status,
             usage: finished.usage,
+            cost: finished.cost,
             duration_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             error: finished.error.as_ref(),
         }
     }
+}
+
+/// Millionths of a unit, as people write money.
+pub(crate) fn money(millionths: u64) -> String {
+    format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000)
 }
 
 /// A picture in a line of text: what it shows, and where it is unless it is here.

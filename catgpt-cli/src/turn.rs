@@ -15,9 +15,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::args::Ask;
 use crate::exit::{Exit, Failure};
-use crate::notes::Notes;
+use crate::notes::{Notes, tell};
 use crate::refs;
-use crate::render::Render;
+use crate::render::{Render, money};
 use crate::signals::{Caught, Signals};
 
 /// How long a turn that was stopped may take to be stored.
@@ -74,7 +74,10 @@ pub(crate) async fn run(
     let mut show = pin!(Screen::new(ask, notes).show(reply));
     let stop = tokio::select! {
         shown = &mut show => match shown {
-            Ok(finished) => return judge(finished, notes),
+            Ok(finished) => {
+                account(&finished, ask.usage, notes);
+                return judge(finished, notes);
+            }
             Err(failure) => Stop::Output(failure),
         },
         caught = signals.next() => Stop::Caught(caught),
@@ -221,12 +224,17 @@ impl Screen {
     }
 }
 
+/// What a turn used: for those who asked, and for the curious.
+fn account(finished: &Finished, asked: bool, notes: Notes) {
+    let Some(usage) = finished.usage else { return };
+    let about = if usage.estimated { "about " } else { "" };
+    let cost = finished.cost.map(|cost| format!(", cost {}", money(cost))).unwrap_or_default();
+    let line = format!("{about}{} tokens in, {} out{cost}", usage.input_tokens, usage.output_tokens);
+    if asked { tell(line) } else { notes.detail(line) }
+}
+
 /// What the end of a turn means for the shell.
 fn judge(finished: Finished, notes: Notes) -> Result<Exit, Failure> {
-    if let Some(usage) = finished.usage {
-        let about = if usage.estimated { "about " } else { "" };
-        notes.detail(format_args!("{about}{} tokens in, {} out", usage.input_tokens, usage.output_tokens));
-    }
     let fail = |kind, sentence| Err(Error::new(kind, sentence).into());
     match (finished.error, finished.status, finished.finish_reason) {
         // What was shown last may be lost with the store.

@@ -27,11 +27,13 @@ pub(crate) struct Body<'a> {
     pub(crate) finish_reason: Option<FinishReason>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<ErrorInfo>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cost: Option<u64>,
 }
 
 impl<'a> Body<'a> {
     pub(crate) fn new(content: &'a Content) -> Self {
-        Self { version: VERSION, content: Cow::Borrowed(content), finish_reason: None, error: None }
+        Self { version: VERSION, content: Cow::Borrowed(content), finish_reason: None, error: None, cost: None }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -168,6 +170,7 @@ pub(crate) fn message(row: Row, chunks: &[Chunk]) -> Result<Message> {
         model: row.model,
         finish_reason: body.finish_reason,
         usage: row.usage,
+        cost: body.cost,
         error: body.error,
         created_ms: row.created_ms,
     })

@@ -10,15 +10,18 @@ use tokio::sync::Notify;
 use crate::error::Result;
 use crate::hooks::Hook;
 use crate::id::Owner;
+use crate::limits::Limit;
 use crate::live::Live;
 use crate::memory::{InMemory, MAX_BODY, Memory};
 use crate::model::{ChatModel, ModelInfo, RetryPolicy};
 use crate::observe::{Health, Meter, Metric};
 use crate::persona::Persona;
+use crate::prices::Prices;
 use crate::prompt::{Estimate, TokenCounter, Window};
 use crate::runner::Runner;
 use crate::runner::guard::{GuardedCounter, GuardedLive, GuardedMemory};
 use crate::runner::hooks::Hooks;
+use crate::runner::limits::Policy;
 use crate::transfer::{Import, ImportFormat, Source};
 use crate::turn::Rules;
 use crate::user::User;
@@ -53,6 +56,7 @@ impl Engine {
             session_ttl: None,
             search: true,
             record_content: false,
+            policy: Policy::default(),
         }
     }
 
@@ -128,6 +132,7 @@ pub struct EngineBuilder<M> {
     session_ttl: Option<Duration>,
     search: bool,
     record_content: bool,
+    policy: Policy,
 }
 
 impl<M> EngineBuilder<M> {
@@ -146,6 +151,7 @@ impl<M> EngineBuilder<M> {
             session_ttl: self.session_ttl,
             search: self.search,
             record_content: self.record_content,
+            policy: self.policy,
         }
     }
 
@@ -227,6 +233,28 @@ impl<M> EngineBuilder<M> {
         self
     }
 
+    /// What models cost: with it replies and the ledger tell their cost, and limits may count it. None is built in.
+    #[must_use]
+    pub fn prices(mut self, prices: Prices) -> Self {
+        self.policy.prices = prices;
+        self
+    }
+
+    /// One more limit. A send that it refuses is [`Limited`](crate::ErrorKind::Limited); nothing is stored then, and no
+    /// model asked. Each has its own name. Engines on one store should have the same ones.
+    #[must_use]
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.policy.limits.push(limit);
+        self
+    }
+
+    /// How many turns of one owner may run at once, in all processes.
+    #[must_use]
+    pub fn max_running(mut self, turns: u32) -> Self {
+        self.policy.max_running = Some(turns);
+        self
+    }
+
     /// Whether the messages themselves are told, as events of the model's spans (`gen_ai.input.messages`,
     /// `gen_ai.output.messages`). Off if nothing is said: then no text of a message reaches a span, a log or a metric.
     #[must_use]
@@ -264,6 +292,7 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
                 feeds,
                 meter,
                 record_content: self.record_content,
+                policy: self.policy,
                 turns: Default::default(),
                 changed: Notify::new(),
                 queues: Default::default(),

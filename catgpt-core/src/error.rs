@@ -29,7 +29,8 @@ pub enum ErrorKind {
     Unauthorized,
     /// The model's rate limit or quota; see [`Error::retry_after`].
     RateLimited,
-    /// A limit of this engine's own is reached: the fact `limit` names it, [`Error::retry_after`] says when it opens.
+    /// A limit of this engine's own is reached: [`Error::limit`] says which, [`Error::retry_after`] when it opens at the
+    /// latest. It may open earlier, when a turn that runs ends with less than it has reserved.
     Limited,
     /// Nothing arrived in time.
     Timeout,
@@ -150,6 +151,7 @@ struct Inner {
     context: Vec<(&'static str, String)>,
     retry_after: Option<Duration>,
     turn: Option<TurnId>,
+    limit: Option<LimitInfo>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -163,6 +165,7 @@ impl Error {
             context: Vec::new(),
             retry_after: None,
             turn: None,
+            limit: None,
             source: None,
         }))
     }
@@ -187,6 +190,15 @@ impl Error {
     pub fn with_turn(mut self, turn: TurnId) -> Self {
         self.0.turn = Some(turn);
         self
+    }
+
+    /// Names the limit that is reached.
+    #[must_use]
+    pub fn with_limit(mut self, limit: LimitInfo) -> Self {
+        let LimitInfo { name, unit, max } = &limit;
+        let fact = format!("{name}, {max} {unit}");
+        self.0.limit = Some(limit);
+        self.with("limit", fact)
     }
 
     /// Says how long to wait before trying again.
@@ -240,6 +252,11 @@ impl Error {
         self.0.turn
     }
 
+    /// The limit that is reached.
+    pub fn limit(&self) -> Option<&LimitInfo> {
+        self.0.limit.as_ref()
+    }
+
     /// The same as plain data, to be sent or stored.
     pub fn info(&self) -> ErrorInfo {
         ErrorInfo {
@@ -248,6 +265,7 @@ impl Error {
             retryable: self.0.retryable,
             retry_after_ms: self.0.retry_after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
             turn: self.0.turn,
+            limit: self.0.limit.clone().map(Box::new),
         }
     }
 }
@@ -296,6 +314,20 @@ pub struct ErrorInfo {
     /// The turn that this is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<TurnId>,
+    /// The limit that is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Box<LimitInfo>>,
+}
+
+/// A limit that is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitInfo {
+    /// Its name; `running` for the number of turns that run at once.
+    pub name: String,
+    /// What it counts: `turns`, `tokens`, `cost` or `running`.
+    pub unit: String,
+    /// How much there may be.
+    pub max: u64,
 }
 
 impl From<ErrorInfo> for Error {
@@ -303,7 +335,7 @@ impl From<ErrorInfo> for Error {
         let mut error = Error::new(info.kind, info.message)
             .with_retryable(info.retryable)
             .with_retry_after(info.retry_after_ms.map(Duration::from_millis));
-        error.0.turn = info.turn;
+        (error.0.turn, error.0.limit) = (info.turn, info.limit.map(|limit| *limit));
         error
     }
 }

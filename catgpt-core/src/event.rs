@@ -106,6 +106,9 @@ pub struct Finished {
     pub finish_reason: Option<FinishReason>,
     /// What it used; marked `estimated` if the provider did not say.
     pub usage: Option<Usage>,
+    /// What it cost, in millionths of the unit of the engine's prices, if they know its model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u64>,
     /// The offset up to which the reply is stored. A client that holds more cuts back to it.
     pub stored: Offset,
     /// Tool calls that wait for a decision.

@@ -7,6 +7,7 @@ pub mod hooks;
 pub mod id;
 pub mod message;
 pub mod persona;
+pub mod prices;
 
 pub mod live;
 pub mod memory;
@@ -14,6 +15,7 @@ pub mod model;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 
+pub mod limits;
 pub mod prompt;
 mod search;
 mod turn;
@@ -33,10 +35,11 @@ pub mod user;
 
 pub use body::TitleSource;
 pub use engine::{Engine, EngineBuilder};
-pub use error::{Error, ErrorInfo, ErrorKind, Result};
+pub use error::{Error, ErrorInfo, ErrorKind, LimitInfo, Result};
 pub use event::{Change, ChangeKind, Event, Finished, Started};
 pub use hooks::Hook;
 pub use id::{OpId, Owner, Seq, SessionId, TurnId};
+pub use limits::{Limit, LimitState, Per};
 pub use live::Live;
 #[cfg(feature = "redis")]
 pub use live::Redis;
@@ -56,13 +59,14 @@ pub use model::{
 };
 pub use observe::{Health, Metric};
 pub use persona::Persona;
+pub use prices::{Price, Prices};
 pub use prompt::{Estimate, TokenCounter, Window};
 pub use reply::{OnDrop, Reply};
 pub use runner::begin::Busy;
 pub use search::Piece;
 pub use session::{Branch, MAX_METADATA, Metadata, NewSession, Node, Send, Session, SessionInfo};
 pub use transfer::{ExportFormat, ImportFormat, ImportReport, Progress, Source};
-pub use user::{News, SearchHit, SearchPage, SessionPage, User};
+pub use user::{News, SearchHit, SearchPage, SessionPage, UsageQuery, User};
 
 /// Everything that front ends hold across threads and awaits.
 const _: () = {

@@ -27,6 +27,7 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::id::{OpId, Owner};
 
+pub(crate) use self::json::milliseconds;
 pub use self::limits::*;
 pub use self::ops::*;
 #[cfg(feature = "postgres")]

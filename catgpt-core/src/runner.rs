@@ -9,6 +9,7 @@ pub(crate) mod guard;
 mod health;
 pub(crate) mod hooks;
 mod index;
+pub(crate) mod limits;
 mod observed;
 mod publish;
 
@@ -56,6 +57,7 @@ pub(crate) struct Runner {
     pub(crate) search: bool,
     pub(crate) meter: Arc<Meter>,
     pub(crate) record_content: bool,
+    pub(crate) policy: limits::Policy,
     pub(crate) turns: Mutex<Turns>,
     pub(crate) changed: Notify,
     pub(crate) queues: begin::Queues,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::body::{TitleSource, decode_meta, decode_title, encode_title, messages};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, Seq, SessionId, TurnId};
+use crate::limits::Limit as UseLimit;
 use crate::memory::{Answer, Limit, Memory, Op, Parent, Query, Read, SessionRow};
 use crate::message::{Content, Message, Offset};
 use crate::model::{Params, Secret};
@@ -297,6 +298,25 @@ impl Send {
     /// Only if the session is still at this version.
     pub fn if_version(mut self, version: u64) -> Self {
         self.ask.options.if_version = Some(version);
+        self
+    }
+
+    /// The value of a key that limits count by: `limit_key("ip", address)` for [`Limit::per_key`](UseLimit::per_key). A
+    /// send that does not say a key by which one of its limits counts is `InvalidInput`.
+    pub fn limit_key(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.ask.options.limit_keys.insert(key.into(), value.into());
+        self
+    }
+
+    /// These limits instead of the engine's: the owner's plan.
+    pub fn limits(mut self, limits: impl Into<Vec<UseLimit>>) -> Self {
+        self.ask.options.limits = Some(limits.into());
+        self
+    }
+
+    /// How many turns of the owner may run, this one counted, instead of what the engine says.
+    pub fn max_running(mut self, turns: u32) -> Self {
+        self.ask.options.max_running = Some(turns);
         self
     }
 

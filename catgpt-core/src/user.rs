@@ -3,6 +3,7 @@
 mod bulk;
 mod feed;
 mod search;
+mod usage;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::wire::Command;
 
 pub use feed::News;
 pub use search::{SearchHit, SearchPage};
+pub use usage::UsageQuery;
 
 /// An owner. What others own is not found through it.
 #[derive(Clone, Debug)]

@@ -6,9 +6,9 @@ mod kit;
 
 use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::Duration};
 
-use catgpt_core::{Busy, Error, Reply, Result, Send, Session, Source, User, memory};
+use catgpt_core::{Busy, Engine, Error, Reply, Result, Send, Session, Source, UsageQuery, User, memory};
 use futures_util::TryStreamExt;
-use kit::{Fields, Names, asked, cached, check, content, expect, named, open, scripted, take, take_or};
+use kit::{Fields, Names, asked, cached, check, content, expect, keys, named, open, policy, scripted, take, take_or};
 use serde_json::{Value, from_slice, json};
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -36,13 +36,12 @@ fn play_on_all(path: &Path) {
 fn play(mut scenario: Fields, url: &str) {
     let [_, about] = ["name", "about"].map(|name| take::<String>(&mut scenario, name));
     let (model, gates) = scripted(take(&mut scenario, "models"));
-    let asks = cached(&model, take(&mut scenario, "cache"));
+    let (asks, policy) = (cached(&model, take(&mut scenario, "cache")), policy(&mut scenario));
     let (steps, persona): (Vec<Fields>, _) = (take(&mut scenario, "steps"), take(&mut scenario, "persona"));
-    let hook = take(&mut scenario, "hook");
     assert!(scenario.is_empty() && steps.iter().any(|step| step["do"] == "expect"), "unknown or idle: {scenario:?}");
     let mut runtime = Runtime::new().unwrap();
     let mut memory = runtime.block_on(memory::open(url)).unwrap();
-    let mut engine = open(&asks, &memory, persona, &hook);
+    let mut engine = open(&asks, &memory, persona, &policy);
     let (mut names, mut replies) = (Names::new(), HashMap::<String, Reply>::new());
     for mut step in steps {
         eprintln!("{about} {url} {}", json!(step));
@@ -61,13 +60,10 @@ fn play(mut scenario: Fields, url: &str) {
                     let reply = replies.get_mut(&take_or(&mut step, "reply", "reply")).unwrap();
                     expect(&mut names, reply, take(&mut step, "events")).await;
                 }
-                "history" => check(&mut names, &take(&mut step, "messages"), &json!(session.history(100).await?)),
-                "tree" => check(&mut names, &take(&mut step, "messages"), &json!(session.tree(0, 100).await?)),
-                "import" | "export" => {
-                    let (field, got) = moved(&verb, &user, &session, &mut step).await?;
+                "history" | "tree" | "models" | "usage" | "limits" | "import" | "export" => {
+                    let (field, got) = look(&verb, &engine, &session, &user, &mut step).await?;
                     check(&mut names, &take(&mut step, field), &got);
                 }
-                "models" => check(&mut names, &take(&mut step, "models"), &json!(engine.models().await?)),
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
                 "crash" | "reopen" => {
                     replies.clear();
@@ -77,7 +73,7 @@ fn play(mut scenario: Fields, url: &str) {
                     if memory.caps().durable {
                         memory = memory::open(url).await?;
                     }
-                    engine = open(&asks, &memory, take(&mut step, "persona"), &hook);
+                    engine = open(&asks, &memory, take(&mut step, "persona"), &policy);
                 }
                 verb => {
                     let name = take_or(&mut step, "reply", "reply");
@@ -93,12 +89,29 @@ fn play(mut scenario: Fields, url: &str) {
     runtime.block_on(engine.close(LONG)).unwrap();
 }
 
-async fn moved(verb: &str, user: &User, session: &Session, step: &mut Fields) -> Result<(&'static str, Value)> {
-    if verb == "import" {
-        return Ok(("report", json!(user.import(Source::bytes(take::<String>(step, "text"))).await?)));
-    }
-    let pieces: Vec<_> = session.export(take(step, "format")).stream().try_collect().await?;
-    Ok(("text", json!(pieces.concat())))
+/// What a step wants to see, and the field that says how it must look.
+async fn look<'a>(
+    verb: &'a str,
+    engine: &Engine,
+    session: &Session,
+    user: &User,
+    step: &mut Fields,
+) -> Result<(&'a str, Value)> {
+    Ok(match verb {
+        "history" => ("messages", json!(session.history(100).await?)),
+        "tree" => ("messages", json!(session.tree(0, 100).await?)),
+        "models" => (verb, json!(engine.models().await?)),
+        "limits" => (verb, json!(user.limits(None, keys(step)).await?)),
+        "import" => ("report", json!(user.import(Source::bytes(take::<String>(step, "text"))).await?)),
+        "export" => {
+            let pieces: Vec<_> = session.export(take(step, "format")).stream().try_collect().await?;
+            ("text", json!(pieces.concat()))
+        }
+        _ => {
+            let by = take::<Option<_>>(step, "by").unwrap_or_default();
+            (verb, json!(user.usage(UsageQuery { by, ..UsageQuery::default() }).await?))
+        }
+    })
 }
 
 async fn ask(verb: &str, user: &User, session: &Session, names: &Names, step: &mut Fields) -> Result<Reply> {
@@ -111,6 +124,7 @@ async fn ask(verb: &str, user: &User, session: &Session, names: &Names, step: &m
         _ => panic!("unknown: {verb}"),
     };
     let send = take::<Option<String>>(step, "key").into_iter().fold(send, Send::key);
+    let send = keys(step).into_iter().fold(send, |send, (key, value)| send.limit_key(key, value));
     match take_or(step, "busy", "reject").as_str() {
         "reject" => send.await,
         "interrupt" => send.busy(Busy::Interrupt).await,

@@ -39,7 +39,7 @@ async fn a_turn_is_the_same_bytes_in_every_language() {
         let (model, _) = scripted(vec![take(&mut turn, "model")]);
         let memory: Arc<dyn Memory> = Arc::new(InMemory::new());
         let model: Arc<dyn ChatModel> = Arc::new(model);
-        let engine = open(&model, &memory, None, &None);
+        let engine = open(&model, &memory, None, &Default::default());
         let alice = engine.user("alice").unwrap();
         let mut reply = alice.session("chat").unwrap().send(take::<String>(&mut turn, "send")).await.unwrap();
         while reply.next().await.is_some() {}

@@ -92,6 +92,8 @@ export interface Finished {
   status: Exclude<Status, "running">;
   finish_reason: FinishReason | null;
   usage: Usage | null;
+  /** What it cost, in millionths of the unit of the engine's prices, if they know its model. */
+  cost?: number;
   /** The offset up to which the reply is stored. Who holds more cuts back to it. */
   stored: number;
   /** Tool calls that wait for a decision. */
@@ -141,6 +143,8 @@ export interface Message {
   model?: string;
   finish_reason?: FinishReason;
   usage?: Usage;
+  /** What it cost, in millionths of the unit of the prices, if they knew its model. */
+  cost?: number;
   error?: ErrorInfo;
   created_ms: number;
 }

@@ -4,6 +4,7 @@ import { Desk } from "./desk.js";
 import { InvalidInputError, crossing } from "./errors.js";
 import type { Hook } from "./hooks.js";
 import { hub } from "./hub.js";
+import { spelledLimits, type Limit, type Price } from "./limits.js";
 import type { Memory } from "./memory.js";
 import type { ChatModel, ModelFunction } from "./model.js";
 import { native, type NativeEngine } from "./native.js";
@@ -48,6 +49,15 @@ export interface EngineOptions {
   sessionTtlMs?: number | undefined;
   /** Whether messages are made findable. Left out: yes. */
   search?: boolean | undefined;
+  /**
+   * What models cost, by name (`gpt-4o*` stands for all that begin so). None is built in. With it replies and the ledger
+   * tell their cost.
+   */
+  prices?: Readonly<Record<string, Price>> | undefined;
+  /** How much may be used. */
+  limits?: readonly Limit[] | undefined;
+  /** How many turns of one owner may run at once, in all processes. Left out: any number. */
+  maxRunning?: number | undefined;
   /** Whether messages are told to the log, at the level `info`. Left out: no. */
   recordContent?: boolean | undefined;
 }
@@ -79,7 +89,7 @@ export class Engine implements AsyncDisposable {
     const config = { ...rest, model: typeof model === "string" ? model : undefined, memory: url, cache: cache && spelled(cache) };
     const desk = new Desk(asModel(own), url === undefined ? (memory as Memory | undefined) : undefined, hooks);
     const play = model instanceof Scripted ? model.play : undefined;
-    this.#native = crossing(() => new native.Engine(JSON.stringify(spelled(config)), desk.native, desk.describe(), play));
+    this.#native = crossing(() => new native.Engine(JSON.stringify(spelledLimits(config)), desk.native, desk.describe(), play));
     this.#desk = desk;
   }
 

@@ -1,4 +1,5 @@
 /** The errors: one class a kind, with what a program asks of them. */
+import type { LimitInfo } from "./limits.js";
 
 /** What went wrong. The names are stable and the same in every language. */
 export type ErrorKind = keyof typeof TABLE;
@@ -10,6 +11,7 @@ export interface ErrorInfo {
   retryable: boolean;
   retry_after_ms?: number;
   turn?: string;
+  limit?: LimitInfo;
 }
 
 /** What else an error says. */
@@ -20,6 +22,8 @@ export interface ErrorDetails {
   retryAfterMs?: number | undefined;
   /** The turn that this is about; the running one if a session is busy. */
   turn?: string | undefined;
+  /** The limit that is reached. */
+  limit?: LimitInfo | undefined;
   cause?: unknown;
 }
 
@@ -29,12 +33,14 @@ export abstract class CatgptError extends Error {
   readonly #retryable: boolean | undefined;
   readonly retryAfterMs: number | undefined;
   readonly turn: string | undefined;
+  readonly limit: LimitInfo | undefined;
 
-  constructor(message: string, { retryable, retryAfterMs, turn, cause }: ErrorDetails = {}) {
+  constructor(message: string, { retryable, retryAfterMs, turn, limit, cause }: ErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.#retryable = retryable;
     this.retryAfterMs = retryAfterMs;
     this.turn = turn;
+    this.limit = limit;
   }
 
   override get name(): string {
@@ -56,6 +62,7 @@ export abstract class CatgptError extends Error {
     const info: ErrorInfo = { kind: this.code, message: this.message, retryable: this.retryable };
     if (this.retryAfterMs !== undefined) info.retry_after_ms = this.retryAfterMs;
     if (this.turn !== undefined) info.turn = this.turn;
+    if (this.limit !== undefined) info.limit = this.limit;
     return info;
   }
 }
@@ -84,7 +91,7 @@ export class UnauthorizedError extends CatgptError {
 export class RateLimitedError extends CatgptError {
   readonly code = "rate_limited";
 }
-/** A limit of this engine's own is reached; see `retryAfterMs`. */
+/** A limit of this engine's own is reached: `limit` says which, `retryAfterMs` when it opens at the latest. */
 export class LimitedError extends CatgptError {
   readonly code = "limited";
 }
@@ -177,8 +184,8 @@ export const ERRORS: Readonly<Record<ErrorKind, new (message: string, details?: 
 
 /** The error that `info` describes. */
 export function errorFrom(info: ErrorInfo, cause?: unknown): CatgptError {
-  const { kind, message, retryable, retry_after_ms: retryAfterMs, turn } = info;
-  return new (TABLE[kind] ?? UnexpectedError)(message, { retryable, retryAfterMs, turn, cause });
+  const { kind, message, retryable, retry_after_ms: retryAfterMs, turn, limit } = info;
+  return new (TABLE[kind] ?? UnexpectedError)(message, { retryable, retryAfterMs, turn, limit, cause });
 }
 
 /** An HTTP answer for an error: its status, `{"error": …}` as JSON, and `retry-after`. What is not ours is thrown on. */

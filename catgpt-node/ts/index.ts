@@ -1,12 +1,13 @@
 /** catgpt for Node: a turn is a durable record, not a request. */
 export { Engine, type AdoptOptions, type CacheOptions, type EngineOptions } from "./engine.js";
-export { User, type ImportOptions } from "./user.js";
+export { User, type ImportOptions, type LimitOptions, type UsageOptions } from "./user.js";
 export { Session, type OnDrop, type SendOptions } from "./session.js";
 export { Reply } from "./reply.js";
 export { Persona } from "./persona.js";
 export { Image } from "./image.js";
 export { onLog, type LogLevel, type LogRecord } from "./log.js";
 export type * from "./data.js";
+export type { GroupBy, Limit, LimitInfo, LimitState, Per, Price, Spent, Unit } from "./limits.js";
 export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest } from "./model.js";
 export type * from "./memory.js";
 export type { Hook, HookRequest, Source, TurnAt } from "./hooks.js";

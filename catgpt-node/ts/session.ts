@@ -1,8 +1,8 @@
 /** One conversation of an owner: say something, watch it, read it, change it. */
 import type { Content, ExportFormat, Message, Params, SessionInfo, TurnId, UiMessage } from "./data.js";
 import type { PaceOptions } from "./encoded.js";
+import { spelledLimits, type Limit } from "./limits.js";
 import type { CallOptions } from "./options.js";
-import { spelled } from "./options.js";
 import type { Persona } from "./persona.js";
 import type { Reply } from "./reply.js";
 import type { Scope } from "./scope.js";
@@ -30,6 +30,12 @@ export interface SendOptions extends CallOptions {
   /** Only if the session is still at this version. */
   ifVersion?: number | undefined;
   onDrop?: OnDrop | undefined;
+  /** Values of the keys that limits count by: `{ ip: address }`. */
+  limitKeys?: Readonly<Record<string, string>> | undefined;
+  /** These limits instead of the engine's: the owner's plan. */
+  limits?: readonly Limit[] | undefined;
+  /** How many turns of the owner may run, this one counted, instead of what the engine says. */
+  maxRunning?: number | undefined;
 }
 
 /** A conversation. Making the handle touches nothing; the first send makes the session. */
@@ -122,7 +128,7 @@ export class Session {
   }
 
   #ask(call: object, { signal, ...options }: SendOptions): Promise<Reply> {
-    return this.#scope.reply({ ...call, session: this.id, options: spelled(options) }, signal);
+    return this.#scope.reply({ ...call, session: this.id, options: spelledLimits(options) }, signal);
   }
 
   #look<T>(call: object, signal: AbortSignal | undefined): Promise<T> {

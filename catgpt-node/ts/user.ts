@@ -1,5 +1,6 @@
 /** The owner's handle: all that belongs to one owner, and nothing else. */
 import type { Change, Cursor, ExportFormat, ImportFormat, ImportReport, SessionPage, TurnId } from "./data.js";
+import { spelledLimits, type GroupBy, type Limit, type LimitState, type Spent } from "./limits.js";
 import { native } from "./native.js";
 import { spelled, type CallOptions, type LongCallOptions } from "./options.js";
 import type { Reply } from "./reply.js";
@@ -19,6 +20,23 @@ export interface ImportOptions extends LongCallOptions {
   format?: ImportFormat | undefined;
   /** Only say what would become of each conversation. */
   dryRun?: boolean | undefined;
+}
+
+/** Which part of an owner's ledger, and by what it is summed up; without `by` it is one sum. */
+export interface UsageOptions extends CallOptions {
+  by?: readonly GroupBy[] | undefined;
+  /** For this session alone. */
+  session?: string | undefined;
+  /** From the day of this time on, in milliseconds since 1970. */
+  fromMs?: number | undefined;
+  /** Up to the day before the day of this time. */
+  toMs?: number | undefined;
+}
+
+/** Which limits to look at, instead of the engine's, and with which keys. */
+export interface LimitOptions extends CallOptions {
+  limits?: readonly Limit[] | undefined;
+  limitKeys?: Readonly<Record<string, string>> | undefined;
 }
 
 /** An owner. What others own is not found through it. */
@@ -61,7 +79,7 @@ export class User {
    */
   chat(body: string | object, { signal, ...options }: SendOptions = {}): Promise<Reply> {
     const text = typeof body === "string" ? body : JSON.stringify(body);
-    return this.#scope.reply({ do: "chat", body: text, options: spelled(options) }, signal);
+    return this.#scope.reply({ do: "chat", body: text, options: spelledLimits(options) }, signal);
   }
 
   /**
@@ -70,7 +88,7 @@ export class User {
    */
   frames(frame: string, { open, keepAliveMs, signal, ...options }: FrameOptions = {}): AsyncGenerator<string, void> {
     const encoding = spelled({ keepAliveMs });
-    return this.#scope.frames({ do: "frame", frame, open, encoding, options: spelled(options) }, signal);
+    return this.#scope.frames({ do: "frame", frame, open, encoding, options: spelledLimits(options) }, signal);
   }
 
   /** Stops a turn, wherever it runs. The text so far is kept; a turn that has ended is left as it is. */
@@ -81,6 +99,16 @@ export class User {
   /** The turns that run, in any process, with their sessions. */
   turns({ signal }: CallOptions = {}): Promise<[session: string, turn: TurnId][]> {
     return this.#scope.data({ do: "turns" }, signal);
+  }
+
+  /** What the owner's turns have used, however they ended. */
+  usage({ signal, ...options }: UsageOptions = {}): Promise<Spent[]> {
+    return this.#scope.data({ do: "usage", ...spelled(options) }, signal);
+  }
+
+  /** How far the owner has come with the limits. Those that count by a key are left out, but for the keys given. */
+  limits({ signal, ...options }: LimitOptions = {}): Promise<LimitState[]> {
+    return this.#scope.data({ do: "limits", ...spelledLimits(options) }, signal);
   }
 
   /** Changes after a number, in order. They are kept for 24 hours. */

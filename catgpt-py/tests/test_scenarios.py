@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from catgpt import CatgptError, Engine, Persona, Reply, _native
+from catgpt import CatgptError, Engine, Limit, Persona, Reply, _native
 from catgpt.testing import Scripted
 
 from .dict_memory import DictMemory
 from .helpers import Described
 
+STORES = ["memory", "sqlite", "python"]
 FILES = sorted((Path(__file__).parents[2] / "spec" / "scenarios").glob("*.json"))
 
 
@@ -38,14 +39,15 @@ def plain(data: Any) -> Any:
 class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
         self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
-        self.replies, self.names, self.cache = dict[str, Reply](), dict[str, Any](), scenario.get("cache")
-        self.hooks = [Described(**scenario["hook"])] if "hook" in scenario else []
+        self.replies, self.names = dict[str, Reply](), dict[str, Any]()
+        limits = [Limit(window=it.pop("window_ms") / 1000, **it) for it in scenario.get("limits", [])]
+        self.more: Any = {"cache": scenario.get("cache"), "prices": scenario.get("prices"), "limits": limits}
+        self.more["hooks"] = [Described(**scenario["hook"])] if "hook" in scenario else []
         self.open(self.persona)
 
     def open(self, persona: dict[str, Any] | None) -> None:
         who = Persona(**persona) if persona else None
-        own: dict[str, Any] = {"model": self.model, "memory": self.store, "hooks": self.hooks, "cache": self.cache}
-        self.engine = Engine(**own, persona=who, retry_base=0, lease=2)
+        self.engine = Engine(model=self.model, memory=self.store, persona=who, retry_base=0, lease=2, **self.more)
 
     def check(self, want: Any, got: Any) -> None:
         assert same(self.names, want, got), f"want {want}\n got {got}"
@@ -73,6 +75,10 @@ class World:
                 self.check(it["messages"], [message.to_dict() for message in found])
             case "models":
                 self.check(it["models"], [asdict(model) for model in await self.engine.models()])
+            case "usage":
+                self.check(it["usage"], [asdict(line) for line in await user.usage(it.get("by"))])
+            case "limits":
+                self.check(it["limits"], [asdict(state) for state in await user.limits(limit_keys=it.get("limit_keys"))])
             case "import":
                 report = json.loads(json.dumps(await user.import_(it["text"].encode()), default=plain))
                 self.check(it["report"], report)
@@ -107,8 +113,11 @@ class World:
         await self.engine.close()
 
 
-@pytest.mark.parametrize("store", ["memory", "sqlite", "python"])
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+# Our store in Python keeps no ledger and counts nothing.
+PLAYS = [(file, store) for file in FILES for store in STORES if store != "python" or '"limits"' not in file.read_text()]
+
+
+@pytest.mark.parametrize(("file", "store"), PLAYS, ids=[f"{file.stem}-{store}" for file, store in PLAYS])
 def test_scenario(file: Path, store: str, tmp_path: Path) -> None:
     scenario = json.loads(file.read_text())
     outlives = {"crash", "reopen"} & {step["do"] for step in scenario["steps"]}

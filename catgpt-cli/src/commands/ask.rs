@@ -11,6 +11,7 @@ use crate::config::{self, Model, Shown, Store};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::notes::{Notes, tell};
+use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::stdin;
 use crate::turn::{self, Said};
@@ -26,6 +27,7 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
     let model = Model::choose(ask.model.as_deref())?;
     let store = Store::choose(common)?;
     let shown = Shown::choose(common, &store);
+    let settings = Settings::read()?;
     let Some(content) = stdin::message(&ask, notes)? else {
         tell(format_args!("say something: catgpt PROMPT\n\n{}", args::help()));
         return Err(Failure::Told(Exit::Usage));
@@ -43,7 +45,7 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
         if let Some(shown) = shown {
             builder = builder.live(shown.open().await?);
         }
-        let engine = builder.build();
+        let engine = settings.apply(builder).build();
         let mut signals = Signals::catch()?;
         let done = turn::run(&engine, &ask, Said { content, persona }, &mut signals, notes).await;
         // After a signal the store is closed already, or nobody wants to wait for it.

@@ -104,7 +104,7 @@ fn the_doctor_says_what_is_used() {
     let mut command = server.command(&home, "mock", &["doctor"]);
     command.env("OPENAI_API_KEY", "sk-hunter2");
     let ran = finish(command).expect(0);
-    for part in ["mock", "from OPENAI_API_KEY", "accepts connections", "works, schema 1, looked in "] {
+    for part in ["mock", "from OPENAI_API_KEY", "accepts connections", "works, schema 2, looked in "] {
         assert!(ran.text().contains(part), "{part}: {}", ran.text());
     }
     assert!(!ran.text().contains("hunter2"));

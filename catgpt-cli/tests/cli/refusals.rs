@@ -168,7 +168,7 @@ fn a_newer_store_is_refused_with_both_numbers() {
     fs::write(home.db(), &bytes).unwrap();
     for words in [&["hi"][..], &["chats"]] {
         let ran = home.run(words).expect(8);
-        assert!(ran.err.contains("77") && ran.err.contains("known_version: 1"), "{}", ran.err);
+        assert!(ran.err.contains("77") && ran.err.contains("known_version: 2"), "{}", ran.err);
         assert_eq!(ran.err.lines().count(), 1, "nobody answers, so nothing is said about that: {}", ran.err);
     }
     assert_eq!(fs::read(home.db()).unwrap(), bytes);

@@ -10,20 +10,21 @@ use serde::Deserialize;
 use super::given::{Hidden, Who, Words};
 use super::hub::Hub;
 use super::subscription::Subscription;
-use super::transfer::{ImportOptions, Watch};
+use super::transfer::{self, ImportOptions, Watch};
 use super::{Answer, client, json};
 use crate::engine::Engine;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{Owner, Seq, SessionId, TurnId};
-use crate::memory::Cursor;
+use crate::limits::{Limit, LimitKeys};
+use crate::memory::{Cursor, GroupBy};
 use crate::message::Offset;
 use crate::model::Params;
 use crate::observe::{Health, Meter, prometheus};
 use crate::reply::{OnDrop, Reply};
 use crate::runner::begin::Busy;
 use crate::session::{Send, Session};
-use crate::transfer::{ExportFormat, Mark, Page};
-use crate::user::User;
+use crate::transfer::{ExportFormat, Mark};
+use crate::user::{UsageQuery, User};
 use crate::wire::{Encoding, ui_message_stream};
 
 /// One call. `owner: null` is the one owner of a single-user program.
@@ -156,6 +157,22 @@ pub enum Call {
         #[serde(default = "page")]
         limit: u32,
     },
+    /// What the owner has used; [`UsageQuery`] has the fields.
+    Usage {
+        owner: Option<String>,
+        session: Option<SessionId>,
+        from_ms: Option<i64>,
+        to_ms: Option<i64>,
+        #[serde(default)]
+        by: Vec<GroupBy>,
+    },
+    /// How far the owner has come with these limits; left out: the engine's.
+    Limits {
+        owner: Option<String>,
+        limits: Option<Vec<Limit>>,
+        #[serde(default)]
+        limit_keys: LimitKeys,
+    },
     /// Which models there are to choose from.
     Models,
     /// With `watch`, the ticket tells how far it has come.
@@ -225,6 +242,9 @@ pub struct SendOptions {
     pub credentials: Option<Hidden>,
     pub if_version: Option<u64>,
     pub on_drop: OnDrop,
+    pub limit_keys: LimitKeys,
+    pub limits: Option<Vec<Limit>>,
+    pub max_running: Option<u32>,
 }
 
 /// What to do if another turn runs in the session.
@@ -276,14 +296,11 @@ impl Call {
                 client::frame(user(owner)?, &frame, open, options, encoding, hub).await
             }
             Self::Import { owner, source, watch: watched } => {
-                let import = source.of(&user(owner)?)?;
-                let import = if watched { import.on_progress(watch.hears()) } else { import };
-                import.await.map(|report| Answer::Json(json(&report)))
+                transfer::import(source.of(&user(owner)?)?, watched.then_some(watch)).await
             }
             Self::Adopt { path, otherwise, dry_run, watch: watched } => {
                 let import = engine.adopt(path, otherwise.map(Owner::new).transpose()?).dry_run(dry_run);
-                let import = if watched { import.on_progress(watch.hears()) } else { import };
-                import.await.map(|report| Answer::Json(json(&report)))
+                transfer::import(import, watched.then_some(watch)).await
             }
             other => other.look(engine).await.map(Answer::Json),
         }
@@ -323,13 +340,14 @@ impl Call {
             Self::Sessions { owner, after, limit } => json(&user(owner)?.sessions(after, limit).await?),
             Self::Turns { owner } => json(&user(owner)?.turns().await?),
             Self::Changes { owner, after, limit } => json(&user(owner)?.changes(after, limit).await?),
+            Self::Usage { owner, session, from_ms, to_ms, by } => {
+                json(&user(owner)?.usage(UsageQuery { from_ms, to_ms, session, by }).await?)
+            }
+            Self::Limits { owner, limits, limit_keys } => json(&user(owner)?.limits(limits, limit_keys).await?),
             Self::Models => json(&engine.models().await?),
             Self::ExportList { owner } => json(&user(owner)?.export_list().await?),
             Self::ExportPage { owner, session: id, format, mark, listed } => {
-                match session(owner, id)?.export_page(format, mark).await {
-                    Err(error) if listed && error.kind() == ErrorKind::NotFound => json(&Page::default()),
-                    page => json(&page?),
-                }
+                json(&transfer::page(&session(owner, id)?, format, mark, listed).await?)
             }
             Self::Sweep => json(&engine.sweep().await?),
             Self::Health => json(&engine.health().await),
@@ -370,6 +388,9 @@ impl SendOptions {
             send = persona.into_iter().fold(send, Send::persona);
             send = self.key.into_iter().fold(send, Send::key);
             send = self.model.into_iter().fold(send, Send::model);
+            send = self.limit_keys.into_iter().fold(send, |send, (key, value)| send.limit_key(key, value));
+            send = self.limits.into_iter().fold(send, Send::limits);
+            send = self.max_running.into_iter().fold(send, Send::max_running);
             send = self.if_version.into_iter().fold(send, Send::if_version);
             self.credentials.into_iter().fold(send, |send, key| send.credentials(key.0))
         })

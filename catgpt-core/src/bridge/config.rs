@@ -9,9 +9,11 @@ use super::given::{Hidden, Who};
 use crate::engine::{Engine, EngineBuilder};
 use crate::error::Result;
 use crate::hooks::Hook;
+use crate::limits::{self, Limit};
 use crate::live;
 use crate::memory::{self, Memory};
 use crate::model::{Cached, ChatModel, Offline, RetryPolicy};
+use crate::prices::Prices;
 use crate::prompt::Window;
 
 /// An engine's parts.
@@ -48,6 +50,12 @@ pub struct Config {
     pub session_ttl_ms: Option<u64>,
     /// Whether messages are made findable; left out: yes.
     pub search: Option<bool>,
+    /// What models cost, by name, see [`Prices`]; left out: nobody knows.
+    pub prices: Prices,
+    /// How much may be used.
+    pub limits: Vec<Limit>,
+    /// How many turns of one owner may run at once; left out: any number.
+    pub max_running: Option<u32>,
     /// Whether messages are told to the log, at the level `info`; left out: no.
     pub record_content: Option<bool>,
 }
@@ -66,6 +74,7 @@ impl Config {
     /// What can be told without I/O.
     pub(super) fn check(&self) -> Result<()> {
         self.persona.clone().map(Who::read).transpose()?;
+        limits::check(&self.limits)?;
         self.memory.as_ref().map(|url| memory::check(&url.0)).transpose()?;
         self.live.as_ref().map(|url| live::check(&url.0)).transpose().map(drop)
     }
@@ -141,6 +150,8 @@ impl Config {
         if let Some(ms) = self.lease_ms {
             builder = builder.lease(Duration::from_millis(ms));
         }
+        builder = self.limits.iter().cloned().fold(builder.prices(self.prices.clone()), EngineBuilder::limit);
+        builder = self.max_running.into_iter().fold(builder, EngineBuilder::max_running);
         Ok(builder.record_content(self.record_content.unwrap_or(false)).build())
     }
 }

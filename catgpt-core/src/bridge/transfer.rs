@@ -8,8 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, de};
 
 use super::hub::{Hub, Notice, fresh};
-use crate::error::{Error, Result};
-use crate::transfer::{Import, ImportFormat, Progress, Source};
+use super::{Answer, json};
+use crate::error::{Error, ErrorKind, Result};
+use crate::session::Session;
+use crate::transfer::{ExportFormat, Import, ImportFormat, Mark, Page, Progress, Source};
 use crate::user::User;
 
 /// What to import: a file or folder by its path, or the content of a file.
@@ -33,6 +35,23 @@ impl ImportOptions {
         };
         let source = self.format.into_iter().fold(source, Source::format);
         Ok(user.import(source).dry_run(self.dry_run))
+    }
+}
+
+/// Brings in what an import has, and lets `watch` tell how far that is.
+pub(super) async fn import(import: Import, watch: Option<&Arc<Watch>>) -> Result<Answer> {
+    let import = match watch {
+        Some(watch) => import.on_progress(watch.hears()),
+        None => import,
+    };
+    import.await.map(|report| Answer::Json(json(&report)))
+}
+
+/// A page of an export. A session that was `listed` and is gone meanwhile has nothing to say.
+pub(super) async fn page(session: &Session, format: ExportFormat, mark: Option<Mark>, listed: bool) -> Result<Page> {
+    match session.export_page(format, mark).await {
+        Err(error) if listed && error.kind() == ErrorKind::NotFound => Ok(Page::default()),
+        page => page,
     }
 }
 

@@ -229,8 +229,8 @@ mod tests {
     }
 
     fn finished(status: Status, stored: Offset) -> Finished {
-        let (finish_reason, usage, pending, error) = (None, None, Vec::new(), None);
-        Finished { status, finish_reason, usage, stored, pending, error, offset: stored }
+        let (finish_reason, usage, cost, pending, error) = (None, None, None, Vec::new(), None);
+        Finished { status, finish_reason, usage, cost, stored, pending, error, offset: stored }
     }
 
     fn finish(log: &Log) {

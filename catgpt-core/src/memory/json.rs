@@ -49,7 +49,7 @@ pub(super) mod keyed {
 }
 
 /// For `Duration`.
-pub(super) mod milliseconds {
+pub(crate) mod milliseconds {
     use std::time::Duration;
 
     use super::*;

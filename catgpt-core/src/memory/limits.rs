@@ -42,6 +42,17 @@ pub enum Unit {
     Cost,
 }
 
+impl Unit {
+    /// The name, as it stands in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Turns => "turns",
+            Self::Tokens => "tokens",
+            Self::Cost => "cost",
+        }
+    }
+}
+
 /// What a running turn has reserved; kept with it until it ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reserved {

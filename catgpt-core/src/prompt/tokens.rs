@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::error::ErrorKind;
 use crate::message::{Content, Part, Usage};
 use crate::model::ModelRequest;
 
@@ -72,16 +73,29 @@ impl TokenCounter for Estimate {
 
 /// How many tokens a message with this content is.
 pub(crate) fn content_tokens(content: &Content, counter: &dyn TokenCounter) -> u64 {
-    let parts = content.parts().iter().map(|part| match part {
+    content.parts().iter().map(|part| part_tokens(part, counter)).fold(PER_MESSAGE, u64::saturating_add)
+}
+
+/// How many tokens a model wrote that answered this. What it only showed, or what hooks did, is not of its words; without
+/// any it wrote nothing.
+pub(crate) fn answer_tokens(content: &Content, counter: &dyn TokenCounter) -> u64 {
+    let words = content.parts().iter().filter(|part| is_written(part)).map(|part| part_tokens(part, counter));
+    words.reduce(u64::saturating_add).map_or(0, |tokens| tokens.saturating_add(PER_MESSAGE))
+}
+
+fn part_tokens(part: &Part, counter: &dyn TokenCounter) -> u64 {
+    match part {
         Part::Text { text } | Part::Reasoning { text } => counter.count(text),
         Part::ToolCall(call) => counter.count(&call.name).saturating_add(counter.count(&call.arguments.to_string())),
         Part::ToolResult(result) => counter.count(&result.output.to_string()),
         Part::Image(_) => PER_IMAGE,
-        // No model says one or is sent one.
-        Part::Citation { .. } => 0,
+        Part::Citation { url, .. } => counter.count(url),
         Part::Unknown(value) => counter.count(&value.to_string()),
-    });
-    parts.fold(PER_MESSAGE, u64::saturating_add)
+    }
+}
+
+fn is_written(part: &Part) -> bool {
+    matches!(part, Part::Text { .. } | Part::Reasoning { .. } | Part::ToolCall(_))
 }
 
 /// A request in numbers: all that is left of it once it is sent.
@@ -105,12 +119,43 @@ impl Measured {
         }
     }
 
+    /// What a turn with this answer used: what the provider reported, which also teaches the counter; else an estimate. A
+    /// turn that failed before the model took it used nothing. Of earlier tries nothing is known.
+    pub(crate) fn usage(
+        &self,
+        reported: Option<Usage>,
+        answer: &Content,
+        failure: Option<ErrorKind>,
+        counter: &dyn TokenCounter,
+    ) -> Usage {
+        if let Some(usage) = reported {
+            self.learn(&usage, counter);
+            return usage;
+        }
+        let output_tokens = answer_tokens(answer, counter);
+        if *self == Self::default() || (output_tokens == 0 && failure.is_some_and(not_taken)) {
+            return Usage::default();
+        }
+        Usage { input_tokens: self.tokens, output_tokens, estimated: true, ..Usage::default() }
+    }
+
     /// Tells the counter what the provider reported, if that says something about text.
     pub(crate) fn learn(&self, reported: &Usage, counter: &dyn TokenCounter) {
         if let Some(bytes) = self.bytes.filter(|_| !reported.estimated) {
             counter.observe(bytes, reported.input_tokens.saturating_sub(PER_MESSAGE.saturating_mul(self.messages)));
         }
     }
+}
+
+/// Whether a model that answers so, and says nothing else, did no work that is billed.
+fn not_taken(failure: ErrorKind) -> bool {
+    use ErrorKind::{
+        ContextTooLong, InvalidInput, NotFound, RateLimited, Refused, Unauthorized, Unavailable, Unsupported,
+    };
+    matches!(
+        failure,
+        ContextTooLong | InvalidInput | NotFound | RateLimited | Refused | Unauthorized | Unavailable | Unsupported
+    )
 }
 
 #[cfg(test)]
@@ -174,5 +219,31 @@ mod tests {
         assert_eq!(Measured::of(&request, &guess).tokens, 4 + 2 + 4 + 1);
         request.messages[1].content.push(Part::Image("x".repeat(1 << 20).into()));
         assert_eq!(Measured::of(&request, &guess).tokens, 4 + 2 + 4 + 1 + 1_000);
+    }
+
+    #[test]
+    fn every_end_of_a_turn_has_a_usage() {
+        let guess = Estimate::new();
+        let request =
+            ModelRequest { messages: vec![PromptMessage::new(Role::User, "1234")], ..ModelRequest::default() };
+        let (asked, nothing) = (Measured::of(&request, &guess), Content::default());
+        let used = |reported, answer: &Content, failure| asked.usage(reported, answer, failure, &guess);
+        let numbers = |usage: Usage| (usage.input_tokens, usage.output_tokens, usage.estimated);
+
+        let reported = Usage { input_tokens: 7, output_tokens: 2, ..Usage::default() };
+        assert_eq!(used(Some(reported), &"12345678".into(), Some(ErrorKind::Truncated)), reported);
+        assert_eq!(numbers(used(None, &"12345678".into(), None)), (5, 6, true), "stopped, cut off, or silent about it");
+        assert_eq!(numbers(used(None, &"12345678".into(), Some(ErrorKind::Unavailable))), (5, 6, true));
+        assert_eq!(numbers(used(None, &nothing, None)), (5, 0, true), "stopped before the first word");
+        assert_eq!(numbers(used(None, &nothing, Some(ErrorKind::Timeout))), (5, 0, true));
+        assert_eq!(numbers(used(None, &nothing, Some(ErrorKind::Unauthorized))), (0, 0, false));
+        let cited: Content = [Part::Citation { url: "file:a.md".into(), title: None }].into_iter().collect();
+        assert_eq!(
+            numbers(used(None, &cited, Some(ErrorKind::Unauthorized))),
+            (0, 0, false),
+            "a hook's are not its words"
+        );
+        let unasked = Measured::default().usage(None, &cited, Some(ErrorKind::Unexpected), &guess);
+        assert_eq!(numbers(unasked), (0, 0, false), "it was never asked");
     }
 }

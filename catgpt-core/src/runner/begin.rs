@@ -10,11 +10,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Span;
 
 use super::drive::Drive;
+use super::limits::{Account, Gate};
 use super::{Runner, Running, patiently};
 use crate::body::{Body, TitleSource, encode_title};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EVENT_VERSION, Started};
 use crate::id::{Owner, SessionId, TurnId};
+use crate::limits::{Limit as UseLimit, LimitKeys};
 use crate::live::local::Log;
 use crate::memory::{Begin, Begun, Limit, MAX_BODY, Opened, Parent, Pin};
 use crate::message::{Content, Part, Status};
@@ -64,6 +66,9 @@ pub(crate) struct Options {
     pub(crate) credentials: Option<Secret>,
     pub(crate) if_version: Option<u64>,
     pub(crate) on_drop: OnDrop,
+    pub(crate) limit_keys: LimitKeys,
+    pub(crate) limits: Option<Vec<UseLimit>>,
+    pub(crate) max_running: Option<u32>,
 }
 
 /// What is sent. Without `Debug`, which would show it.
@@ -83,6 +88,7 @@ pub(super) struct Order {
     pub(super) ask: Ask,
     pub(super) turn: TurnId,
     pub(super) model: String,
+    pub(super) gate: Gate,
     /// When it was asked for, and under which span: held until the turn has begun.
     pub(super) asked: Instant,
     pub(super) caller: Span,
@@ -140,7 +146,9 @@ impl Runner {
             return Err(Error::invalid(limit).with("bytes", body.len()));
         }
         let model = ask.options.model.clone().unwrap_or_else(|| self.model.name().to_owned());
-        let order = Order { turn: TurnId::fresh(), model, asked: Instant::now(), caller: Span::current(), body, ask };
+        let gate = self.gate(&ask, &model)?;
+        let (turn, asked, caller) = (TurnId::fresh(), Instant::now(), Span::current());
+        let order = Order { turn, model, gate, asked, caller, body, ask };
         match order.ask.options.busy {
             Busy::Reject => self.once(order).await,
             Busy::Queue { deadline } => self.queue(order, later(deadline)).await,
@@ -193,6 +201,7 @@ impl Runner {
             Committed::Reply(reply) => return Ok(*reply),
             Committed::Busy { turn } => turn,
         };
+        self.may_begin(&order).await?;
         let owner = &order.ask.owner;
         match self.cancel(owner, turn).await {
             // Deleted with its session meanwhile: it is not in the way any more.
@@ -260,7 +269,9 @@ impl Runner {
                     return Ok(Some((reply, None)));
                 }
                 Begun::Busy { turn, .. } => return Err(Refused::Busy(turn)),
-                Begun::Limited { name, retry_after } => return Err(limited(name, retry_after).into()),
+                Begun::Limited { name, retry_after } => {
+                    return Err(order.gate.refused(name.as_deref(), retry_after).into());
+                }
                 Begun::Stale { turn } => self.bury(owner, turn, Status::Interrupted, true).await?,
             }
         }
@@ -283,8 +294,8 @@ impl Runner {
             lease: self.lease,
             window: Limit { messages: u32::try_from(self.window.messages).unwrap_or(u32::MAX), bytes: MAX_BODY as u64 },
             ttl: self.session_ttl,
-            reserve: Vec::new(),
-            max_running: None,
+            reserve: order.gate.reserve.clone(),
+            max_running: order.gate.max_running,
         }
     }
 
@@ -304,7 +315,9 @@ impl Runner {
         let running = Arc::new(Running::new(ask.owner.clone(), ask.session.clone(), order.turn, log));
         let reply = Reply::local(Arc::clone(self), Arc::clone(&running), 0).on_drop(ask.options.on_drop);
         self.register(&running);
-        let drive = Drive::new(Arc::clone(self), running, order, pinned, opened);
+        let reserved = opened.session.reserved.clone();
+        let account = Account { model: order.model.clone(), reserved };
+        let drive = Drive::new(Arc::clone(self), running, order, account, pinned, opened);
         (reply, Some(drive))
     }
 }
@@ -330,11 +343,6 @@ fn later(wait: Duration) -> Instant {
 fn busy(turn: TurnId) -> Error {
     Error::new(ErrorKind::Busy, "another turn is running in this session; attach to it, wait for it, or stop it")
         .with_turn(turn)
-}
-
-fn limited(name: Option<String>, retry_after: Option<Duration>) -> Error {
-    let error = Error::new(ErrorKind::Limited, "a limit is reached; nothing was sent");
-    error.with("limit", name.as_deref().unwrap_or("running")).with_retry_after(retry_after)
 }
 
 /// The beginning of a prompt's first line that says something, as the session's first title; of a picture alone, what it

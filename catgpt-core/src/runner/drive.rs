@@ -15,16 +15,17 @@ use tracing::Instrument;
 use self::hooked::Hooked;
 use self::material::Material;
 use super::begin::Order;
+use super::limits::Account;
 use super::observed::Observed;
 use super::{Runner, Running, TICK};
 use crate::body::{Body, message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Finished;
 use crate::memory::{Checkpoint, Finish, Memory, Opened, Sealed};
-use crate::message::{Content, Message, Offset, Part, Status, Usage};
+use crate::message::{Content, Message, Offset, Part, Status};
 use crate::model::{ChatModel, ModelEvent, ModelRequest};
 use crate::persona::Persona;
-use crate::prompt::{Measured, content_tokens};
+use crate::prompt::Measured;
 use crate::turn::{Effect, Input, Turn};
 
 /// How many events of the model are taken before anything else gets its turn.
@@ -38,6 +39,7 @@ pub(super) struct Drive {
     /// What to ask; let go of as soon as something was shown, since it is not asked again then.
     material: Option<Result<Material>>,
     asked: Measured,
+    account: Account,
     model: Option<BoxStream<'static, Result<ModelEvent>>>,
     hooked: Option<Box<Hooked>>,
     jobs: FuturesUnordered<BoxFuture<'static, Input>>,
@@ -64,6 +66,7 @@ impl Drive {
         runner: Arc<Runner>,
         running: Arc<Running>,
         order: &Order,
+        account: Account,
         persona: Result<Persona>,
         opened: Opened,
     ) -> Self {
@@ -79,6 +82,7 @@ impl Drive {
             running,
             material: Some(material),
             asked: Measured::default(),
+            account,
             model: None,
             hooked,
             jobs: FuturesUnordered::new(),
@@ -201,13 +205,16 @@ impl Drive {
     fn seal(&mut self, mut finished: Box<Finished>) {
         // A copy, because the counter is foreign code and readers wait for the log.
         let content = self.running.log.content(Content::clone);
-        finished.usage = Some(self.usage(finished.usage, &content));
+        let failure = finished.error.as_ref().map(|error| error.kind);
+        let usage = self.asked.usage(finished.usage, &content, failure, self.runner.counter.as_ref());
+        let (cost, settle) = self.account.settle(&self.runner.policy.prices, &usage);
+        (finished.usage, finished.cost) = (Some(usage), cost);
         let mut body = Body::new(&content);
         body.finish_reason.clone_from(&finished.finish_reason);
         body.error.clone_from(&finished.error);
-        let body = body.encode();
-        let (turn, status, usage) = (self.running.turn, finished.status, finished.usage);
-        let finish = Finish { turn, status, body, usage, cost: 0, settle: Vec::new(), if_expired: false };
+        body.cost = cost;
+        let (turn, status, body, cost) = (self.running.turn, finished.status, body.encode(), cost.unwrap_or_default());
+        let finish = Finish { turn, status, body, usage: finished.usage, cost, settle, if_expired: false };
         let (memory, owner) = (Arc::clone(&self.runner.memory), self.running.owner.clone());
         self.jobs.push(Box::pin(async move {
             Input::Sealed(match memory.finish_turn(&owner, finish).await {
@@ -216,25 +223,6 @@ impl Drive {
                 Err(error) => Err(error),
             })
         }));
-    }
-
-    /// What the provider reported, which also teaches the counter; else an estimate.
-    fn usage(&self, reported: Option<Usage>, content: &Content) -> Usage {
-        let counter = self.runner.counter.as_ref();
-        match reported {
-            Some(usage) => {
-                self.asked.learn(&usage, counter);
-                usage
-            }
-            // A turn that a hook refused has cost nothing.
-            None if self.asked == Measured::default() => Usage { estimated: true, ..Usage::default() },
-            None => Usage {
-                input_tokens: self.asked.tokens,
-                output_tokens: content_tokens(content, counter),
-                estimated: true,
-                ..Usage::default()
-            },
-        }
     }
 
     fn end(mut self, finished: Finished) {
@@ -325,6 +313,7 @@ impl Drop for Drive {
             status: Status::Interrupted,
             finish_reason: None,
             usage: None,
+            cost: None,
             stored: self.turn.kept(),
             pending: Vec::new(),
             error: Some(error.info()),
@@ -343,6 +332,7 @@ pub(super) fn finished_of(message: &Message) -> Finished {
         status: message.status,
         finish_reason: message.finish_reason.clone(),
         usage: message.usage,
+        cost: message.cost,
         stored,
         pending: Vec::new(),
         error: message.error.clone(),

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::drive::finished_of;
 use super::feed::{self, Feed};
+use super::limits::Account;
 use super::{Runner, patiently};
 use crate::body::{Body, fold, message};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,7 +18,7 @@ use crate::memory::{Finish, Limit, Memory, Read, Row, Sealed, View};
 use crate::message::{Offset, Role, Status, Usage};
 use crate::observe::Of;
 use crate::persona::Persona;
-use crate::prompt::content_tokens;
+use crate::prompt::{answer_tokens, content_tokens};
 use crate::reply::Reply;
 
 impl Runner {
@@ -72,18 +73,21 @@ impl Runner {
         let usage = Usage {
             // A guess must not keep a turn from its end.
             input_tokens: self.input_tokens(owner, &view, row).await.unwrap_or_default(),
-            output_tokens: content_tokens(&content, self.counter.as_ref()),
+            output_tokens: answer_tokens(&content, self.counter.as_ref()),
             estimated: true,
             ..Usage::default()
         };
+        let account = Account { model: row.model.clone().unwrap_or_default(), reserved: view.session.reserved.clone() };
+        let (cost, settle) = account.settle(&self.policy.prices, &usage);
         let mut body = Body::new(&content);
+        body.cost = cost;
         if status == Status::Interrupted {
             let error =
                 Error::new(ErrorKind::Truncated, "the process that wrote this reply ended before the reply did");
             body.error = Some(error.info());
         }
-        let finish =
-            Finish { turn, status, body: body.encode(), usage: Some(usage), cost: 0, settle: Vec::new(), if_expired };
+        let (body, usage, cost) = (body.encode(), Some(usage), cost.unwrap_or_default());
+        let finish = Finish { turn, status, body, usage, cost, settle, if_expired };
         match patiently(|| self.memory.finish_turn(owner, finish.clone())).await {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             Ok(Sealed::Now) => {
@@ -202,6 +206,7 @@ fn cut_off(error: &Error, stored: Offset) -> Event {
         status: Status::Interrupted,
         finish_reason: None,
         usage: None,
+        cost: None,
         stored,
         pending: Vec::new(),
         error: Some(error.info()),

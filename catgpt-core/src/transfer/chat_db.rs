@@ -102,6 +102,7 @@ fn chain(mut rows: rusqlite::Rows<'_>, left_out: &mut LeftOut) -> rusqlite::Resu
             model: None,
             finish_reason: None,
             usage: None,
+            cost: None,
             error: None,
             created_ms: moment(row, 4),
         });

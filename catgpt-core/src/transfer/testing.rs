@@ -23,6 +23,7 @@ pub(super) fn said(seq: Seq, parent: Option<Seq>, role: Role, text: &str) -> Mes
         model: None,
         finish_reason: None,
         usage: None,
+        cost: None,
         error: None,
         created_ms: i64::try_from(seq).unwrap(),
     }

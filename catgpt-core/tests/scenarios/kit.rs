@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use catgpt_core::limits::LimitKeys;
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::{
-    Cached, ChatModel, Content, Engine, EngineBuilder, Memory, ModelEvent, Part, Persona, PromptMessage, Reply,
-    RetryPolicy, Scripted, TurnId,
+    Cached, ChatModel, Content, Engine, EngineBuilder, Limit, Memory, ModelEvent, Part, Persona, Prices, PromptMessage,
+    Reply, RetryPolicy, Scripted, TurnId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, from_value, json};
@@ -71,16 +72,25 @@ pub(crate) async fn expect(names: &mut Names, reply: &mut Reply, events: Vec<Val
     }
 }
 
+/// What models cost in the scenario's engines, what these allow, and who has a say in their turns.
+pub(crate) type Policy = (Option<Prices>, Option<Vec<Limit>>, Option<Described>);
+
+pub(crate) fn policy(scenario: &mut Fields) -> Policy {
+    (take(scenario, "prices"), take(scenario, "limits"), take(scenario, "hook"))
+}
+
 /// An engine that does not pause between tries, and whose dead are found soon.
 pub(crate) fn open(
     model: &Arc<dyn ChatModel>,
     memory: &Arc<dyn Memory>,
     persona: Option<Persona>,
-    hook: &Option<Described>,
+    (prices, limits, hook): &Policy,
 ) -> Engine {
     let retry = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
     let engine = Engine::builder().model(Arc::clone(model)).memory(Arc::clone(memory)).retry(retry);
     let engine = hook.iter().cloned().fold(engine, EngineBuilder::hook);
+    let engine = limits.iter().flatten().cloned().fold(engine, EngineBuilder::limit);
+    let engine = prices.iter().cloned().fold(engine, EngineBuilder::prices);
     engine.persona(persona.unwrap_or_else(Persona::plain)).lease(Duration::from_secs(2)).build()
 }
 
@@ -98,6 +108,11 @@ pub(crate) fn cached(model: &Scripted, cache: Option<Fields>) -> Arc<dyn ChatMod
     let bytes: Option<usize> = take(&mut cache, "bytes");
     assert!(cache.is_empty(), "unknown: {cache:?}");
     Arc::new(bytes.into_iter().fold(Cached::new(model.clone()), Cached::bytes))
+}
+
+/// The keys by which limits count.
+pub(crate) fn keys(step: &mut Fields) -> LimitKeys {
+    take::<Option<_>>(step, "limit_keys").unwrap_or_default()
 }
 
 /// What is said: a text, or texts and parts.

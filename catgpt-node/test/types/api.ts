@@ -12,11 +12,15 @@ import {
   type Event,
   type Finished,
   type Hook,
+  type Limit,
+  type LimitState,
   type Memory,
   type Message,
   type ModelInfo,
   type ModelRequest,
   type Reply,
+  type Spent,
+  type User,
 } from "catgpt-node";
 import { Scripted } from "catgpt-node/testing";
 
@@ -111,6 +115,15 @@ new Scripted([{ text: "a" }, { gate: "g" }, { error: "unavailable" }, { delay_ms
 
 export const bytes = (reply: Reply): ReadableStream<Uint8Array> => reply.toByteStream({ minIntervalMs: 10 });
 
+const daily: Limit = { name: "daily", unit: "tokens", max: 1_000, windowMs: 86_400_000 };
+new Engine({ prices: { "gpt-4o*": { input: 2.5, output: 10 } }, limits: [daily], maxRunning: 2 });
+void session.send("Hi", { limits: [{ ...daily, per: { key: "ip" } }], limitKeys: { ip: "192.0.2.1" } });
+const [spent] = await engine.local().usage({ by: ["day", "model"], fromMs: 0 });
+same<typeof spent, Spent | undefined>(true);
+same<LimitState[], Awaited<ReturnType<User["limits"]>>>(true);
+
+// @ts-expect-error there is no such unit
+new Engine({ limits: [{ ...daily, unit: "bytes" }] });
 // @ts-expect-error an owner is a string
 engine.user(undefined);
 // @ts-expect-error there is no such option

@@ -76,6 +76,7 @@ from ._events import (
     event_from_dict,
 )
 from ._hooks import Hook, Source, TurnAt
+from ._limits import GroupBy, Limit, LimitState, Price, Spent
 from ._native import version as _version
 from ._persona import Example, Params, Persona
 from ._process import EngineOptions
@@ -106,6 +107,7 @@ __all__ = [
     "ExportFormat",
     "Finished",
     "Format",
+    "GroupBy",
     "Health",
     "Hook",
     "Image",
@@ -114,6 +116,8 @@ __all__ = [
     "ImportFormat",
     "ImportReport",
     "InvalidInputError",
+    "Limit",
+    "LimitState",
     "LimitedError",
     "Memory",
     "Message",
@@ -127,6 +131,7 @@ __all__ = [
     "PartAdded",
     "Persona",
     "Point",
+    "Price",
     "PromptMessage",
     "RateLimitedError",
     "Reasoning",
@@ -143,6 +148,7 @@ __all__ = [
     "SessionInfo",
     "SessionPage",
     "Source",
+    "Spent",
     "Started",
     "Status",
     "StoreError",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
 from ._data import Change, Cursor, ImportReport, Message, ModelInfo, SessionInfo, SessionPage
+from ._limits import GroupBy, Limit, LimitState, Spent
 from ._persona import Params, Persona, who
 
 T = TypeVar("T")
@@ -48,6 +49,12 @@ class SendOptions(TypedDict, total=False):
     """Only if the session is still at this version."""
     on_drop: OnDrop
     """What letting go of the reply does to the turn: nothing (`detach`), or end it (`cancel`)."""
+    limit_keys: Mapping[str, str]
+    """Values of the keys that limits count by: `{"ip": address}`."""
+    limits: Sequence[Limit]
+    """These limits instead of the engine's: the owner's plan."""
+    max_running: int
+    """How many turns of the owner may run, this one counted, instead of what the engine says."""
 
 
 class Cache(TypedDict, total=False):
@@ -96,6 +103,11 @@ def cache(given: Cache | None) -> dict[str, Any] | None:
     return {name: value for name, value in named.items() if value is not None}
 
 
+def limits(given: Sequence[Limit] | None) -> list[dict[str, Any]] | None:
+    """Limits, as the core wants them."""
+    return None if given is None else [limit.to_dict() for limit in given]
+
+
 def options(given: SendOptions) -> dict[str, Any]:
     """The options of a send."""
     plain: dict[str, Any] = {**given}
@@ -103,6 +115,8 @@ def options(given: SendOptions) -> dict[str, Any]:
         plain["queue_ms"] = milliseconds(plain.pop("queue_for"))
     if "persona" in plain:
         plain["persona"] = who(plain["persona"])
+    if "limits" in plain:
+        plain["limits"] = limits(plain["limits"])
     return {name: value for name, value in plain.items() if value is not None}
 
 
@@ -169,6 +183,28 @@ def turns(at: At) -> Ask[list[tuple[str, str]]]:
 def changes(at: At, after: int | None, limit: int | None) -> Ask[list[Change]]:
     """What happened."""
     return Ask(at.call("changes", after=after, limit=limit), journal)
+
+
+def spent(rows: list[dict[str, Any]]) -> list[Spent]:
+    """Lines of the ledger."""
+    return [Spent.from_dict(row) for row in rows]
+
+
+def states(rows: list[dict[str, Any]]) -> list[LimitState]:
+    """A list of limits and how far they have come."""
+    return [LimitState(**row) for row in rows]
+
+
+def usage(
+    at: At, by: Sequence[GroupBy] | None, session: str | None, from_ms: int | None, to_ms: int | None
+) -> Ask[list[Spent]]:
+    """What the owner has used."""
+    return Ask(At(at.owner, session).call("usage", by=by and list(by), from_ms=from_ms, to_ms=to_ms), spent)
+
+
+def limit_states(at: At, given: Sequence[Limit] | None, keys: Mapping[str, str] | None) -> Ask[list[LimitState]]:
+    """How far the owner has come."""
+    return Ask(at.call("limits", limits=limits(given), limit_keys=keys and dict(keys)), states)
 
 
 def models(rows: list[dict[str, Any]]) -> list[ModelInfo]:

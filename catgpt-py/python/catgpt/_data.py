@@ -107,6 +107,8 @@ class Message:
     model: str | None = None
     finish_reason: str | None = None
     usage: Usage | None = None
+    cost: int | None = None
+    """What it cost, in millionths of the unit of the prices, if they knew its model."""
     error: CatgptError | None = None
 
     @property
@@ -125,7 +127,7 @@ class Message:
         """Its JSON form."""
         data: dict[str, Any] = {"seq": self.seq, "parent": self.parent, "role": self.role, "status": self.status}
         data |= {"content": self.content, "created_ms": self.created_ms}
-        more = {"turn": self.turn, "model": self.model, "finish_reason": self.finish_reason}
+        more = {"turn": self.turn, "model": self.model, "finish_reason": self.finish_reason, "cost": self.cost}
         plain = {"usage": self.usage and self.usage.to_dict(), "error": self.error and self.error.to_dict()}
         return data | {k: v for k, v in (more | plain).items() if v is not None}
 

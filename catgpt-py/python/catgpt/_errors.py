@@ -26,6 +26,8 @@ class CatgptError(Exception):
     """Seconds that the other side asked to wait."""
     turn: str | None
     """The turn that this is about: of a busy session, the one that runs."""
+    limit: dict[str, Any] | None
+    """The limit that is reached: its `name`, its `unit` and its `max`."""
 
     def __init__(
         self,
@@ -34,12 +36,14 @@ class CatgptError(Exception):
         retryable: bool | None = None,
         retry_after: float | None = None,
         turn: str | None = None,
+        limit: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.retryable = _KINDS[self.code][0] if retryable is None else retryable
         self.retry_after = retry_after
         self.turn = turn
+        self.limit = limit
 
     @property
     def http_status(self) -> int:
@@ -53,6 +57,8 @@ class CatgptError(Exception):
             data["retry_after_ms"] = round(self.retry_after * 1000)
         if self.turn is not None:
             data["turn"] = self.turn
+        if self.limit is not None:
+            data["limit"] = self.limit
         return data
 
     def __eq__(self, other: object) -> bool:
@@ -106,7 +112,7 @@ class RateLimitedError(CatgptError):
 
 
 class LimitedError(CatgptError):
-    """A limit of this engine's own is reached; see `retry_after`."""
+    """A limit of this engine's own is reached: `limit` says which, `retry_after` when it opens at the latest."""
 
     code = "limited"
 
@@ -190,6 +196,7 @@ def from_dict(info: dict[str, Any], cause: int | str | None = None) -> CatgptErr
         retryable=info["retryable"],
         retry_after=None if after is None else after / 1000,
         turn=info.get("turn"),
+        limit=info.get("limit"),
     )
     if cause is not None:
         error.__cause__ = _raised.get(cause)

@@ -120,6 +120,8 @@ class Finished:
     offset: int
     pending: tuple[Call, ...] = ()
     """Tool calls that wait for a decision."""
+    cost: int | None = None
+    """What it cost, in millionths of the unit of the engine's prices, if they know its model."""
     error: CatgptError | None = None
     """What went wrong. If the application's own model failed, its exception is the `__cause__`."""
     type: ClassVar[Literal["finished"]] = "finished"
@@ -128,8 +130,9 @@ class Finished:
         """The event's JSON form."""
         data: dict[str, Any] = {"type": self.type, "status": self.status, "finish_reason": self.finish_reason}
         data |= {"usage": self.usage and self.usage.to_dict(), "stored": self.stored, "offset": self.offset}
-        pending = {"pending": list(self.pending)} if self.pending else {}
-        return data | pending | ({"error": self.error.to_dict()} if self.error else {})
+        data |= {"pending": list(self.pending)} if self.pending else {}
+        data |= {} if self.cost is None else {"cost": self.cost}
+        return data | ({"error": self.error.to_dict()} if self.error else {})
 
 
 Event: TypeAlias = Started | Text | Reasoning | ToolCall | ToolResult | PartAdded | Retrying | Title | Finished

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 from weakref import WeakSet
 
@@ -13,6 +13,7 @@ from . import _background, _calls, _hub, _log, _native
 from ._calls import Cache
 from ._desk import ChatModel, Memory, Server
 from ._hooks import Hook, Hooks
+from ._limits import Limit, Price
 from ._persona import Persona, who
 from .testing import Scripted
 
@@ -56,6 +57,13 @@ class EngineOptions(TypedDict, total=False):
     cache: Cache | None
     """With one (`{}` is one) the same request is answered again for nothing. For demos and tests: owners share it, and a
     conversation seldom asks the same thing twice."""
+    prices: Mapping[str, Price] | None
+    """What models cost, by name (`gpt-4o*` stands for all that begin so). None is built in. With it replies and the ledger
+    tell their cost."""
+    limits: Sequence[Limit] | None
+    """How much may be used."""
+    max_running: int | None
+    """How many turns of one owner may run at once, in all processes. Left out: any number."""
     record_content: bool | None
     """Whether messages are told to the log, at the level of `logging.INFO`. Left out: no."""
 
@@ -84,6 +92,7 @@ class Parts:
         for name in ("retry_base", "lease", "session_ttl"):
             named[name + "_ms"] = _calls.milliseconds(named.pop(name, None))
         named |= {"persona": who(options.get("persona")), "cache": _calls.cache(options.get("cache"))}
+        named["limits"] = _calls.limits(options.get("limits"))
         self.native = _native.Engine(_calls.text(named), **own)
 
     def _desk(self, code: ChatModel | Memory | Hooks) -> _native.Desk:

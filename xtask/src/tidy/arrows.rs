@@ -36,17 +36,19 @@ enum Layer {
 use Layer::{Data, Form, Front, Handle, Kit, Pure, Run, Seam};
 
 /// The core's modules in the order of the picture.
-const MODULES: [(&str, Layer); 23] = [
+const MODULES: &[(&str, Layer)] = &[
     ("id", Data),
     ("error", Data),
     ("message", Data),
     ("event", Data),
+    ("prices", Data),
     ("model", Seam),
     ("memory", Seam),
     ("live", Seam),
     ("body", Form),
     ("persona", Form),
     ("hooks", Form),
+    ("limits", Form),
     ("observe", Form),
     ("prompt", Pure),
     ("search", Pure),
@@ -65,7 +67,7 @@ const MODULES: [(&str, Layer); 23] = [
 /// What stands under a seam: a leaf, with the types that it gives to users, or (`None`) a part of the seam itself.
 type Under = (&'static str, &'static str, Option<&'static [&'static str]>);
 
-const UNDER_SEAMS: [Under; 25] = [
+const UNDER_SEAMS: &[Under] = &[
     ("model", "cached", Some(&["Cached"])),
     ("model", "retry", None),
     ("model", "decode", Some(&[])),

@@ -53,6 +53,7 @@ impl Hooked {
             model: Some(order.model.clone()),
             finish_reason: None,
             usage: None,
+            cost: None,
             error: None,
             created_ms: opened.session.updated_ms,
         };
@@ -134,7 +135,7 @@ impl Drive {
         let Some(hooked) = self.hooked.take() else { return };
         let Hooked { hooks, at, mut reply, .. } = *hooked;
         reply.content = self.running.log.content(|content| content.between(0, finished.stored));
-        (reply.status, reply.usage) = (finished.status, finished.usage);
+        (reply.status, reply.usage, reply.cost) = (finished.status, finished.usage, finished.cost);
         reply.finish_reason.clone_from(&finished.finish_reason);
         reply.error.clone_from(&finished.error);
         let held = self.runner.hold(self.runner.turns());

@@ -195,6 +195,7 @@ fn message(group: Group, numbers: &[Seq], model: Option<&str>) -> Message {
         model,
         finish_reason,
         usage: None,
+        cost: None,
         error: None,
         created_ms: at_ms.unwrap_or(0),
     }

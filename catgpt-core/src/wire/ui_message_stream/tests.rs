@@ -39,6 +39,7 @@ fn finished(status: Status, error: Option<Error>) -> Event {
         status,
         finish_reason: (status == Status::Complete).then_some(FinishReason::Stop),
         usage: Some(Usage { input_tokens: 3, output_tokens: 5, ..Usage::default() }),
+        cost: None,
         stored: 9,
         pending: Vec::new(),
         error: error.map(|error| error.info()),
@@ -210,6 +211,7 @@ fn a_stored_message_is_what_its_stream_made() {
         model: Some("m".into()),
         finish_reason: None,
         usage: None,
+        cost: None,
         error: None,
         created_ms: 5,
     };
