@@ -61,8 +61,8 @@ fn play(mut scenario: Fields, url: &str) {
                     expect(&mut names, reply, take(&mut step, "events")).await;
                 }
                 "history" | "tree" | "models" | "usage" | "limits" | "import" | "export" => {
-                    let (field, got) = look(&verb, &engine, &session, &user, &mut step).await?;
-                    check(&mut names, &take(&mut step, field), &got);
+                    let want = take(&mut step, seen_in(&verb));
+                    check(&mut names, &want, &look(&verb, &engine, &session, &user, &mut step).await?);
                 }
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
                 "crash" | "reopen" => {
@@ -89,27 +89,28 @@ fn play(mut scenario: Fields, url: &str) {
     runtime.block_on(engine.close(LONG)).unwrap();
 }
 
-/// What a step wants to see, and the field that says how it must look.
-async fn look<'a>(
-    verb: &'a str,
-    engine: &Engine,
-    session: &Session,
-    user: &User,
-    step: &mut Fields,
-) -> Result<(&'a str, Value)> {
+/// The field of a step that says what it wants to see.
+fn seen_in(verb: &str) -> &str {
+    match verb {
+        "history" | "tree" => "messages",
+        "import" => "report",
+        "export" => "text",
+        verb => verb,
+    }
+}
+
+/// What a step wants to see.
+async fn look(verb: &str, engine: &Engine, session: &Session, user: &User, step: &mut Fields) -> Result<Value> {
     Ok(match verb {
-        "history" => ("messages", json!(session.history(100).await?)),
-        "tree" => ("messages", json!(session.tree(0, 100).await?)),
-        "models" => (verb, json!(engine.models().await?)),
-        "limits" => (verb, json!(user.limits(None, keys(step)).await?)),
-        "import" => ("report", json!(user.import(Source::bytes(take::<String>(step, "text"))).await?)),
-        "export" => {
-            let pieces: Vec<_> = session.export(take(step, "format")).stream().try_collect().await?;
-            ("text", json!(pieces.concat()))
-        }
+        "history" => json!(session.history(100).await?),
+        "tree" => json!(session.tree(0, 100).await?),
+        "models" => json!(engine.models().await?),
+        "limits" => json!(user.limits(None, keys(step)).await?),
+        "import" => json!(user.import(Source::bytes(take::<String>(step, "text"))).await?),
+        "export" => json!(session.export(take(step, "format")).stream().try_collect::<String>().await?),
         _ => {
             let by = take::<Option<_>>(step, "by").unwrap_or_default();
-            (verb, json!(user.usage(UsageQuery { by, ..UsageQuery::default() }).await?))
+            json!(user.usage(UsageQuery { by, ..UsageQuery::default() }).await?)
         }
     })
 }

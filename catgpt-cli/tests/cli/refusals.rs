@@ -105,6 +105,8 @@ fn the_help_names_every_option_and_every_exit_code() {
       ask     Ask something; the same as without a command, for scripts
       chats   List the chats, or show one
       models  List the models that can be chosen with --model
+      usage   Sum up what answers used, and what they cost
+      backup  Copy all chats into a new file, while they are in use
       doctor  Show which model, store and files are used, and whether they work
 
     Arguments:
@@ -121,6 +123,7 @@ fn the_help_names_every_option_and_every_exit_code() {
           --format <FORMAT>      What stdout gets: the text, one JSON object, or an event a line [default: auto] [possible values: auto, plain, json, jsonl]
           --json                 The same as --format json
           --timeout <SECONDS>    Stop the answer after this long
+      -u, --usage                Tell on stderr what the answer used, and what it cost
           --no-stdin             Do not read stdin
           --memory <URL>         Where chats are kept: sqlite:PATH, postgres://… or memory: [env: DATABASE_URL]
           --live <URL>           Where answers are shown to other machines as they grow: redis://… [env: REDIS_URL]
