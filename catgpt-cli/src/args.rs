@@ -1,10 +1,15 @@
 //! The command line: its words, its options, and which of them go together.
 
+mod organize;
+mod transfer;
+
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+pub(crate) use organize::{Branches, Delete, Fork, Rename, Search, Select, These, Watch};
+pub(crate) use transfer::{Backup, Export, Found, Import, Written};
 
 /// Chat with a model from the shell. Every chat is remembered.
 #[derive(Debug, Parser)]
@@ -54,7 +59,7 @@ Exit codes:
 pub(crate) enum Command {
     /// Ask something; the same as without a command, for scripts
     Ask(Ask),
-    /// List the chats, or show one
+    /// List the chats, search, show and change them
     Chats(Chats),
     /// List the models that can be chosen with --model
     Models(Models),
@@ -93,6 +98,9 @@ pub(crate) struct Ask {
     /// Which model answers [env: OPENAI_MODEL]
     #[arg(short, long)]
     pub(crate) model: Option<String>,
+    /// Have the model make a title, if this begins a chat; else the first line is the title
+    #[arg(long)]
+    pub(crate) title: bool,
     /// What stdout gets: the text, one JSON object, or an event a line
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
@@ -108,6 +116,41 @@ pub(crate) struct Ask {
     /// Do not read stdin
     #[arg(long)]
     pub(crate) no_stdin: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// Where in the chat it belongs, if not at its end; without --session in the chat used last.
+#[derive(Debug, Default, Args)]
+#[group(multiple = false)]
+pub(crate) struct Place {
+    /// Go on with an answer that was cut off: message N, or the newest
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, conflicts_with_all = SAYING)]
+    pub(crate) continue_reply: Option<Option<u64>>,
+    /// Ask for another answer in the place of message N, or of the newest
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, conflicts_with_all = SAYING)]
+    pub(crate) regenerate: Option<Option<u64>>,
+    /// Say this instead of message N, which stays on a branch of its own
+    #[arg(long, value_name = "N")]
+    pub(crate) edit: Option<u64>,
+    /// Say this after message N, as a new branch
+    #[arg(long, value_name = "N")]
+    pub(crate) after: Option<u64>,
+}
+
+/// What says something, and does not go with options that say nothing.
+const SAYING: [&str; 2] = ["prompt", "image"];
+
+impl Place {
+    /// Whether it is about what was said before, so that a new chat makes no sense.
+    pub(crate) fn is_given(&self) -> bool {
+        self.says_nothing() || self.edit.is_some() || self.after.is_some()
+    }
+
+    /// Whether nothing new is said.
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.continue_reply.is_some() || self.regenerate.is_some()
+    }
 }
 
 impl Ask {
@@ -159,66 +202,40 @@ impl Chats {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ChatsAction {
-    /// List the chats, the one used last first
+    /// List the chats, the pinned ones first, then the one used last
     List(List),
     /// Show a chat, or one message of it exactly as it is stored
     Show(Show),
+    /// Find messages and titles that have all of these words
+    Search(Search),
+    /// Give a chat another title
+    Rename(Rename),
+    /// Let chats stand before the others in the list
+    Pin(These),
+    /// Let them stand among the others again
+    Unpin(These),
+    /// Put chats away
+    Archive(These),
+    /// Take them out again
+    Unarchive(These),
+    /// Delete chats with all that was said
+    Delete(Delete),
+    /// List the branches of a chat: what edits and other answers have left behind
+    Branches(Branches),
+    /// Show the branch through this message from now on
+    Select(Select),
+    /// Copy a chat, whole or up to a message, into a new one
+    Fork(Fork),
+    /// Tell what happens to the chats, in any process, until Ctrl-C
+    Watch(Watch),
     /// Write chats as text that can be read again: to stdout, or into a file
     Export(Export),
     /// Take in chats: what `export` wrote, ChatGPT's export (zip, folder or JSON), or another program's chat.db
     Import(Import),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Export {
-    /// Which chats: names, ids' beginnings, @ or @N; without one all
-    #[arg(value_name = "CHAT")]
-    pub(crate) chats: Vec<String>,
-    /// Everything as JSON Lines, or what a chat shows as Markdown
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(crate) format: Written,
-    /// Into this file instead of stdout
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Written {
-    #[default]
-    Jsonl,
-    Md,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Import {
-    /// A file, the folder of an export, or - for stdin
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// What it is, if that cannot be told from it
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub(crate) format: Option<Found>,
-    /// Only say what would become of each chat
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// One JSON object a line
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Found {
-    Jsonl,
-    Md,
-    Chatgpt,
-    #[value(name = "chat.db")]
-    ChatDb,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Backup {
-    /// The new file
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    /// Have a model make a title of a chat's first message
+    Title(Title),
+    /// Have a model sum up a chat, which from then on goes on with that; nothing is deleted
+    Summarize(Summarize),
 }
 
 #[derive(Debug, Args)]
@@ -259,6 +276,9 @@ pub(crate) struct List {
     /// At most so many
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: Option<u32>,
+    /// Those that are put away
+    #[arg(long)]
+    pub(crate) archived: bool,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -275,6 +295,32 @@ pub(crate) struct Show {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Title {
+    /// A name, an id's beginning, @ or @N
+    #[arg(value_name = "CHAT")]
+    pub(crate) chat: String,
+    /// Which model is asked [env: OPENAI_MODEL]
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Summarize {
+    /// A name, an id's beginning, @ or @N
+    #[arg(value_name = "CHAT")]
+    pub(crate) chat: String,
+    /// Up to this message's turn; else up to the newest one
+    #[arg(long, value_name = "MESSAGE", conflicts_with = "undo")]
+    pub(crate) upto: Option<u64>,
+    /// Take the summary back: go on with the one before it, or without one
+    #[arg(long, conflicts_with = "model")]
+    pub(crate) undo: bool,
+    /// Which model is asked [env: OPENAI_MODEL]
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
 }
 
 /// One message of a chat.
@@ -390,13 +436,29 @@ mod tests {
     }
 
     #[test]
+    fn what_says_nothing_takes_no_prompt() {
+        for line in
+            ["--continue-reply hi", "--regenerate=2 -i a.png", "--continue-reply --regenerate", "--edit 1 --after 2 x"]
+        {
+            assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+        let place = |line| read(line).unwrap().ask.place;
+        assert_eq!(place("--continue-reply").continue_reply, Some(None));
+        assert_eq!(place("-s trip --regenerate=4").regenerate, Some(Some(4)));
+        assert!(place("--edit 3 something else").is_given() && !place("hi").is_given());
+    }
+
+    #[test]
     fn chats_lists_unless_told_otherwise() {
         let action = |line| match read(line).unwrap().command {
             Some(Command::Chats(chats)) => chats.action(),
             _ => panic!("{line}"),
         };
         assert!(matches!(action("chats"), ChatsAction::List(List { json: false, .. })));
-        assert!(matches!(action("chats --json -n 3"), ChatsAction::List(List { json: true, limit: Some(3) })));
+        assert!(matches!(
+            action("chats --json -n 3"),
+            ChatsAction::List(List { json: true, limit: Some(3), archived: false })
+        ));
         assert!(matches!(action("chats show @2 last"), ChatsAction::Show(Show { message: Some(Which::Last), .. })));
     }
 }

@@ -4,6 +4,7 @@ mod ask;
 mod backup;
 mod chats;
 mod doctor;
+mod jobs;
 mod models;
 mod transfer;
 mod usage;

@@ -57,13 +57,17 @@ async fn look(user: &User, word: &str) -> Result<Option<Session>> {
 }
 
 async fn recent(user: &User, n: usize) -> Result<Option<Session>> {
-    let mut chats = Chats::new(user);
-    for _ in 1..n {
-        if chats.next().await?.is_none() {
-            return Ok(None);
+    let mut chats = Chats::new(user, false);
+    let mut found: Vec<SessionInfo> = Vec::new();
+    while let Some(info) = chats.next().await? {
+        // The pinned ones stand first, whenever they were used: the rest is in order.
+        if !info.pinned && found.len() >= n && found[n - 1].updated_ms >= info.updated_ms {
+            break;
         }
+        let at = found.partition_point(|other| other.updated_ms >= info.updated_ms);
+        found.insert(at, info);
     }
-    chats.next().await?.map(|info| user.session(info.id.as_str())).transpose()
+    found.get(n - 1).map(|info| user.session(info.id.as_str())).transpose()
 }
 
 async fn named(user: &User, name: &str) -> Result<Option<Session>> {
@@ -77,10 +81,12 @@ async fn named(user: &User, name: &str) -> Result<Option<Session>> {
         return Ok(None);
     }
     let mut found = Vec::new();
-    let mut chats = Chats::new(user);
-    while let Some(info) = chats.next().await? {
-        if is_id(info.id.as_str()) && info.id.as_str().starts_with(&name.to_ascii_lowercase()) {
-            found.push(info);
+    for archived in [false, true] {
+        let mut chats = Chats::new(user, archived);
+        while let Some(info) = chats.next().await? {
+            if is_id(info.id.as_str()) && info.id.as_str().starts_with(&name.to_ascii_lowercase()) {
+                found.push(info);
+            }
         }
     }
     match found.as_slice() {
@@ -125,16 +131,17 @@ async fn missing(user: &User, word: &str) -> Error {
         .with("used last", names.join(", "))
 }
 
-/// An owner's chats, the one used last first.
+/// An owner's chats, the pinned ones first, then the one used last; or those that are put away.
 pub(crate) struct Chats<'a> {
     user: &'a User,
+    archived: bool,
     page: std::vec::IntoIter<SessionInfo>,
     next: Option<Option<Cursor>>,
 }
 
 impl<'a> Chats<'a> {
-    pub(crate) fn new(user: &'a User) -> Self {
-        Self { user, page: Vec::new().into_iter(), next: Some(None) }
+    pub(crate) fn new(user: &'a User, archived: bool) -> Self {
+        Self { user, archived, page: Vec::new().into_iter(), next: Some(None) }
     }
 
     pub(crate) async fn next(&mut self) -> Result<Option<SessionInfo>> {
@@ -143,7 +150,10 @@ impl<'a> Chats<'a> {
                 return Ok(Some(info));
             }
             let Some(after) = self.next.take() else { return Ok(None) };
-            let page = self.user.sessions(after, PAGE).await?;
+            let page = match self.archived {
+                true => self.user.archived_sessions(after, PAGE).await?,
+                false => self.user.sessions(after, PAGE).await?,
+            };
             self.page = page.sessions.into_iter();
             self.next = page.next.map(Some);
         }
@@ -184,6 +194,20 @@ mod tests {
         assert_eq!(recent[0], found(&user, "@").await);
         recent.sort();
         assert_eq!(recent, [FIRST, "cafe", "trip"]);
+    }
+
+    #[tokio::test]
+    async fn the_chat_used_last_is_that_also_beside_pinned_and_archived_ones() {
+        let user = user_with(&["old", "away", "new"]).await;
+        user.session("old").unwrap().set_pinned(true).await.unwrap();
+        user.session("away").unwrap().set_archived(true).await.unwrap();
+        user.session("new").unwrap().rename("used last").await.unwrap();
+        let times = ["old", "new"].map(|chat| user.session(chat).unwrap());
+        let (old, new) = (times[0].info().await.unwrap(), times[1].info().await.unwrap());
+        let last = if old.updated_ms == new.updated_ms { "old" } else { "new" };
+        assert_eq!(found(&user, "@").await, last);
+        assert_eq!(found(&user, "@3").await, "not_found");
+        assert_eq!(found(&user, "away").await, "away");
     }
 
     #[tokio::test]

@@ -1,9 +1,9 @@
-//! What the user's own file says, `config.toml`: what models cost, and how much may be used.
+//! What the user's own file says, `config.toml`: what models cost, how much may be used, what they do beside answering.
 
 use std::fs;
 use std::io::ErrorKind::NotFound;
 
-use catgpt_core::{EngineBuilder, Limit, Prices, Result};
+use catgpt_core::{EngineBuilder, Limit, Prices, Result, Summaries, Titles};
 use serde::Deserialize;
 
 use crate::config::Folders;
@@ -17,9 +17,18 @@ pub(crate) struct Settings {
     prices: Prices,
     /// Each under `[[limits]]`.
     limits: Vec<Limit>,
+    /// Whether a model makes titles.
+    pub(crate) titles: bool,
+    /// Whether a model sums up long chats.
+    summaries: bool,
 }
 
 impl Settings {
+    /// The same, but nobody is asked for titles or summaries: what the offline cat says is neither.
+    pub(crate) fn offline(self) -> Self {
+        Self { titles: false, summaries: false, ..self }
+    }
+
     /// A file that is not there says nothing; one that cannot be read is an error.
     pub(crate) fn read() -> Result<Self> {
         let Ok(folders) = Folders::find() else { return Ok(Self::default()) };
@@ -40,6 +49,8 @@ impl Settings {
     }
 
     pub(crate) fn apply<M>(self, builder: EngineBuilder<M>) -> EngineBuilder<M> {
+        let builder = if self.titles { builder.titles(Titles::default()) } else { builder };
+        let builder = if self.summaries { builder.summaries(Summaries::default()) } else { builder };
         self.limits.into_iter().fold(builder.prices(self.prices), EngineBuilder::limit)
     }
 }

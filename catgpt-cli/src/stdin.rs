@@ -20,6 +20,9 @@ const HINT_AFTER: Duration = Duration::from_secs(2);
 
 /// The whole message; `None` if nothing was said and nobody can be asked but a person at a terminal.
 pub(crate) fn message(ask: &Ask, notes: Notes) -> Result<Option<Content>> {
+    if ask.place.says_nothing() {
+        return Ok(Some(Content::default()));
+    }
     let images = ask.image.iter().map(|place| picture(place)).collect::<Result<Vec<_>>>()?;
     let prompt = ask.prompt.join(" ");
     let input = match source(ask.no_stdin)? {

@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncWriteExt, Stdout};
 use tokio::time::{sleep, timeout};
 
-use crate::args::Ask;
+use crate::args::{Ask, Place};
 use crate::exit::{Exit, Failure};
 use crate::notes::{Notes, tell};
 use crate::refs;
@@ -31,6 +31,7 @@ const BATCH: usize = 64 << 10;
 
 /// What is said, and to whom.
 pub(crate) struct Said {
+    /// Nothing if an answer is wanted anew, or gone on with.
     pub(crate) content: Content,
     /// Who answers from now on, if somebody else than before.
     pub(crate) persona: Option<Persona>,
@@ -53,7 +54,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     let user = engine.local();
     let session = session(&user, ask, notes).await?;
-    let mut send = session.send(said.content).busy(Busy::queue());
+    let mut send = send(&session, &ask.place, said.content).busy(Busy::queue());
     if let Some(persona) = said.persona {
         send = send.persona(persona);
     }
@@ -126,9 +127,21 @@ impl Stop {
     }
 }
 
+/// Where in the chat it belongs.
+fn send(session: &Session, place: &Place, content: Content) -> Send {
+    match (place.continue_reply, place.regenerate, place.edit, place.after) {
+        (Some(seq), ..) => session.continue_reply(seq),
+        (_, Some(seq), ..) => session.regenerate(seq),
+        (_, _, Some(seq), _) => session.edit(seq, content),
+        (.., Some(seq)) => session.send_after(seq, content),
+        _ => session.send(content),
+    }
+}
+
 /// Which chat it is about.
 async fn session(user: &User, ask: &Ask, notes: Notes) -> Result<Session, Error> {
     match &ask.session {
+        Some(word) if ask.place.is_given() => refs::find(user, word).await,
         Some(word) => {
             let (session, new) = refs::open(user, word).await?;
             if new {
@@ -136,7 +149,7 @@ async fn session(user: &User, ask: &Ask, notes: Notes) -> Result<Session, Error>
             }
             Ok(session)
         }
-        None if ask.continue_last => refs::find(user, "@").await,
+        None if ask.continue_last || ask.place.is_given() => refs::find(user, "@").await,
         None => Ok(user.new_session()),
     }
 }
@@ -243,7 +256,7 @@ fn judge(finished: Finished, notes: Notes) -> Result<Exit, Failure> {
         }
         (Some(error), ..) => Err(Error::from(error).into()),
         (None, Status::Complete, Some(FinishReason::Length)) => {
-            notes.say("the answer reached the model's limit of tokens and is cut; catgpt -c continue goes on");
+            notes.say("the answer reached the model's limit of tokens and is cut; catgpt --continue-reply goes on");
             Ok(Exit::Ok)
         }
         (None, Status::Complete, Some(FinishReason::ContentFilter)) => {
@@ -254,7 +267,8 @@ fn judge(finished: Finished, notes: Notes) -> Result<Exit, Failure> {
             fail(ErrorKind::Closed, "the answer was stopped from elsewhere; what came is kept")
         }
         (None, status, _) => {
-            let sentence = "the answer ended before it was whole; what came is kept, ask again or go on with -c";
+            let sentence =
+                "the answer ended before it was whole; what came is kept: ask again, or go on with --continue-reply";
             Err(Error::new(ErrorKind::Truncated, sentence).with("status", status).into())
         }
     }

@@ -17,13 +17,18 @@ mod desk;
 mod given;
 mod hook;
 mod hub;
+mod jobs;
 mod log;
 mod memory;
 mod model;
+mod news;
+mod options;
+mod run;
 mod runtime;
 mod script;
 mod subscription;
 mod transfer;
+mod watch;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -39,9 +44,8 @@ use crate::hooks::Hook;
 use crate::memory::Memory;
 use crate::model::ChatModel;
 use crate::transfer::Progress;
-use transfer::Watch;
 
-pub use call::{Call, SendOptions};
+pub use call::Call;
 pub use config::{Cache, Config};
 pub use desk::{Desk, Heard, Said};
 pub use given::{Hidden, Piece, Who, Words};
@@ -50,10 +54,12 @@ pub use hub::{Hub, Notice, Parked};
 pub use log::{LogLevel, LogRecord, listen};
 pub use memory::{DeskCaps, DeskMemory};
 pub use model::{DeskModel, DeskTimeouts};
+pub use options::{SendOptions, WhenBusy};
 pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
 pub use subscription::{BATCH, Polled, Subscription};
 pub use transfer::{Content, ImportOptions};
+use watch::Watch;
 
 /// What a call gives.
 #[derive(Debug)]

@@ -22,6 +22,8 @@ use crate::runner::Runner;
 use crate::runner::guard::{GuardedCounter, GuardedLive, GuardedMemory};
 use crate::runner::hooks::Hooks;
 use crate::runner::limits::Policy;
+use crate::runner::summaries::Summaries;
+use crate::runner::titles::Titles;
 use crate::transfer::{Import, ImportFormat, Source};
 use crate::turn::Rules;
 use crate::user::User;
@@ -54,6 +56,8 @@ impl Engine {
             lease: None,
             hooks: Vec::new(),
             session_ttl: None,
+            titles: None,
+            summaries: None,
             search: true,
             record_content: false,
             policy: Policy::default(),
@@ -130,6 +134,8 @@ pub struct EngineBuilder<M> {
     lease: Option<Duration>,
     hooks: Vec<Arc<dyn Hook>>,
     session_ttl: Option<Duration>,
+    titles: Option<Titles>,
+    summaries: Option<Summaries>,
     search: bool,
     record_content: bool,
     policy: Policy,
@@ -149,6 +155,8 @@ impl<M> EngineBuilder<M> {
             lease: self.lease,
             hooks: self.hooks,
             session_ttl: self.session_ttl,
+            titles: self.titles,
+            summaries: self.summaries,
             search: self.search,
             record_content: self.record_content,
             policy: self.policy,
@@ -211,6 +219,24 @@ impl<M> EngineBuilder<M> {
     #[must_use]
     pub fn session_ttl(mut self, ttl: Duration) -> Self {
         self.session_ttl = Some(ttl);
+        self
+    }
+
+    /// Has a model make a title of each session's first message, beside the turn, which does not wait for it. Off if
+    /// nothing is said, since it costs a request a session: then the beginning of the first message is the title, and
+    /// [`Session::make_title`](crate::Session::make_title) makes one when asked to.
+    #[must_use]
+    pub fn titles(mut self, titles: Titles) -> Self {
+        self.titles = Some(titles);
+        self
+    }
+
+    /// Has a model sum up the beginning of conversations that grow out of the window, after a turn and beside the next.
+    /// Off if nothing is said, since it costs: then what is too far back is not sent, and
+    /// [`Session::summarize`](crate::Session::summarize) sums up when asked to.
+    #[must_use]
+    pub fn summaries(mut self, summaries: Summaries) -> Self {
+        self.summaries = Some(summaries);
         self
     }
 
@@ -288,6 +314,9 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
                 hooks: Hooks::new(self.hooks),
                 lease,
                 session_ttl: self.session_ttl,
+                titles: self.titles,
+                summaries: self.summaries,
+                resting: Default::default(),
                 search: self.search,
                 feeds,
                 meter,

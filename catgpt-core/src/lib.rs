@@ -63,8 +63,10 @@ pub use prices::{Price, Prices};
 pub use prompt::{Estimate, TokenCounter, Window};
 pub use reply::{OnDrop, Reply};
 pub use runner::begin::Busy;
+pub use runner::summaries::Summaries;
+pub use runner::titles::Titles;
 pub use search::Piece;
-pub use session::{Branch, MAX_METADATA, Metadata, NewSession, Node, Send, Session, SessionInfo};
+pub use session::{Branch, MAX_METADATA, Metadata, NewSession, Node, Send, Session, SessionInfo, Summary};
 pub use transfer::{ExportFormat, ImportFormat, ImportReport, Progress, Source};
 pub use user::{News, SearchHit, SearchPage, SessionPage, UsageQuery, User};
 

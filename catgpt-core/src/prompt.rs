@@ -1,55 +1,31 @@
 //! What the model is sent: persona, and as much of the branch as the window holds. Pure.
 
+mod answer;
+pub(crate) mod summary;
+pub(crate) mod title;
 mod tokens;
+mod turns;
+mod window;
 
-use std::collections::HashMap;
-
-use crate::error::ErrorKind;
 use crate::hooks::Source;
-use crate::message::{Content, Message, Part, Role, Status};
+use crate::message::{Message, Role};
 use crate::model::{ModelRequest, PromptMessage};
 use crate::persona::Persona;
 
 pub use tokens::{Estimate, TokenCounter};
 pub(crate) use tokens::{Measured, answer_tokens, content_tokens};
+use turns::{Block, sendable, turns};
+pub use window::Window;
 
 /// What a model is told that is to go on with its own reply.
 const GO_ON: &str = "Go on exactly where your last message ends, in the same form. Do not repeat any of it.";
 
-/// How much of the active branch is sent: a view, never a deletion. System prompt, examples and greeting come on top.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Messages at most.
-    pub messages: usize,
-    /// Tokens at most, as far as they can be counted.
-    pub tokens: u64,
-}
-
-impl Default for Window {
-    /// 50 messages, 16 000 tokens.
-    fn default() -> Self {
-        Self { messages: 50, tokens: 16_000 }
-    }
-}
-
-impl Window {
-    /// Makes it smaller by a block, if that fits.
-    fn take(&mut self, block: &Block) -> bool {
-        match (self.messages.checked_sub(block.messages.len()), self.tokens.checked_sub(block.tokens)) {
-            (Some(messages), Some(tokens)) => {
-                *self = Self { messages, tokens };
-                true
-            }
-            _ => false,
-        }
-    }
-}
-
 /// Everything that a request is made of.
 ///
 /// In this order: the system prompt, with the texts of sources after it; the persona's examples; its greeting, if the
-/// window begins where the branch does; the branch's newest summary; and its newest turns. A turn is a user's message
-/// and what follows it up to the next one. Turns go whole or not at all, and the newest one goes even if it alone is more than the window holds.
+/// window begins where the branch does; the summary of its beginning; and its newest turns. A turn is a user's message
+/// and what follows it up to the next one. Turns go whole or not at all, and the newest one goes even if it alone is more
+/// than the window holds. Older ones are let go of in chunks, so that most prompts begin as the one before them did.
 ///
 /// Replies that follow each other are one message of the model's. A branch that ends with a reply is one to be gone on
 /// with: the model is asked to, in words that are sent and not stored.
@@ -68,6 +44,9 @@ pub struct Prompt<'a> {
     pub context: &'a [String],
     /// The active branch or its newest part, oldest first.
     pub branch: &'a [Message],
+    /// The session's summary. It stands for everything up to its parent, if that is in the branch; else it is of another
+    /// branch and says nothing here.
+    pub summary: Option<&'a Message>,
     /// How much of it.
     pub window: Window,
     /// How tokens are counted.
@@ -90,7 +69,7 @@ impl Prompt<'_> {
             _ => all.iter().map(|block| block.messages.len()).sum::<usize>() / 2,
         };
         let tokens = all.iter().map(|block| block.tokens).fold(self.tokens(self.context), u64::saturating_add) / 2;
-        let window = Window { messages, tokens };
+        let window = Window { messages, tokens, ..self.window };
         let mut room = Prompt { window, ..*self }.room();
         // From the first one on, so that the others keep their numbers.
         let fits = |text: &&String| room.checked_sub(self.counter.count(text)).map(|left| room = left).is_some();
@@ -107,7 +86,7 @@ impl Prompt<'_> {
 
     /// The tokens that are left for anything but the newest turn.
     fn room(&self) -> u64 {
-        let newest = blocks(self.branch, self.counter).1.pop().map_or(0, |newest| newest.tokens);
+        let newest = self.blocks().1.pop().map_or(0, |newest| newest.tokens);
         self.window.tokens.saturating_sub(newest)
     }
 
@@ -117,16 +96,29 @@ impl Prompt<'_> {
 
     /// What fits, oldest first. The newest turn is chosen first, then the context, the summary, older turns.
     fn select(&self, mut left: Window, context: &[String]) -> Vec<Block> {
-        let (summary, mut turns) = blocks(self.branch, self.counter);
-        let newest = turns.pop();
-        if newest.as_ref().is_some_and(|newest| !left.take(newest)) {
-            return newest.into_iter().collect();
-        }
-        left.tokens = left.tokens.saturating_sub(self.tokens(context));
-        let summary = summary.filter(|summary| left.take(summary));
-        let older = turns.iter().rev().take_while(|turn| left.take(turn)).count();
-        let older = turns.split_off(turns.len() - older);
-        summary.into_iter().chain(older).chain(newest).collect()
+        let (summary, mut turns) = self.blocks();
+        let without = |mut left: Window, newest: &Block| left.take(newest).then_some(left);
+        let Some(room) = turns.last().map_or(Some(left), |newest| without(left, newest)) else {
+            return turns.pop().into_iter().collect();
+        };
+        let context = self.tokens(context).min(room.tokens);
+        left.tokens -= context;
+        let room = Window { tokens: room.tokens - context, ..room };
+        let summary = summary.filter(|summary| without(room, summary).is_some() && left.take(summary));
+        let whole = summary.is_some() || turns.first().is_some_and(|turn| turn.root);
+        let kept = turns.split_off(left.cut(&turns, whole));
+        summary.into_iter().chain(kept).collect()
+    }
+
+    /// The summary, if it is of this branch, and the turns after it. The newest turn is never in it: there may be
+    /// something to say to it.
+    fn blocks(&self) -> (Option<Block>, Vec<Block>) {
+        let of_this = self.summary.and_then(|summary| Some((summary, summary::covered(self.branch, summary)?)));
+        let Some((summary, covered)) = of_this else { return (None, turns(self.branch, self.counter)) };
+        let newest = self.branch.iter().rposition(|message| message.role == Role::User).unwrap_or(covered);
+        let text = format!("What was said before, in short:\n{}", summary.text());
+        let block = Block::alone(Role::System, text, self.counter);
+        (Some(block), turns(&self.branch[covered.min(newest)..], self.counter))
     }
 
     /// The persona's prompt first, which is the same in each turn, so that a provider can keep it.
@@ -158,119 +150,15 @@ impl Prompt<'_> {
     }
 }
 
-/// What goes together or not at all: a turn, or a summary.
-struct Block {
-    messages: Vec<PromptMessage>,
-    tokens: u64,
-    /// Whether it begins where the branch does.
-    root: bool,
-}
-
-impl Block {
-    fn new(root: bool) -> Self {
-        Self { messages: Vec::new(), tokens: 0, root }
-    }
-
-    fn push(&mut self, role: Role, content: Content, counter: &dyn TokenCounter) {
-        // A merged message costs what it costs as one.
-        let last = self.messages.pop_if(|last| last.role == role && role == Role::Assistant);
-        let less = last.as_ref().map_or(0, |last| content_tokens(&last.content, counter));
-        self.tokens = self.tokens.saturating_sub(less);
-        let mut message = last.unwrap_or_else(|| PromptMessage { role, content: Content::default() });
-        message.content.append(content);
-        self.tokens = self.tokens.saturating_add(content_tokens(&message.content, counter));
-        self.messages.push(message);
-    }
-
-    /// Puts words in the place of its pictures.
-    fn hide_images(&mut self, counter: &dyn TokenCounter) {
-        let messages = std::mem::take(&mut self.messages);
-        self.tokens = 0;
-        for mut message in messages {
-            message.hide_images();
-            self.push(message.role, message.content, counter);
-        }
-    }
-}
-
-/// The newest summary and the turns after it, oldest first.
-fn blocks(branch: &[Message], counter: &dyn TokenCounter) -> (Option<Block>, Vec<Block>) {
-    let at = branch.iter().rposition(|message| message.role == Role::Summary);
-    let summary = at.map(|at| {
-        let mut block = Block::new(false);
-        let text = format!("What was said before, in short:\n{}", branch[at].text());
-        block.push(Role::System, Content::from(text), counter);
-        block
-    });
-    let mut turns: Vec<Block> = Vec::new();
-    for message in &branch[at.map_or(0, |at| at + 1)..] {
-        if message.role == Role::User {
-            turns.push(Block::new(message.parent.is_none()));
-        }
-        // What comes before the first user's message is half a turn.
-        let Some(turn) = turns.last_mut() else { continue };
-        if let Some(content) = sendable(message) {
-            turn.push(message.role, content, counter);
-        }
-        // Sent again, they would fail every turn from here on.
-        if refused(message) {
-            turn.hide_images(counter);
-        }
-    }
-    (summary, turns)
-}
-
-/// Whether this reply is the refusal to answer what was said, perhaps because of its pictures.
-fn refused(reply: &Message) -> bool {
-    reply.status == Status::Failed && reply.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Refused)
-}
-
-/// What of a message may be sent, if anything.
-fn sendable(message: &Message) -> Option<Content> {
-    let sees = message.role == Role::User;
-    let content = without_loose_ends(&message.content).in_words(|image| sees && image.is_visible());
-    if message.role != Role::Assistant {
-        return Some(content);
-    }
-    let text = !content.text().trim().is_empty();
-    let useful = match message.status {
-        Status::Running => false,
-        Status::Cancelled | Status::Interrupted | Status::Failed => text,
-        Status::Complete | Status::Paused => text || !content.is_empty(),
-    };
-    useful.then_some(content)
-}
-
-/// The content without reasoning and citations, and without tool calls and results that have no counterpart.
-fn without_loose_ends(content: &Content) -> Content {
-    let parts = content.parts();
-    let mut keep = vec![true; parts.len()];
-    // By the latest call of an id: some providers begin to count anew with each step.
-    let mut open: HashMap<&str, usize> = HashMap::new();
-    for (at, part) in parts.iter().enumerate() {
-        match part {
-            Part::Reasoning { .. } | Part::Citation { .. } => keep[at] = false,
-            Part::ToolCall(call) => {
-                keep[at] = false;
-                open.insert(&call.id, at);
-            }
-            Part::ToolResult(result) => match open.remove(result.id.as_str()) {
-                Some(call) => keep[call] = true,
-                None => keep[at] = false,
-            },
-            _ => {}
-        }
-    }
-    parts.iter().zip(keep).filter(|(_, keep)| *keep).map(|(part, _)| part.clone()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    use super::turns::without_loose_ends;
     use super::*;
-    use crate::error::Error;
+    use crate::error::{Error, ErrorKind};
+    use crate::message::{Content, Part, Status};
     use crate::message::{Image, ToolCall, ToolResult};
     use crate::persona::Example;
 
@@ -309,8 +197,15 @@ mod tests {
     /// The prompt after system prompt and examples, as "role text" lines.
     fn sent(branch: &[Message], window: Window) -> Vec<String> {
         let persona = persona();
-        let prompt =
-            Prompt { persona: &persona, system: SYSTEM, context: &[], branch, window, counter: &Estimate::new() };
+        let prompt = Prompt {
+            persona: &persona,
+            system: SYSTEM,
+            context: &[],
+            branch,
+            summary: None,
+            window,
+            counter: &Estimate::new(),
+        };
         lines(&prompt.build())
     }
 
@@ -347,6 +242,7 @@ mod tests {
             system: SYSTEM,
             context: &[],
             branch: &talk,
+            summary: None,
             window: window(9),
             counter: &counter,
         };
@@ -380,23 +276,39 @@ mod tests {
         assert_eq!(sent(&talk, window(50))[1..], expect);
     }
 
+    /// A summary of everything up to `upto`.
+    fn summary(upto: u64, text: &str) -> Message {
+        Message { parent: Some(upto), ..message(900, Summary, Complete, text) }
+    }
+
     #[test]
     fn a_summary_stands_for_what_is_before_it() {
         let talk = branch(&[
             (User, Complete, "old"),
-            (Summary, Complete, "older"),
+            (Assistant, Complete, "older"),
             (User, Complete, "a"),
-            (Summary, Complete, "we met"),
-            (User, Complete, "b"),
-            (Assistant, Complete, "c"),
-            (User, Complete, "d"),
+            (Assistant, Complete, "b"),
+            (User, Complete, "c"),
         ]);
-        let summary = "system What was said before, in short:\nwe met";
-        assert_eq!(sent(&talk, window(50)), [summary, "user b", "assistant c", "user d"]);
+        let persona = persona();
+        let sent = |upto, branch, window| {
+            let (summary, counter) = (summary(upto, "we met"), Estimate::new());
+            let summary = Some(&summary);
+            lines(
+                &Prompt { persona: &persona, system: SYSTEM, context: &[], branch, summary, window, counter: &counter }
+                    .build(),
+            )
+        };
+        let told = "system What was said before, in short:\nwe met";
+        assert_eq!(sent(2, &talk[..], window(50)), [told, "user a", "assistant b", "user c"]);
         // It outlives older turns, but not the newest one.
-        assert_eq!(sent(&talk, window(3)), [summary, "user d"]);
-        assert_eq!(sent(&talk, window(1)), ["user d"]);
-        assert_eq!(sent(&talk[..4], window(50)), [summary]);
+        assert_eq!(sent(2, &talk, window(3)), [told, "user c"]);
+        assert_eq!(sent(2, &talk, window(1)), ["user c"]);
+        // The newest turn is sent also if it is covered: the model may have to go on with it.
+        assert_eq!(sent(4, &talk[..4], window(50)), [told, "user a", "assistant b"]);
+        // One of another branch, or of what is too far back to be told, says nothing.
+        assert_eq!(sent(77, &talk[2..], window(50)), ["user a", "assistant b", "user c"]);
+        assert_eq!(sent(2, &talk[2..], window(50)), ["user a", "assistant b", "user c"]);
     }
 
     #[test]
@@ -434,7 +346,7 @@ mod tests {
         let (persona, counter) = (persona(), Estimate::new());
         let prompt = |branch| {
             let window = window(50);
-            Prompt { persona: &persona, system: SYSTEM, context: &[], branch, window, counter: &counter }
+            Prompt { persona: &persona, system: SYSTEM, context: &[], branch, summary: None, window, counter: &counter }
                 .build()
                 .messages
                 .split_off(4)
@@ -465,9 +377,16 @@ mod tests {
         let turn = |seq| message(seq, User, Complete, Content::from("look").image("https://a.example/cat.png"));
         let branch: Vec<_> = (1..=40).map(turn).collect();
         let (persona, counter) = (persona(), Estimate::new());
-        let window = Window { messages: 50, tokens: 16_000 };
-        let prompt =
-            Prompt { persona: &persona, system: SYSTEM, context: &[], branch: &branch, window, counter: &counter };
+        let window = Window { messages: 50, tokens: 16_000, keep: 100 };
+        let prompt = Prompt {
+            persona: &persona,
+            system: SYSTEM,
+            context: &[],
+            branch: &branch,
+            summary: None,
+            window,
+            counter: &counter,
+        };
         let request = prompt.build();
         let sent = request.messages.iter().filter(|message| message.content.has_visible_images()).count();
         assert_eq!(sent, 15);
@@ -484,6 +403,7 @@ mod tests {
             system: SYSTEM,
             context: &[],
             branch: &talk,
+            summary: None,
             window: Window::default(),
             counter: &counter,
         };
@@ -501,6 +421,7 @@ mod tests {
             system: SYSTEM,
             context: &[],
             branch: &[],
+            summary: None,
             window: window(1),
             counter: &counter,
         };
@@ -509,7 +430,7 @@ mod tests {
 
     /// Any branch: roles and statuses in any order, each text marked with its number.
     fn branches() -> impl Strategy<Value = Vec<Message>> {
-        let role = prop_oneof![4 => Just(User), 6 => Just(Assistant), 1 => Just(Summary), 1 => Just(System)];
+        let role = prop_oneof![4 => Just(User), 6 => Just(Assistant), 1 => Just(System)];
         let status = prop::sample::select(vec![Complete, Complete, Cancelled, Interrupted, Failed, Running]);
         let one = (role, status, prop::option::weighted(0.8, 0usize..60));
         (1u64..3, prop::collection::vec(one, 0..24)).prop_map(|(first, all)| {
@@ -530,18 +451,24 @@ mod tests {
         request.messages.iter().flat_map(|message| numbers(message.content.text())).collect()
     }
 
-    /// The numbers that each turn would send, said again in other words than in the code above.
-    fn turns(branch: &[Message]) -> Vec<Vec<u64>> {
+    /// The numbers that each turn would send, said again in other words than in the code above: those after the summary,
+    /// and the newest.
+    fn turns(branch: &[Message], summary: Option<&Message>) -> Vec<Vec<u64>> {
         let mut turns: Vec<Vec<u64>> = Vec::new();
+        let covered = |message: &Message| message.seq <= summary.and_then(|summary| summary.parent).unwrap_or(0);
+        let mut old = 0;
         for message in branch {
+            let hidden = message.content.is_empty() || message.status == Running;
             match message.role {
-                Summary => turns.clear(),
                 User => turns.push(vec![message.seq]),
-                _ if message.content.is_empty() || message.status == Running => {}
-                _ => turns.last_mut().into_iter().for_each(|turn| turn.push(message.seq)),
+                _ => turns.last_mut().filter(|_| !hidden).into_iter().for_each(|turn| turn.push(message.seq)),
+            }
+            if covered(message) && message.role == User {
+                old = turns.len();
             }
         }
-        turns
+        let (old, newest) = (old, turns.len().saturating_sub(1));
+        turns.split_off(old.min(newest))
     }
 
     /// How many messages of the branch were sent, and their tokens.
@@ -551,19 +478,15 @@ mod tests {
         tokens.fold((0, 0), |(n, sum), tokens| (n + 1, sum + tokens))
     }
 
-    fn summary(branch: &[Message]) -> Option<u64> {
-        branch.iter().rev().find(|message| message.role == Summary).map(|message| message.seq)
-    }
-
-    fn keeps_the_rules(branch: &[Message], request: &ModelRequest, window: Window) -> Result<(), TestCaseError> {
-        let (sent, turns, summary) = (seqs(request), turns(branch), summary(branch));
+    fn keeps_the_rules(prompt: &Prompt<'_>, request: &ModelRequest, window: Window) -> Result<(), TestCaseError> {
+        let (sent, turns) = (seqs(request), turns(prompt.branch, prompt.summary));
         // `lines` checks what stands first. Then comes our greeting or anybody but the assistant.
         let first = lines(request).into_iter().next().unwrap_or_default();
         prop_assert!(first == "assistant Meow!" || !first.starts_with("assistant"));
         // A summary, if one is sent, comes first; the rest is the end of the list of turns, whole and in order.
-        let in_turns: Vec<u64> = sent.iter().copied().filter(|&seq| Some(seq) != summary).collect();
+        let in_turns: Vec<u64> = sent.iter().copied().filter(|&seq| seq != 900).collect();
         let summed = sent.len() > in_turns.len();
-        prop_assert!(!summed || sent.first() == summary.as_ref());
+        prop_assert!(!summed || (sent[0] == 900 && prop_summary(prompt)));
         let from = (0..=turns.len()).find(|&from| turns[from..].concat() == in_turns);
         let kept = turns.len() - from.ok_or_else(|| TestCaseError::fail(format!("{sent:?} of {turns:?}")))?;
         prop_assert_eq!(kept == 0, turns.is_empty(), "the newest turn is always there");
@@ -573,21 +496,35 @@ mod tests {
         Ok(())
     }
 
+    fn prop_summary(prompt: &Prompt<'_>) -> bool {
+        prompt.summary.is_some_and(|summary| prompt.branch.iter().any(|message| Some(message.seq) == summary.parent))
+    }
+
     proptest! {
         #[test]
-        fn every_prompt_keeps_the_rules(branch in branches(), messages in 0usize..20, tokens in 0u64..400) {
-            let (persona, counter, window) = (persona(), Estimate::new(), Window { messages, tokens });
-            let prompt = Prompt { persona: &persona, system: SYSTEM, context: &[], branch: &branch, window, counter: &counter };
+        fn every_prompt_keeps_the_rules(
+            branch in branches(),
+            upto in prop::option::of(0u64..24),
+            messages in 0usize..20,
+            tokens in 0u64..400,
+            keep in 0u8..=100,
+        ) {
+            let (persona, counter, window) = (persona(), Estimate::new(), Window { messages, tokens, keep });
+            let summary = upto.map(|upto| summary(upto, "#900#"));
+            let known = summary.as_ref().filter(|summary| branch.iter().any(|m| Some(m.seq) == summary.parent));
+            let prompt = |summary| Prompt { persona: &persona, system: SYSTEM, context: &[], branch: &branch, summary, window, counter: &counter };
+            prop_assert_eq!(lines(&prompt(summary.as_ref()).build()), lines(&prompt(known).build()));
+            let prompt = prompt(known);
             let whole = prompt.build();
-            keeps_the_rules(&branch, &whole, window)?;
+            keeps_the_rules(&prompt, &whole, window)?;
             let greeted = lines(&whole).first().is_some_and(|line| line == "assistant Meow!");
             prop_assert_eq!(greeted, seqs(&whole).first() == Some(&1) && branch[0].role == User);
             let (messages, tokens) = cost(&whole);
             if let Some(less) = prompt.shrunk() {
-                keeps_the_rules(&branch, &less, Window { messages: messages / 2, tokens: tokens / 2 })?;
+                keeps_the_rules(&prompt, &less, Window { messages: messages / 2, tokens: tokens / 2, keep })?;
                 prop_assert!(cost(&less).0 < messages && cost(&less).1 < tokens);
             } else {
-                prop_assert!(messages <= 1 || turns(&branch).last() == Some(&seqs(&whole)));
+                prop_assert!(messages <= 1 || turns(&branch, known).last() == Some(&seqs(&whole)));
             }
         }
 
@@ -597,9 +534,9 @@ mod tests {
             context in prop::collection::vec("[a-z]{20,200}", 0..5),
             tokens in 0u64..400,
         ) {
-            let (persona, counter, window) = (persona(), Estimate::new(), Window { messages: 9, tokens });
+            let (persona, counter, window) = (persona(), Estimate::new(), Window { messages: 9, tokens, keep: 60 });
             let (branch, context) = (&branch[..], &context[..]);
-            let prompt = Prompt { persona: &persona, system: SYSTEM, context, branch, window, counter: &counter };
+            let prompt = Prompt { persona: &persona, system: SYSTEM, context, branch, summary: None, window, counter: &counter };
             let whole = prompt.build();
             let sent = |request: &ModelRequest| {
                 let system = request.messages[0].content.text();
@@ -626,10 +563,9 @@ mod tests {
         #[test]
         fn a_window_that_holds_all_leaves_nothing_out(branch in branches()) {
             let (persona, counter) = (persona(), Estimate::new());
-            let window = Window { messages: usize::MAX, tokens: u64::MAX };
-            let prompt = Prompt { persona: &persona, system: SYSTEM, context: &[], branch: &branch, window, counter: &counter };
-            let all: Vec<u64> = summary(&branch).into_iter().chain(turns(&branch).concat()).collect();
-            prop_assert_eq!(seqs(&prompt.build()), all);
+            let window = Window { messages: usize::MAX, tokens: u64::MAX, keep: 60 };
+            let prompt = Prompt { persona: &persona, system: SYSTEM, context: &[], branch: &branch, summary: None, window, counter: &counter };
+            prop_assert_eq!(seqs(&prompt.build()), turns(&branch, None).concat());
         }
     }
 }

@@ -9,9 +9,12 @@ pub(crate) mod guard;
 mod health;
 pub(crate) mod hooks;
 mod index;
+mod jobs;
 pub(crate) mod limits;
 mod observed;
 mod publish;
+pub(crate) mod summaries;
+pub(crate) mod titles;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -52,6 +55,9 @@ pub(crate) struct Runner {
     pub(crate) counter: Arc<dyn TokenCounter>,
     pub(crate) rules: Rules,
     pub(crate) hooks: hooks::Hooks,
+    pub(crate) titles: Option<titles::Titles>,
+    pub(crate) summaries: Option<summaries::Summaries>,
+    pub(crate) resting: summaries::Resting,
     pub(crate) lease: Duration,
     pub(crate) session_ttl: Option<Duration>,
     pub(crate) search: bool,
@@ -69,7 +75,8 @@ pub(crate) struct Runner {
 #[derive(Default)]
 pub(crate) struct Turns {
     running: HashMap<TurnId, Arc<Running>>,
-    /// What else is under way: sends that are being committed, replies that are shown to other processes.
+    /// What else is under way: sends that are being committed, replies that are shown to other processes, titles and
+    /// summaries that are made.
     held: usize,
     closed: bool,
     stopping: bool,
@@ -216,6 +223,7 @@ impl Runner {
                 turns.stopping = true;
                 turns.running.values().cloned().collect()
             };
+            self.changed.notify_waiters();
             rest.iter().for_each(|running| running.stop(Stop::Shutdown));
             // Each ends within its patience with the store and one last write; nothing here can wait for ever.
             let end = self.rules.patience.saturating_add(guard::write_within(self.lease)).saturating_add(TICK * 4);

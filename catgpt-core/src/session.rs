@@ -1,6 +1,7 @@
 //! One conversation of an owner: say something, watch it, read it, change it.
 
 mod organize;
+mod summaries;
 mod tree;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::runner::{Runner, wrong_answer};
 use crate::transfer::{self, Export, ExportFormat, Mark, Page};
 
 pub use organize::{MAX_METADATA, Metadata, NewSession};
+pub use summaries::Summary;
 pub use tree::{Branch, Node};
 
 /// The most bytes of bodies that one look at a history returns.

@@ -1,6 +1,7 @@
 //! Events as bytes for other programs, and what those programs say, read. Pure functions: no connection, no clock.
 
 mod command;
+pub mod feed;
 mod format;
 pub mod json;
 pub mod sse;

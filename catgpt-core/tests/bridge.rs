@@ -507,3 +507,46 @@ fn health_and_metrics_are_data_even_where_nothing_works() {
     assert_eq!(host.json(&broken, &json!({ "do": "metrics" })).as_array().unwrap().len(), names.len());
     assert_eq!(host.call(&broken, &json!({ "do": "open" })).unwrap_err().info.kind, ErrorKind::Store);
 }
+
+#[test]
+fn a_feed_is_asked_for_page_by_page_and_an_abandoned_call_is_over() {
+    let (_, bridge) = scripted(&json!([[{ "text": "Hi" }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    let news = |after: Value| json!({ "do": "news", "owner": "alice", "after": after });
+    assert_eq!(host.json(&bridge, &news(Value::Null)), json!({ "after": 0, "news": [] }));
+    let ticket = bridge.call(&host.hub, &news(0.into()).to_string()).unwrap();
+    let create = |id: &str| json!({ "do": "create", "owner": "alice", "session": id });
+    host.json(&bridge, &create("a"));
+    let mine = |notice: &Notice| matches!(notice, Notice::Done { id, .. } if *id == ticket.id);
+    let page = host.notice(mine, |notice| match notice {
+        Notice::Done { outcome: Ok(Answer::Json(page)), .. } => serde_json::from_str::<Value>(&page).unwrap(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!((&page["after"], &page["news"][0]["info"]["id"]), (&1.into(), &"a".into()));
+    let quiet = json!({ "do": "news", "owner": "alice", "after": 1, "encoding": { "keep_alive_ms": 1 } });
+    assert_eq!(host.json(&bridge, &quiet), json!({ "after": 1, "text": ": keep-alive\n\n" }));
+    let wrong = json!({ "do": "news", "owner": "alice", "encoding": { "format": "ws" } });
+    assert_eq!(host.call(&bridge, &wrong).unwrap_err().info.kind, ErrorKind::InvalidInput);
+    let abandoned = bridge.call(&host.hub, &news(1.into()).to_string()).unwrap();
+    abandoned.abandon();
+    host.json(&bridge, &create("b"));
+    assert!(!host.kept.iter().any(|notice| matches!(notice, Notice::Done { id, .. } if *id == abandoned.id)));
+}
+
+#[test]
+fn long_work_is_heard_once_for_any_number_of_steps() {
+    let (_, bridge) = scripted(&json!([[{ "text": "Hi" }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    for id in 0..150 {
+        host.json(&bridge, &json!({ "do": "create", "owner": "alice", "session": format!("s{id}") }));
+    }
+    let ticket = bridge.call(&host.hub, r#"{"do":"erase","owner":"alice","watch":true}"#).unwrap();
+    let mine = |notice: &Notice| matches!(notice, Notice::Done { id, .. } if *id == ticket.id);
+    host.notice(mine, |notice| {
+        assert!(matches!(notice, Notice::Done { outcome: Ok(Answer::Json(n)), .. } if n == "150"))
+    });
+    let heard = |notice: &Notice| matches!(notice, Notice::Ready { id } if *id == ticket.watch());
+    assert_eq!(host.kept.iter().filter(|notice| heard(notice)).count(), 1, "nobody has looked in between");
+    assert_eq!(ticket.progress().map(|progress| (progress.done, progress.total)), Some((150, None)));
+    assert_eq!(ticket.progress(), None);
+}

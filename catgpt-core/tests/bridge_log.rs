@@ -57,7 +57,7 @@ fn a_turn_is_one_line(hub: &Arc<Hub>) {
     listen(hub, Some(LogLevel::Debug));
     let bridge = Arc::new(Bridge::new(r#"{"model":"offline"}"#, None, None).unwrap());
     let (calls, parked) = Hub::parked();
-    let send = r#"{"do":"send","owner":null,"session":"s","text":"Hello"}"#;
+    let send = r#"{"do":"send","owner":null,"session":"s","content":"Hello"}"#;
     for call in [send, r#"{"do":"close"}"#] {
         bridge.call(&calls, call).unwrap();
         assert!(parked.wait(std::time::Duration::from_secs(10)));

@@ -215,10 +215,10 @@ async fn a_refusal_ends_the_turn_with_its_error_and_is_not_tried_again() {
     for method in METHODS {
         let model = Scripted::words(["So ", "it is"]);
         // Of a kind that would be tried again, if the model had failed with it.
-        let hook = in_method(method, || Plan::Refuse(ErrorKind::RateLimited));
+        let hook = in_method(method, || Plan::Refuse(ErrorKind::Truncated));
         let engine = builder(&model).hook(hook.clone()).build();
         let events = told(&engine, "Hi").await;
-        assert_eq!(ended(&events), (Status::Failed, Some(ErrorKind::RateLimited)), "{method}");
+        assert_eq!(ended(&events), (Status::Failed, Some(ErrorKind::Truncated)), "{method}");
         assert_eq!(end(&events).error.as_ref().unwrap().message, "not here");
         let before = method.starts_with("before");
         assert_eq!(model.asked(), usize::from(!before), "{method}");
@@ -407,7 +407,7 @@ async fn sources_are_a_part_of_the_window() {
         source(&"more ".repeat(40), "no-room-left.md"),
         Source { text: String::new(), part: Some(citation("weightless.md")) },
     ]);
-    let window = Window { messages: 50, tokens: 100 };
+    let window = Window { messages: 50, tokens: 100, ..Window::default() };
     let engine = builder(&model).window(window).hook(hook).build();
     let events = told(&engine, "Hi").await;
     let parts: Vec<_> = events.iter().filter(|event| event.name() == "part").cloned().collect();

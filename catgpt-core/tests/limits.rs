@@ -51,7 +51,7 @@ fn prices() -> Prices {
 }
 
 fn builder(model: &Scripted, store: &Store) -> EngineBuilder<Arc<dyn ChatModel>> {
-    let window = Window { messages: 10, tokens: 100 };
+    let window = Window { messages: 10, tokens: 100, ..Window::default() };
     Engine::builder().model(model.clone()).memory(Arc::clone(&store.memory)).retry(eager()).window(window)
 }
 

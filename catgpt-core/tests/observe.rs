@@ -247,7 +247,7 @@ async fn an_engine_is_well() {
     let reply = session(&engine).send("Hi").await.unwrap();
     let health = engine.health().await;
     assert!(health.healthy && !health.closing && health.store.ok && health.live.as_ref().unwrap().ok, "{health:?}");
-    assert_eq!((health.running, health.schema), (1, cfg!(feature = "sqlite").then_some(1)));
+    assert_eq!((health.running, health.schema), (1, cfg!(feature = "sqlite").then_some(2)));
     gate.open();
     all(reply).await;
     engine.close(Duration::from_secs(5)).await.unwrap();

@@ -446,7 +446,7 @@ async fn the_window_is_a_view(store: Store) {
     let engine = Engine::builder()
         .model(model.clone())
         .memory(store.memory.clone())
-        .window(Window { messages: 5, tokens: 1000 })
+        .window(Window { messages: 5, tokens: 1000, keep: 100 })
         .build();
     for i in 0..6 {
         session(&engine).send(format!("m{i}")).await.unwrap().text().await.unwrap();

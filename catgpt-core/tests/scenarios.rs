@@ -1,14 +1,16 @@
 //! Plays `spec/scenarios` on each memory: a step is one call, what comes is compared as JSON. Its README has the rules.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on has failed, and says where")]
 
+#[path = "scenarios/calls.rs"]
+mod calls;
 #[path = "scenarios/kit.rs"]
 mod kit;
 
 use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::Duration};
 
-use catgpt_core::{Busy, Engine, Error, Reply, Result, Send, Session, Source, UsageQuery, User, memory};
-use futures_util::TryStreamExt;
-use kit::{Fields, Names, asked, cached, check, content, expect, keys, named, open, policy, scripted, take, take_or};
+use calls::{ask, call, look, news};
+use catgpt_core::{Error, Reply, memory};
+use kit::{Fields, Names, asked, cached, check, expect, named, open, policy, scripted, take, take_or};
 use serde_json::{Value, from_slice, json};
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -23,7 +25,10 @@ fn every_scenario_plays_on_every_memory() {
 }
 
 fn play_on_all(path: &Path) {
-    let (scenario, folder): (Fields, _) = (from_slice(&fs::read(path).unwrap()).unwrap(), tempfile::tempdir().unwrap());
+    let (mut scenario, folder): (Fields, _) =
+        (from_slice(&fs::read(path).unwrap()).unwrap(), tempfile::tempdir().unwrap());
+    // All stores here are the library's own.
+    scenario.remove("built_in");
     assert_eq!(scenario["name"].as_str(), path.file_stem().unwrap().to_str());
     play(scenario.clone(), "memory:");
     if cfg!(feature = "sqlite") {
@@ -60,25 +65,31 @@ fn play(mut scenario: Fields, url: &str) {
                     let reply = replies.get_mut(&take_or(&mut step, "reply", "reply")).unwrap();
                     expect(&mut names, reply, take(&mut step, "events")).await;
                 }
-                "history" | "tree" | "models" | "usage" | "limits" | "import" | "export" => {
-                    let want = take(&mut step, seen_in(&verb));
-                    check(&mut names, &want, &look(&verb, &engine, &session, &user, &mut step).await?);
+                "news" => check(&mut names, &step["news"].clone(), &news(&user, &mut step).await?),
+                "session" | "user" => {
+                    let (gives, got) = (step.remove("gives"), call(&verb, &user, &session, &mut step).await?);
+                    check(&mut names, gives.as_ref().unwrap_or(&got), &got);
                 }
+                "history" | "tree" | "import" | "export" => {
+                    let (field, got) = look(&verb, &user, &session, &mut step).await?;
+                    check(&mut names, &take(&mut step, field), &got);
+                }
+                "models" => check(&mut names, &take(&mut step, "models"), &json!(engine.models().await?)),
                 "asked" => check(&mut names, &mem::take(&mut step).into(), &asked(&model)),
                 "crash" | "reopen" => {
                     replies.clear();
-                    if verb == "reopen" && memory.caps().durable {
-                        engine.close(LONG).await?;
-                    }
                     if memory.caps().durable {
+                        if verb == "reopen" {
+                            engine.close(LONG).await?
+                        }
                         memory = memory::open(url).await?;
                     }
                     engine = open(&asks, &memory, take(&mut step, "persona"), &policy);
                 }
-                verb => {
-                    let name = take_or(&mut step, "reply", "reply");
-                    replies.insert(name, ask(verb, &user, &session, &names, &mut step).await?);
-                }
+                verb => drop(replies.insert(
+                    take_or(&mut step, "reply", "reply"),
+                    ask(verb, &user, &session, &names, &mut step).await?,
+                )),
             }
             Ok::<(), Error>(())
         };
@@ -87,48 +98,4 @@ fn play(mut scenario: Fields, url: &str) {
         assert!(step.is_empty(), "unknown: {step:?}");
     }
     runtime.block_on(engine.close(LONG)).unwrap();
-}
-
-/// The field of a step that says what it wants to see.
-fn seen_in(verb: &str) -> &str {
-    match verb {
-        "history" | "tree" => "messages",
-        "import" => "report",
-        "export" => "text",
-        verb => verb,
-    }
-}
-
-/// What a step wants to see.
-async fn look(verb: &str, engine: &Engine, session: &Session, user: &User, step: &mut Fields) -> Result<Value> {
-    Ok(match verb {
-        "history" => json!(session.history(100).await?),
-        "tree" => json!(session.tree(0, 100).await?),
-        "models" => json!(engine.models().await?),
-        "limits" => json!(user.limits(None, keys(step)).await?),
-        "import" => json!(user.import(Source::bytes(take::<String>(step, "text"))).await?),
-        "export" => json!(session.export(take(step, "format")).stream().try_collect::<String>().await?),
-        _ => {
-            let by = take::<Option<_>>(step, "by").unwrap_or_default();
-            json!(user.usage(UsageQuery { by, ..UsageQuery::default() }).await?)
-        }
-    })
-}
-
-async fn ask(verb: &str, user: &User, session: &Session, names: &Names, step: &mut Fields) -> Result<Reply> {
-    let send = match verb {
-        "send" => session.send(content(step)),
-        "edit" => session.edit(take(step, "seq"), content(step)),
-        "regenerate" => session.regenerate(take::<Option<u64>>(step, "seq")),
-        "attach" => return user.attach(named(names, step), take(step, "from")).await,
-        "resume" => return Ok(session.resume().await?.expect("a turn runs here")),
-        _ => panic!("unknown: {verb}"),
-    };
-    let send = take::<Option<String>>(step, "key").into_iter().fold(send, Send::key);
-    let send = keys(step).into_iter().fold(send, |send, (key, value)| send.limit_key(key, value));
-    match take_or(step, "busy", "reject").as_str() {
-        "reject" => send.await,
-        "interrupt" => send.busy(Busy::Interrupt).await,
-        busy => panic!("unknown: {busy}"),
-    }
 }

@@ -13,7 +13,7 @@ mod stream;
 
 use std::collections::{BTreeMap, HashMap};
 
-use catgpt_core::wire::Format;
+use catgpt_core::wire::{Format, feed};
 use catgpt_core::{Error, ErrorKind, Finished, SessionId};
 use napi_derive::napi;
 
@@ -34,6 +34,12 @@ pub fn failure(finished: String) -> napi::Result<Option<String>> {
 pub fn headers() -> String {
     let headers = |format: Format| format.headers().iter().copied().collect::<BTreeMap<_, _>>();
     write(&Format::ALL.map(|format| (format, headers(format))).into_iter().collect::<HashMap<_, _>>())
+}
+
+/// The number in the id of a server-sent event of a feed.
+#[napi]
+pub fn news_position(event_id: String) -> Option<Id> {
+    feed::parse_id(&event_id).map(u64::cast_signed)
 }
 
 /// An id for a new session.

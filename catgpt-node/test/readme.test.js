@@ -82,6 +82,17 @@ async function express(build) {
   return `http://127.0.0.1:${server.address().port}/`;
 }
 
+test("the engine with titles and summaries sums up", async () => {
+  const engine = evaluate(block("summaries: true"), { Engine: (await import("catgpt-node")).Engine }, "engine");
+  const session = engine.local().session("chat");
+  await (await session.send("Why do cats purr?")).text();
+  const { upto, text, active } = await session.summarize();
+  assert.deepEqual([upto, text.length > 0, active], [2, true, true]);
+  await session.setSummary(null);
+  assert.deepEqual((await session.summaries()).map((summary) => summary.active), [false]);
+  await engine.close({ deadlineMs: 0 });
+});
+
 test("an operator is told how an engine is, what it counted, and what went wrong", async () => {
   const { engine, session } = scripted([{ error: "unavailable" }]);
   const routes = {};
@@ -164,4 +175,26 @@ test("the hooks cite and refuse", async () => {
   assert.deepEqual(events[1].part.title, "House rules");
   // The offline cat repeats what it is asked.
   await assert.rejects((await session.send("my password")).text(), RefusedError);
+});
+
+test("the examples of sessions run, and their feed is heard", async () => {
+  const { engine, session } = scripted([{ text: "Kyo" }], [{ text: "to" }, { finish: "stop" }]);
+  const user = engine.user("alice");
+  await (await session.send("Plan three days")).result().catch(() => {});
+  await session.rename("Kyoto");
+  const AsyncFunction = (async () => {}).constructor;
+  const console = { log: () => {} };
+  const more = await new AsyncFunction("user", "session", "console", `${block("session.continueReply()")}\nreturn more;`)(user, session, console);
+  assert.equal(await more.text(), "to");
+  const [stop, heard] = [new AbortController(), []];
+  const log = (...words) => heard.push(words) === 3 && stop.abort();
+  const listen = new AsyncFunction("user", "after", "signal", "console", block("user.feed({ after, signal })"));
+  await assert.rejects(listen(user, 0, stop.signal, { log }), { name: "AbortError" });
+  assert.deepEqual(heard[0].slice(0, 3), [1, "created", "chat"]);
+  const { Feed } = await import("catgpt-node");
+  const GET = evaluate(block("Feed.position"), { user, Feed }, "GET");
+  const reader = GET(new Request("http://localhost/", { headers: { "last-event-id": "1" } })).body.getReader();
+  assert.match(Buffer.from((await reader.read()).value).toString(), /^id: 2\ndata: /);
+  await reader.cancel();
+  await engine.close();
 });

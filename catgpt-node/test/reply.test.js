@@ -237,7 +237,7 @@ test("sessions, branches and journals are read as data", async () => {
   assert.deepEqual([info.title, info.persona, info.head, info.messages], ["Lessons", "tutor", 2, 4]);
   assert.deepEqual((await user.sessions({ limit: 1 })).sessions, [info]);
   assert.deepEqual(await user.turns(), []);
-  await session.pin("cat");
+  await session.setPersona("cat");
   assert.equal((await session.info()).persona, "cat");
   await session.delete();
   const kinds = (await user.changes()).map((change) => change.kind);

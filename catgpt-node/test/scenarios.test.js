@@ -1,36 +1,25 @@
 /** Plays `spec/scenarios` on each kind of store. A step is one call; the scenarios' README has the rules. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { CatgptError, Engine } from "catgpt-node";
 import { Scripted } from "catgpt-node/testing";
 import { described } from "./kit/hook.js";
 import { MapMemory } from "./kit/map-memory.js";
-
-const folder = new URL("../../spec/scenarios/", import.meta.url);
-const read = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8"));
-const says = (name, verb) => read(name).steps.some((step) => step.do === verb);
+import { folder, killed, made, read, same, says } from "./kit/scenario.js";
 
 class Player {
-  constructor({ models, persona, hook, cache, prices, limits: given }, memory, { names, asked: before }) {
+  constructor({ models, persona, hook, cache, titles, prices, limits: given }, memory, { names, asked: before }) {
     const model = new Scripted(...models.slice(Math.min(before, models.length - 1)));
     const limits = given?.map(({ window_ms: windowMs, ...limit }) => ({ windowMs, ...limit }));
-    const own = { model, memory, hooks: described(hook), cache, prices, limits, retryBaseMs: 0, leaseMs: 2000 };
+    const own = { model, memory, hooks: described(hook), cache, titles, prices, limits, retryBaseMs: 0, leaseMs: 2000 };
     const open = (persona) => new Engine({ ...own, persona });
     Object.assign(this, { names, model, open, engine: open(persona), replies: new Map() });
     this.asked = () => ({ messages: [], ...model.requests.at(-1), times: before + model.requests.length });
   }
-  same(want, got) {
-    if (want === "*") return got !== null && got !== undefined;
-    if (typeof want === "string" && want.startsWith("$")) return (this.names[want] ??= got) === got;
-    if (want === null || typeof want !== "object") return want === (got ?? null);
-    if (!got || typeof got !== "object" || (Array.isArray(want) && want.length !== got.length)) return false;
-    return Object.entries(want).every(([key, one]) => this.same(one, got[key]));
-  }
   check(want, got) {
-    assert.ok(this.same(want, got), `expected ${JSON.stringify(want)}\n     got ${JSON.stringify(got)}`);
+    assert.ok(same(this.names, want, got), `expected ${JSON.stringify(want)}\n     got ${JSON.stringify(got)}`);
   }
   async next(reply, want) {
     let { value: got } = await reply.next();
@@ -43,14 +32,18 @@ class Player {
   }
   async step({ do: verb, error = null, owner = "alice", session: id = "chat", reply = "reply", turn: name, ...step }) {
     const { text, content = text, models, seq, from, gate, events, messages, times, persona, ...more } = step;
-    const { key, busy, limit_keys: limitKeys, by, usage, limits, report, format, ...unknown } = more;
+    const { key, busy, limit_keys: limitKeys, after, news, report, format, ...other } = more;
+    const { call, with: given, options, gives, ...unknown } = other;
     const [user, session] = [this.engine.user(owner), this.engine.user(owner).session(id)];
     const turn = name && (this.names[name] ?? assert.fail(`no ${name}`));
     assert.deepEqual(unknown, {}, "unknown fields");
+    const answer = (got) => gives === undefined || this.check(gives, got);
     const keep = async (made) => this.replies.set(reply, await made);
     const verbs = {
       send: () => keep(session.send(content, { key, busy, limitKeys })),
       edit: () => keep(session.edit(seq, content)),
+      send_after: () => keep(session.sendAfter(seq, content)),
+      continue_reply: () => keep(session.continueReply(seq)),
       regenerate: () => keep(session.regenerate(seq)),
       resume: () => keep(session.resume()),
       attach: () => keep(user.attach(turn, from)),
@@ -69,9 +62,14 @@ class Player {
         for await (const piece of session.export(format)) all += piece;
         this.check(text, all);
       },
+      session: async () => answer(await made(session, call, given, options)),
+      user: async () => answer(await made(user, call, given, options)),
+      news: async () => {
+        const feed = user.feed({ after });
+        for (const want of news) this.check(want, (await feed.next()).value);
+        await feed.return();
+      },
       models: async () => this.check(models, await this.engine.models()),
-      usage: async () => this.check(usage, await user.usage({ by })),
-      limits: async () => this.check(limits, await user.limits({ limitKeys })),
       asked: async () => this.check({ times, messages: messages ?? "*" }, this.asked()),
       reopen: async () => (this.replies.clear(), await this.engine.close(), (this.engine = this.open(persona))),
     };
@@ -79,13 +77,6 @@ class Player {
     if (failure !== null && !(failure instanceof CatgptError)) throw failure;
     this.check(error, JSON.parse(JSON.stringify(failure)));
   }
-}
-
-/** Plays what comes before a crash in a process that then kills itself. */
-function killed(name, memory) {
-  const { stdout, stderr, signal } = spawnSync(process.execPath, [process.argv[1], name, memory], { encoding: "utf8" });
-  assert.equal(signal, "SIGKILL", stderr);
-  return JSON.parse(stdout);
 }
 
 async function play(name, memory, child) {
@@ -108,8 +99,7 @@ else {
     const sqlite = mkdtempSync(`${tmpdir()}/catgpt-`);
     test.after(() => rmSync(sqlite, { recursive: true }));
     test(`${name} on SQLite`, { timeout: 60_000 }, () => play(name, `sqlite:${sqlite}/chat.db`));
-    // Our store in JavaScript keeps no ledger and counts nothing.
-    if (!says(name, "crash") && !read(name).limits) test(`${name} on a Map`, { timeout: 60_000 }, () => play(name, new MapMemory()));
+    if (!says(name, "crash") && !read(name).built_in) test(`${name} on a Map`, { timeout: 60_000 }, () => play(name, new MapMemory()));
     if (!says(name, "crash") && !says(name, "reopen")) test(`${name} in memory`, { timeout: 60_000 }, () => play(name, "memory:"));
   }
 }

@@ -160,17 +160,45 @@ export interface SessionInfo {
   version: number;
   messages: number;
   running: TurnId | null;
+  /** Whether it stands before the others in lists. */
+  pinned: boolean;
+  /** Whether it is put away. */
+  archived: boolean;
+  /** What the application keeps with it. */
+  metadata?: Metadata;
+  /** How long after its last change it is deleted, in milliseconds. */
+  ttl_ms?: number;
+  /** The summary that stands for the beginning. */
+  summary?: number;
   created_ms: number;
   updated_ms: number;
 }
 
+/** What an application keeps with a session: at most 64 KiB of JSON. The engine never looks inside. */
+export type Metadata = Record<string, unknown>;
+
 /** Where a list of sessions goes on. */
 export interface Cursor {
+  pinned?: boolean;
   updated_ms: number;
   session: string;
 }
 
-/** One page of an owner's sessions, the latest changed first. */
+/** What stands for the beginning of a conversation where a model is sent it. The messages themselves stay. */
+export interface Summary {
+  seq: number;
+  /** The last message that it covers. */
+  upto: number;
+  text: string;
+  /** The model that wrote it. */
+  model: string | null;
+  /** When it was made, in milliseconds since 1970. */
+  created_ms: number;
+  /** Whether it is the one that is used, on branches that have the message `upto`. */
+  active: boolean;
+}
+
+/** One page of an owner's sessions, the pinned ones first, then the latest changed. */
 export interface SessionPage {
   sessions: SessionInfo[];
   next: Cursor | null;
@@ -184,6 +212,55 @@ export interface Change {
   turn?: TurnId;
   kind: "created" | "titled" | "updated" | "deleted" | "turn_begun" | "turn_ended" | "renamed" | (string & {});
   at_ms: number;
+}
+
+/** A change, and the session as it stood when the change was told. */
+export interface News extends Change {
+  /** `null` if it is gone. */
+  info: SessionInfo | null;
+}
+
+/** A message without its words. */
+export interface Node {
+  seq: number;
+  parent: number | null;
+  role: Role;
+  status: Status;
+  created_ms: number;
+}
+
+/** A branch: the way from the first message to one that nothing follows. */
+export interface Branch {
+  /** Its newest message: what `select` takes. */
+  head: number;
+  /** The newest message that it shares with an older branch. */
+  fork: number | null;
+  /** How many messages it has. */
+  messages: number;
+  updated_ms: number;
+  /** Whether it is the one that is shown. */
+  active: boolean;
+}
+
+/** A message, or a session by its title, that has all the words. */
+export interface SearchHit {
+  session: SessionInfo;
+  /** The message; `null`: the title. */
+  seq: number | null;
+  role: Role | null;
+  /** When it was said; of a title, when the session was made. */
+  at_ms: number;
+  /** The part of it where the words are; `hit`: this piece is what was looked for. */
+  snippet: { text: string; hit: boolean }[];
+}
+
+/** What a search found, the newest first. */
+export interface SearchPage {
+  hits: SearchHit[];
+  /** Where to go on, if there is more. */
+  next: string | null;
+  /** Whether everything could be looked at. A large import takes a while to become findable: search again, or call `index`. */
+  complete: boolean;
 }
 
 /** Sampling parameters; what is not set is the model's default. */

@@ -34,6 +34,21 @@ export interface EngineOptions {
   windowMessages?: number | undefined;
   /** How many tokens the model is sent. */
   windowTokens?: number | undefined;
+  /**
+   * How much of that stays filled, in percent, when older turns are let go of. They go in chunks, so that most prompts
+   * begin as the one before did, and the provider's cache serves them.
+   */
+  windowKeep?: number | undefined;
+  /**
+   * With `true`, or with what is to be otherwise, a model makes a title of each session's first message, beside the turn.
+   * Left out: the beginning of the message is the title, which costs nothing.
+   */
+  titles?: TitleOptions | boolean | undefined;
+  /**
+   * With `true`, or with what is to be otherwise, a model sums up the beginning of conversations that grow out of the
+   * window, beside the turns. Left out: what is too far back is not sent.
+   */
+  summaries?: SummaryOptions | boolean | undefined;
   /** How often the model is asked at most before anything was shown; 1 never retries. */
   attempts?: number | undefined;
   /** The first pause between two attempts, in milliseconds. */
@@ -78,15 +93,44 @@ export interface AdoptOptions extends LongCallOptions {
   dryRun?: boolean | undefined;
 }
 
+/** How titles are made; what is left out is as the engine has it. */
+export interface TitleOptions {
+  /** A model's name at the engine's endpoint; take a small one. Left out: the engine's own. */
+  model?: string | undefined;
+  /** How long it may take. Then the beginning of the first message stays the title. */
+  deadlineMs?: number | undefined;
+  /** What the model is told. */
+  prompt?: string | undefined;
+  /** The longest title, in characters. */
+  maxChars?: number | undefined;
+}
+
+/** How summaries are made; what is left out is as the engine has it. */
+export interface SummaryOptions {
+  /** A model's name at the engine's endpoint. Left out: the engine's own. */
+  model?: string | undefined;
+  /** When one is due: once what stands beyond the last one is more than so many percent of the window. */
+  at?: number | undefined;
+  /** How much stays beyond a new one, in percent of the window. */
+  keep?: number | undefined;
+  /** How long it may take. Then it is tried again after a later turn. */
+  deadlineMs?: number | undefined;
+  /** What the model is told. */
+  prompt?: string | undefined;
+  /** The most tokens of an answer. */
+  maxTokens?: number | undefined;
+}
+
 /** Making one does no I/O; the first call opens the store. */
 export class Engine implements AsyncDisposable {
   readonly #native: NativeEngine;
   readonly #desk: Desk;
 
-  constructor({ model, memory, hooks = [], cache, ...rest }: EngineOptions = {}) {
+  constructor({ model, memory, hooks = [], cache, titles, summaries, ...rest }: EngineOptions = {}) {
     const own = typeof model === "string" || model instanceof Scripted ? undefined : model;
     const url = typeof memory === "string" ? memory : undefined;
-    const config = { ...rest, model: typeof model === "string" ? model : undefined, memory: url, cache: cache && spelled(cache) };
+    const inner = { cache: nested(cache), titles: nested(titles), summaries: nested(summaries) };
+    const config = { ...rest, ...inner, model: typeof model === "string" ? model : undefined, memory: url };
     const desk = new Desk(asModel(own), url === undefined ? (memory as Memory | undefined) : undefined, hooks);
     const play = model instanceof Scripted ? model.play : undefined;
     this.#native = crossing(() => new native.Engine(JSON.stringify(spelledLimits(config)), desk.native, desk.describe(), play));
@@ -113,6 +157,8 @@ export class Engine implements AsyncDisposable {
   async models({ signal }: CallOptions = {}): Promise<ModelInfo[]> {
     const answer = (await hub().call(this.#native, { do: "models" }, signal)) as { data: ModelInfo[] };
     return answer.data;
+  }
+
   /**
    * Brings in the chats of another program's SQLite database (tables `chats` and `messages`), each for the owner that its
    * `user_id` names, and those without one for `otherwise`.
@@ -166,4 +212,8 @@ export class Engine implements AsyncDisposable {
 
 function asModel(model: ChatModel | ModelFunction | undefined): ChatModel | undefined {
   return typeof model === "function" ? { name: model.name || "model", stream: model } : model;
+}
+
+function nested(options: object | boolean | undefined): unknown {
+  return typeof options === "object" ? spelled(options) : options;
 }

@@ -1,8 +1,9 @@
 /** catgpt for Node: a turn is a durable record, not a request. */
-export { Engine, type AdoptOptions, type CacheOptions, type EngineOptions } from "./engine.js";
+export { Engine, type AdoptOptions, type CacheOptions, type EngineOptions, type SummaryOptions, type TitleOptions } from "./engine.js";
 export { User, type ImportOptions, type LimitOptions, type UsageOptions } from "./user.js";
-export { Session, type OnDrop, type SendOptions } from "./session.js";
+export { Session, type NewSession, type OnDrop, type SendOptions } from "./session.js";
 export { Reply } from "./reply.js";
+export { Feed, type FeedByteOptions } from "./news.js";
 export { Persona } from "./persona.js";
 export { Image } from "./image.js";
 export { onLog, type LogLevel, type LogRecord } from "./log.js";
@@ -10,8 +11,8 @@ export type * from "./data.js";
 export type { GroupBy, Limit, LimitInfo, LimitState, Per, Price, Spent, Unit } from "./limits.js";
 export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest } from "./model.js";
 export type * from "./memory.js";
-export type { Hook, HookRequest, Source, TurnAt } from "./hooks.js";
 export type { CallOptions, LongCallOptions, OnProgress, Progress } from "./options.js";
+export type { Hook, HookRequest, Source, TurnAt } from "./hooks.js";
 export type { ByteOptions, Format, PaceOptions, ServerResponseLike } from "./encoded.js";
 export { serveWebSocket, type ServeOptions, type WebSocketLike } from "./websocket.js";
 export {

@@ -44,6 +44,7 @@ export interface Native {
   kinds(): string;
   failure(finished: string): string | null;
   headers(): string;
+  newsPosition(eventId: string): number | null;
   freshSession(): string;
   builtinPersona(name: string): string;
   readPersona(markdown: string): string;

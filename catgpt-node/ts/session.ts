@@ -1,5 +1,5 @@
 /** One conversation of an owner: say something, watch it, read it, change it. */
-import type { Content, ExportFormat, Message, Params, SessionInfo, TurnId, UiMessage } from "./data.js";
+import type { Branch, Content, ExportFormat, Message, Metadata, Node, Params, SessionInfo, Summary, TurnId, UiMessage } from "./data.js";
 import type { PaceOptions } from "./encoded.js";
 import { spelledLimits, type Limit } from "./limits.js";
 import type { CallOptions } from "./options.js";
@@ -38,6 +38,17 @@ export interface SendOptions extends CallOptions {
   maxRunning?: number | undefined;
 }
 
+/** What a new session is given; all of it may be left out. */
+export interface NewSession extends CallOptions {
+  /** Left out: the beginning of the first message. */
+  title?: string | undefined;
+  /** Who answers; left out: the engine's. */
+  persona?: Persona | string | undefined;
+  metadata?: Metadata | undefined;
+  /** How many milliseconds after its last change it is deleted; left out: as the engine has it. */
+  ttlMs?: number | undefined;
+}
+
 /** A conversation. Making the handle touches nothing; the first send makes the session. */
 export class Session {
   readonly #scope: Scope;
@@ -66,6 +77,16 @@ export class Session {
   /** Asks for another answer beside an earlier one; `undefined` for the newest. */
   regenerate(seq?: number, options: SendOptions = {}): Promise<Reply> {
     return this.#ask({ do: "regenerate", seq }, options);
+  }
+
+  /** Says something after a message of the tree, as a new branch if that has been answered before. */
+  sendAfter(seq: number, content: Content, options: SendOptions = {}): Promise<Reply> {
+    return this.#ask({ do: "send_after", seq, content }, options);
+  }
+
+  /** Goes on with a reply that was cut off, or with any other (`undefined`: the newest), as a new reply that follows it. */
+  continueReply(seq?: number, options: SendOptions = {}): Promise<Reply> {
+    return this.#ask({ do: "continue_reply", seq }, options);
   }
 
   /** Watches a turn of this session from an offset on: one that runs, here or elsewhere, or one that has ended. */
@@ -104,6 +125,21 @@ export class Session {
     return this.#scope.pages(this.id, format, false, signal);
   }
 
+  /** All messages without their words, by number. */
+  outline({ signal }: CallOptions = {}): Promise<Node[]> {
+    return this.#look({ do: "outline" }, signal);
+  }
+
+  /** Its branches, the oldest first. */
+  branches({ signal }: CallOptions = {}): Promise<Branch[]> {
+    return this.#look({ do: "branches" }, signal);
+  }
+
+  /** Makes it before anything is said, and tells what is there then. One that is there already is left as it is. */
+  create({ signal, ttlMs, ...given }: NewSession = {}): Promise<SessionInfo> {
+    return this.#look({ do: "create", ...given, ttl_ms: ttlMs }, signal);
+  }
+
   info({ signal }: CallOptions = {}): Promise<SessionInfo> {
     return this.#look({ do: "info" }, signal);
   }
@@ -112,14 +148,67 @@ export class Session {
     await this.#look({ do: "rename", title }, signal);
   }
 
+  /** Lets it stand before the others in lists, or among them again. */
+  async setPinned(pinned: boolean, { signal }: CallOptions = {}): Promise<void> {
+    await this.#look({ do: "set_pinned", pinned }, signal);
+  }
+
+  /** Puts it away, or takes it out again: a list shows either those that are put away or those that are not. */
+  async setArchived(archived: boolean, { signal }: CallOptions = {}): Promise<void> {
+    await this.#look({ do: "set_archived", archived }, signal);
+  }
+
+  /** Keeps this with it, in the place of what was kept; `{}` takes it away. */
+  async setMetadata(metadata: Metadata, { signal }: CallOptions = {}): Promise<void> {
+    await this.#look({ do: "set_metadata", metadata }, signal);
+  }
+
+  /** Says how long after its last change it is deleted with all that was said; `null`: never. */
+  async setTtl(ttlMs: number | null, { signal }: CallOptions = {}): Promise<void> {
+    await this.#look({ do: "set_ttl", ttl_ms: ttlMs }, signal);
+  }
+
+  /** Has a model make a title of the first message now. One that a person gave stays: then it rejects with `ConflictError`. */
+  makeTitle({ signal }: CallOptions = {}): Promise<string> {
+    return this.#look({ do: "make_title" }, signal);
+  }
+
+  /** All summaries that were ever made here. */
+  summaries({ signal }: CallOptions = {}): Promise<Summary[]> {
+    return this.#look({ do: "summaries" }, signal);
+  }
+
+  /**
+   * Has the conversation summed up now, up to the end of the turn of message `upto` (else of the newest whole turn), and
+   * uses that from the next turn on.
+   */
+  summarize({ upto, signal }: CallOptions & { upto?: number } = {}): Promise<Summary> {
+    return this.#look({ do: "summarize", upto }, signal);
+  }
+
+  /** Uses a former summary again, or none, from the next turn on. */
+  async setSummary(summary: number | null, { signal }: CallOptions = {}): Promise<void> {
+    await this.#look({ do: "set_summary", summary }, signal);
+  }
+
   /** Gives it another persona, from the next turn on. */
-  async pin(persona: Persona | string, { signal }: CallOptions = {}): Promise<void> {
-    await this.#look({ do: "pin", persona }, signal);
+  async setPersona(persona: Persona | string, { signal }: CallOptions = {}): Promise<void> {
+    await this.#look({ do: "set_persona", persona }, signal);
   }
 
   /** Shows the branch that ends at `head`; with `ifVersion` only if nothing has changed since. */
   async select(head: number, { ifVersion, signal }: CallOptions & { ifVersion?: number } = {}): Promise<void> {
     await this.#look({ do: "select", head, if_version: ifVersion }, signal);
+  }
+
+  /** Shows the branch through a message that has grown last, as a branch switcher does. */
+  async selectThrough(seq: number, { signal }: CallOptions = {}): Promise<void> {
+    await this.#look({ do: "select_through", seq }, signal);
+  }
+
+  /** Copies the active branch, or the one that ends at `upto`, into a new session: with this id, or a fresh one. */
+  async fork(id?: string, { upto, signal }: CallOptions & { upto?: number } = {}): Promise<Session> {
+    return new Session(this.#scope, await this.#look<string>({ do: "fork", into: id, upto }, signal));
   }
 
   /** Deletes it with all that was said. A turn that runs in it ends. */

@@ -1,6 +1,7 @@
 /** The owner's handle: all that belongs to one owner, and nothing else. */
-import type { Change, Cursor, ExportFormat, ImportFormat, ImportReport, SessionPage, TurnId } from "./data.js";
+import type { Change, Cursor, ExportFormat, ImportFormat, ImportReport, SearchPage, SessionPage, TurnId } from "./data.js";
 import { spelledLimits, type GroupBy, type Limit, type LimitState, type Spent } from "./limits.js";
+import { Feed } from "./news.js";
 import { native } from "./native.js";
 import { spelled, type CallOptions, type LongCallOptions } from "./options.js";
 import type { Reply } from "./reply.js";
@@ -12,14 +13,6 @@ export interface FrameOptions extends SendOptions {
   open?: number | undefined;
   /** Milliseconds of silence (15 000) before a frame that says nothing else; 0 for none. */
   keepAliveMs?: number | undefined;
-}
-
-/** How to import, beside what. */
-export interface ImportOptions extends LongCallOptions {
-  /** Left out: it is told from what is there. */
-  format?: ImportFormat | undefined;
-  /** Only say what would become of each conversation. */
-  dryRun?: boolean | undefined;
 }
 
 /** Which part of an owner's ledger, and by what it is summed up; without `by` it is one sum. */
@@ -37,6 +30,14 @@ export interface UsageOptions extends CallOptions {
 export interface LimitOptions extends CallOptions {
   limits?: readonly Limit[] | undefined;
   limitKeys?: Readonly<Record<string, string>> | undefined;
+}
+
+/** How to import, beside what. */
+export interface ImportOptions extends LongCallOptions {
+  /** Left out: it is told from what is there. */
+  format?: ImportFormat | undefined;
+  /** Only say what would become of each conversation. */
+  dryRun?: boolean | undefined;
 }
 
 /** An owner. What others own is not found through it. */
@@ -63,9 +64,63 @@ export class User {
     return this.session(native.freshSession());
   }
 
-  /** A page of sessions, the latest changed first, after a page before. */
-  sessions({ after, limit, signal }: CallOptions & { after?: Cursor | null; limit?: number } = {}): Promise<SessionPage> {
-    return this.#scope.data({ do: "sessions", after, limit }, signal);
+  /**
+   * A page of the sessions that are not put away, or of those that are: the pinned ones first, then the latest changed,
+   * after a page before.
+   */
+  sessions({ signal, ...page }: CallOptions & { after?: Cursor | null; limit?: number; archived?: boolean } = {}): Promise<SessionPage> {
+    return this.#scope.data({ do: "sessions", ...page }, signal);
+  }
+
+  /** Deletes those of these sessions that are there, and says how many. Turns that run in them end. */
+  delete(ids: Iterable<string>, { signal }: CallOptions = {}): Promise<number> {
+    return this.#scope.data({ do: "delete_many", sessions: [...ids] }, signal);
+  }
+
+  /** Deletes the sessions in which nothing was ever said, and says how many. */
+  deleteEmpty({ signal }: CallOptions = {}): Promise<number> {
+    return this.#scope.data({ do: "delete_empty" }, signal);
+  }
+
+  /**
+   * Deletes all that the store has of this owner, and says how many sessions. `onProgress` hears how many are gone. If it
+   * fails, call it again to go on.
+   */
+  erase({ signal, onProgress }: LongCallOptions = {}): Promise<number> {
+    return this.#scope.data({ do: "erase" }, signal, onProgress);
+  }
+
+  /**
+   * Takes over all that another owner has, as when a guest signs in, and says how many sessions came. Turns that run there
+   * are waited for, 10 seconds or `waitMs`. That the two are one person is for you to know.
+   */
+  claim(guest: string, { waitMs, signal }: CallOptions & { waitMs?: number } = {}): Promise<number> {
+    return this.#scope.data({ do: "claim", from: guest, wait_ms: waitMs }, signal);
+  }
+
+  /**
+   * Messages and titles that have all words of the question, the newest first; its last word may be a beginning. Case,
+   * accents and forms of letters make no difference.
+   */
+  search(question: string, { after, limit, signal }: CallOptions & { after?: string | null; limit?: number } = {}): Promise<SearchPage> {
+    return this.#scope.data({ do: "search", question, after, limit }, signal);
+  }
+
+  /**
+   * Makes all messages findable that are not yet: for after a large import, since searches and sweeps do it too.
+   * `onProgress` hears how many so far.
+   */
+  async index({ signal, onProgress }: LongCallOptions = {}): Promise<void> {
+    await this.#scope.data({ do: "index" }, signal, onProgress);
+  }
+
+  /**
+   * What happens to the sessions, in any process: `for await (const news of user.feed())`. What a list of sessions and a
+   * second tab listen to. It goes on after number `after`, or begins now. The numbers are dense: a gap says that changes
+   * older than 24 h were forgotten, and the sessions have to be listed again.
+   */
+  feed(options: CallOptions & { after?: number | null } = {}): Feed {
+    return new Feed(this.#scope, options);
   }
 
   /** Watches a turn from an offset on: one that runs, here or elsewhere, or one that has ended. */

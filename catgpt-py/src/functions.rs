@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use catgpt_core::bridge;
-use catgpt_core::wire::{Format, sse};
+use catgpt_core::wire::{Format, feed, sse};
 use catgpt_core::{Error, ErrorKind, Event, Image, Owner, Persona, SessionId};
 use pyo3::prelude::*;
 
@@ -72,6 +72,12 @@ pub(crate) fn session(id: Option<&str>) -> Result<String> {
 #[pyfunction]
 pub(crate) fn position(event_id: &str) -> Option<(String, u64)> {
     sse::parse_id(event_id).map(|(turn, offset)| (turn.to_string(), offset))
+}
+
+/// The number in the id of a server-sent event of a feed.
+#[pyfunction]
+pub(crate) fn news_position(event_id: &str) -> Option<u64> {
+    feed::parse_id(event_id)
 }
 
 /// Every format a reply can be sent in, with the headers of its response.

@@ -26,8 +26,8 @@ mod _native {
     use crate::fake::FakeServer;
     #[pymodule_export]
     use crate::functions::{
-        after_fork, before_fork, failure, forked, formats, image, image_from_file, kinds, owner, persona,
-        persona_from_file, persona_from_markdown, position, session, shutdown, version,
+        after_fork, before_fork, failure, forked, formats, image, image_from_file, kinds, news_position, owner,
+        persona, persona_from_file, persona_from_markdown, position, session, shutdown, version,
     };
     #[pymodule_export]
     use crate::hub::Hub;

@@ -110,7 +110,7 @@ async def test_the_tree_and_its_branches() -> None:
         assert [message.seq for message in await session.tree(after=2, limit=2)] == [3, 4]
         await session.select(2)
         assert [message.seq for message in await session.history(last=1)] == [2]
-        await session.pin(Persona.plain())
+        await session.set_persona(Persona.plain())
         assert (await session.info()).persona == "plain"
         await engine.sweep()
         await session.delete()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import threading
 from collections.abc import AsyncIterator
 
@@ -73,7 +74,7 @@ async def test_a_loop_without_add_reader_is_pumped() -> None:
 
 
 def test_the_blocking_twin() -> None:
-    with sync.Engine(model=Scripted("Hello", ["Hel", {"hang": True}]), persona=Persona.cat()) as engine:
+    with sync.Engine(model=Scripted("Hello", ["Hel", {"hang": True}], "lo"), persona=Persona.cat()) as engine:
         alice = engine.user("alice")
         session = alice.session("chat")
         with session.send("Hi") as reply:
@@ -90,8 +91,19 @@ def test_the_blocking_twin() -> None:
         session.rename("A title")
         assert session.info().title == "A title" and session.info().persona == "cat"
         assert [info.id for info in alice.sessions().sessions] == ["chat"] and alice.turns() == []
+        assert [node.seq for node in session.outline()] == [1, 2, 3, 4]
+        assert session.continue_reply().text() and session.send_after(2, "And?").text()
+        assert session.fork("copy", upto=2).info().messages == 2
+        assert alice.search("title").hits[0].session.id in ("chat", "copy")
         session.delete()
+        assert alice.delete(["copy", "none"]) == 1
         assert alice.sessions().sessions == [] and alice.changes()[-1].kind == "deleted"
+        assert [news.kind for news in itertools.islice(alice.feed(0), 3)] == ["created", "turn_begun", "turn_ended"]
+        gone: list[tuple[int, int | None]] = []
+        bob = engine.user("bob")
+        bob.session("s").create(title="T", metadata={"a": [1]}, ttl=60)
+        assert bob.session("s").info().ttl_ms == 60_000
+        assert bob.erase(on_progress=lambda done, total: gone.append((done, total))) == 1 and gone == [(1, None)]
 
 
 @pytest.mark.parametrize("model", [Async("Hello"), InThread("Hello")], ids=["async", "thread"])

@@ -58,7 +58,7 @@ def test_blocking_code_has_the_same(tmp_path: Path) -> None:
     with SyncEngine(model="offline", memory=f"sqlite:{tmp_path / 'chat.db'}") as engine:
         engine.local().session("chat").send("Hi").text()
         health = engine.health()
-        assert (health["healthy"], health["schema"]) == (True, 1)
+        assert (health["healthy"], health["schema"]) == (True, 2)
         assert number(engine.metrics(), "catgpt.turns") == 1
         assert "catgpt_turns_running 0" in engine.prometheus()
 

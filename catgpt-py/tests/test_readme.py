@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from catgpt import Engine
+from catgpt.testing import Scripted
+from fastapi import FastAPI, Request
 
 from .helpers import run
 
@@ -77,6 +81,19 @@ def test_the_models_example_answers() -> None:
 
 
 @run
+async def test_the_titles_example_makes_an_engine_that_sums_up() -> None:
+    space: dict[str, Any] = {}
+    exec("from catgpt import *\n" + program("summaries=True"), space)
+    chat = space["engine"].local().session("chat")
+    assert (await answered(chat, "Why do cats purr?")).status == "complete"
+    summary = await chat.summarize()
+    assert [it.active for it in await chat.summaries()] == [True] and summary.upto == 2 and summary.text
+    await chat.set_summary(None)
+    assert [it.active for it in await chat.summaries()] == [False]
+    await space["engine"].close(0)
+
+
+@run
 async def test_the_hooks_example_cites_and_refuses() -> None:
     space: dict[str, Any] = {}
     exec("from catgpt import *\n" + program("class House"), space)
@@ -92,3 +109,41 @@ async def answered(chat: Any, text: str) -> Any:
         async for _ in reply:
             pass
     return (await chat.history(1))[0]
+
+
+async def perform(text: str, space: dict[str, Any]) -> None:
+    """Runs what stands inside a coroutine."""
+    lines = "\n".join(f"    {line}" for line in text.splitlines())
+    exec(f"async def main():\n{lines}", space)
+    await space["main"]()
+
+
+class Enough(Exception):
+    """The feed was heard."""
+
+
+@run
+async def test_the_examples_of_sessions_run() -> None:
+    async with Engine(model=Scripted(["Kyo"], "to")) as engine:
+        user = engine.user("alice")
+        session = user.session("trip")
+        async for _ in await session.send("Plan three days"):
+            pass
+        heard: list[Any] = []
+
+        def show(*words: Any) -> None:
+            heard.append(words)
+            if words[-1] == "Kyoto":
+                raise Enough
+
+        space = {"user": user, "session": session, "after": 0, "print": lambda *words: None}
+        await session.rename("Kyoto")
+        await perform(program("session.continue_reply()"), space)
+        with pytest.raises(Enough):
+            await perform(program("user.feed(after)"), {**space, "print": show})
+        assert heard[0][:3] == (1, "created", "trip")
+        roles = [message.role for message in await session.history()]
+        assert roles == ["user", "assistant", "assistant"]
+        app = FastAPI()
+        exec(program("sse_feed("), {"app": app, "engine": engine, "Request": Request})
+        assert "/feed" in [getattr(route, "path", "") for route in app.routes]

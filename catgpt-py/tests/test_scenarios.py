@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +13,7 @@ from catgpt.testing import Scripted
 
 from .dict_memory import DictMemory
 from .helpers import Described
-
-STORES = ["memory", "sqlite", "python"]
-FILES = sorted((Path(__file__).parents[2] / "spec" / "scenarios").glob("*.json"))
-
-
-def same(names: dict[str, Any], want: Any, got: Any) -> bool:
-    match want:
-        case "*":
-            return got is not None
-        case str() if want.startswith("$"):
-            return bool(names.setdefault(want, got) == got)
-        case dict():
-            return isinstance(got, dict) and all(same(names, value, got.get(key)) for key, value in want.items())
-        case list():
-            return isinstance(got, list) and len(want) == len(got) and all(same(names, *pair) for pair in zip(want, got))
-    return bool(want == got)
-
-
-def plain(data: Any) -> Any:
-    return data.to_dict() if isinstance(data, CatgptError) else {name: getattr(data, name) for name in data.__slots__}
+from .scenario_kit import CASES, plain, same
 
 
 class World:
@@ -42,6 +22,7 @@ class World:
         self.replies, self.names = dict[str, Reply](), dict[str, Any]()
         limits = [Limit(window=it.pop("window_ms") / 1000, **it) for it in scenario.get("limits", [])]
         self.more: Any = {"cache": scenario.get("cache"), "prices": scenario.get("prices"), "limits": limits}
+        self.more["titles"] = scenario.get("titles")
         self.more["hooks"] = [Described(**scenario["hook"])] if "hook" in scenario else []
         self.open(self.persona)
 
@@ -56,7 +37,7 @@ class World:
         user, turn = self.engine.user(owner), self.names.get(it.get("turn", ""), "")
         chat = user.session(session)
         match do:
-            case "send" | "edit" | "regenerate" | "resume":
+            case "send" | "edit" | "regenerate" | "send_after" | "continue_reply" | "resume":
                 words = [it.pop(name) for name in ("seq", "text", "content") if name in it]
                 self.replies[reply] = await getattr(chat, do)(*words, **it)
             case "attach":
@@ -71,17 +52,19 @@ class World:
             case "open":
                 assert self.model.open(it["gate"])
             case "history" | "tree":
-                found = await (chat.history(100) if do == "history" else chat.tree(0, 100))
-                self.check(it["messages"], [message.to_dict() for message in found])
+                found = plain(await (chat.history(100) if do == "history" else chat.tree(0, 100)))
+                self.check(it["messages"], found)
             case "models":
-                self.check(it["models"], [asdict(model) for model in await self.engine.models()])
-            case "usage":
-                self.check(it["usage"], [asdict(line) for line in await user.usage(it.get("by"))])
-            case "limits":
-                self.check(it["limits"], [asdict(state) for state in await user.limits(limit_keys=it.get("limit_keys"))])
+                self.check(it["models"], plain(await self.engine.models()))
+            case "session" | "user":
+                method = getattr(user if do == "user" else chat, it["call"])
+                got = plain(await method(*it.get("with", []), **it.get("options", {})))
+                self.check(it.get("gives", got), got)
+            case "news":
+                async with user.feed(it["after"]) as feed:
+                    self.check(it["news"], [plain(await anext(feed)) for _ in it["news"]])
             case "import":
-                report = json.loads(json.dumps(await user.import_(it["text"].encode()), default=plain))
-                self.check(it["report"], report)
+                self.check(it["report"], plain(await user.import_(it["text"].encode())))
             case "export":
                 self.check(it.get("text"), "".join([text async for text in chat.export(it["format"])]))
             case "asked":
@@ -103,23 +86,19 @@ class World:
         assert want["type"] != "finished" or await anext(reply, None) is None
 
     async def play(self, steps: list[dict[str, Any]]) -> None:
-        for number, step in enumerate(steps):
+        for step in steps:
             error, failed = step.pop("error", None), None
             try:
                 await asyncio.wait_for(self.step(**step), 10)
             except CatgptError as raised:
                 failed = raised.to_dict()
-            assert same(self.names, error, failed), f"step {number}: want {error}\n got {failed}"
+            self.check(error, failed)
         await self.engine.close()
 
 
-# Our store in Python keeps no ledger and counts nothing.
-PLAYS = [(file, store) for file in FILES for store in STORES if store != "python" or '"limits"' not in file.read_text()]
-
-
-@pytest.mark.parametrize(("file", "store"), PLAYS, ids=[f"{file.stem}-{store}" for file, store in PLAYS])
+@pytest.mark.parametrize(("file", "store"), CASES, ids=lambda it: getattr(it, "stem", it))
 def test_scenario(file: Path, store: str, tmp_path: Path) -> None:
     scenario = json.loads(file.read_text())
-    outlives = {"crash", "reopen"} & {step["do"] for step in scenario["steps"]}
-    stores = {"memory": f"sqlite:{tmp_path}/a.db" if outlives else "memory:", "sqlite": f"sqlite:{tmp_path}/b.db"}
-    asyncio.run(World(scenario, stores.get(store) or DictMemory()).play(scenario["steps"]))
+    lasting = store == "sqlite" or {"crash", "reopen"} & {step["do"] for step in scenario["steps"]}
+    url = f"sqlite:{tmp_path}/chat.db" if lasting else "memory:"
+    asyncio.run(World(scenario, DictMemory() if store == "python" else url).play(scenario["steps"]))

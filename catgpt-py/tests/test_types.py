@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import Literal, assert_never, assert_type
 
 from catgpt import (
+    Branch,
     BusyError,
     CatgptError,
     Engine,
     Event,
+    Feed,
     Finished,
     Message,
+    News,
     PartAdded,
     Reasoning,
     Reply,
     Retrying,
+    SearchPage,
     Sending,
+    Session,
+    SessionInfo,
     Started,
     Text,
     Title,
@@ -64,6 +70,16 @@ async def asynchronous(engine: Engine) -> None:
     assert_type(await session.history(), list[Message])
     async for event in reply:
         name(event)
+    alice = engine.user("alice")
+    async for news in alice.feed():
+        assert_type(news, News)
+    assert_type(alice.feed(7), Feed)
+    assert_type(await alice.search("kyoto"), SearchPage)
+    assert_type(await alice.erase(on_progress=lambda done, total: None), int)
+    assert_type(await session.fork(), Session)
+    assert_type(await session.create(title="T", persona="cat", metadata={}, ttl=1.5), SessionInfo)
+    assert_type(await session.branches(), list[Branch])
+    assert_type(session.continue_reply(2, model="m"), Sending)
     async with session.send("Hi") as reply:
         assert_type(await reply.text(), str)
 
@@ -73,6 +89,9 @@ def blocking(engine: sync.Engine) -> None:
     with engine.user("alice").session("chat").send("Hi") as reply:
         assert_type(reply, sync.Reply)
         assert_type([event for event in reply], list[Event])
+    for news in engine.user("alice").feed(7):
+        assert_type(news, News)
+    assert_type(engine.user("alice").session("chat").fork(), sync.Session)
 
 
 def test_the_names_are_right_at_run_time_too() -> None:

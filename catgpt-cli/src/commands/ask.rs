@@ -16,8 +16,9 @@ use crate::signals::Signals;
 use crate::stdin;
 use crate::turn::{self, Said};
 
-/// How long the engine may take to let go of the store.
+/// How long the engine may take to let go of the store, or to make a title first.
 const CLOSING: Duration = Duration::from_secs(5);
+const TITLING: Duration = Duration::from_secs(15);
 
 /// What is wrong with the configuration is told before stdin is read, and that before a store is made.
 pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
@@ -27,7 +28,8 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
     let model = Model::choose(ask.model.as_deref())?;
     let store = Store::choose(common)?;
     let shown = Shown::choose(common, &store);
-    let settings = Settings::read()?;
+    let mut settings = Settings::read()?;
+    settings.titles |= ask.title;
     let Some(content) = stdin::message(&ask, notes)? else {
         tell(format_args!("say something: catgpt PROMPT\n\n{}", args::help()));
         return Err(Failure::Told(Exit::Usage));
@@ -35,6 +37,7 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
     block_on(async {
         let memory = store.open().await?;
         if matches!(model, Model::Offline) {
+            settings = settings.offline();
             notes.say("the offline cat answers; for a model set OPENAI_API_KEY, or OPENAI_BASE_URL for a local one");
         }
         let model = model.build(io::stdout().is_terminal());
@@ -45,13 +48,14 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
         if let Some(shown) = shown {
             builder = builder.live(shown.open().await?);
         }
+        let closing = if settings.titles { TITLING } else { CLOSING };
         let engine = settings.apply(builder).build();
         let mut signals = Signals::catch()?;
         let done = turn::run(&engine, &ask, Said { content, persona }, &mut signals, notes).await;
         // After a signal the store is closed already, or nobody wants to wait for it.
         if let Ok(Exit::Ok) | Err(_) = done {
             tokio::select! {
-                () = put_away(&engine, notes) => {}
+                () = put_away(&engine, closing, notes) => {}
                 _ = signals.next() => {}
             }
         }
@@ -60,8 +64,8 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
 }
 
 /// Ends turns whose process died, and closes. The answer is shown and stored by now, so an error is no failure.
-async fn put_away(engine: &Engine, notes: Notes) {
-    for done in [engine.sweep().await, engine.close(CLOSING).await] {
+async fn put_away(engine: &Engine, deadline: Duration, notes: Notes) {
+    for done in [engine.sweep().await, engine.close(deadline).await] {
         // A turn that was stopped has closed it already.
         if let Err(error) = done
             && error.kind() != ErrorKind::Closed

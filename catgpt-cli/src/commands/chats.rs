@@ -1,38 +1,85 @@
 //! `catgpt chats`: what there is, and what was said.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+mod organize;
+mod search;
+mod tree;
+mod watch;
 
-use catgpt_core::{Engine, Error, ErrorKind, Message, Offline, Part, Role, SessionInfo, Status, User};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::Arc;
+
+use catgpt_core::{
+    ChatModel, Engine, EngineBuilder, Error, ErrorKind, Message, Offline, Part, Role, SessionInfo, Status, User,
+};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
 
-use super::block_on;
 use super::transfer::{export, import};
+use super::{block_on, jobs};
 use crate::args::{ChatsAction, Common, List, Show, Which};
 use crate::config::Store;
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
 use crate::refs::{self, Chats};
 use crate::render::{picture, visible};
+use crate::settings::Settings;
+use organize::Mark;
 
 pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
+    // What models cost matters only where one is asked.
+    let (model, settings): (Arc<dyn ChatModel>, _) = match jobs::model(&action)? {
+        Some(model) => (model, Settings::read()?),
+        None => (Arc::new(Offline::new()), Settings::default()),
+    };
+    let builder = settings.apply(Engine::builder().model(model));
+    with_store(common, notes, builder, async |user, out| match action {
+        ChatsAction::List(options) => list(user, &options, out, notes).await,
+        ChatsAction::Show(options) => show(user, &options, out).await,
+        ChatsAction::Search(options) => search::search(user, &options, out, notes).await,
+        ChatsAction::Rename(options) => organize::rename(user, &options).await,
+        ChatsAction::Pin(these) => organize::mark(user, &these, Mark::Pinned(true)).await,
+        ChatsAction::Unpin(these) => organize::mark(user, &these, Mark::Pinned(false)).await,
+        ChatsAction::Archive(these) => organize::mark(user, &these, Mark::Archived(true)).await,
+        ChatsAction::Unarchive(these) => organize::mark(user, &these, Mark::Archived(false)).await,
+        ChatsAction::Delete(options) => organize::delete(user, &options, notes).await,
+        ChatsAction::Branches(options) => tree::branches(user, &options, out).await,
+        ChatsAction::Select(options) => tree::select(user, &options).await,
+        ChatsAction::Fork(options) => tree::fork(user, &options, out).await,
+        ChatsAction::Watch(options) => watch::watch(user, &options, out).await,
+        ChatsAction::Export(options) => export(user, &options, out, common).await.map(|()| Exit::Ok),
+        ChatsAction::Import(options) => import(user, &options, out, common, notes).await,
+        ChatsAction::Title(options) => {
+            out.line(&jobs::title(user, &options).await?)?;
+            Ok(Exit::Ok)
+        }
+        ChatsAction::Summarize(options) => {
+            match jobs::summarize(user, &options).await? {
+                Some(summary) => out.line(&summary)?,
+                None => notes.say("the chat goes on without a summary"),
+            }
+            Ok(Exit::Ok)
+        }
+    })
+}
+
+/// Does it with the store opened, what dead processes left behind told as it is, and stdout at hand.
+fn with_store(
+    common: &Common,
+    notes: Notes,
+    builder: EngineBuilder<Arc<dyn ChatModel>>,
+    work: impl AsyncFnOnce(&User, &mut Out) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
     let store = Store::choose(common)?;
     block_on(async {
-        let engine = Engine::builder().model(Offline::new()).memory(store.open().await?).build();
+        let engine = builder.memory(store.open().await?).build();
         // What a process that died left behind is told as it is: interrupted.
         if let Err(error) = engine.sweep().await {
             notes.detail(error);
         }
         let mut out = Out { to: BufWriter::new(io::stdout()), terminal: io::stdout().is_terminal() };
-        let mut exit = Exit::Ok;
-        match action {
-            ChatsAction::List(options) => list(&engine.local(), &options, &mut out, notes).await?,
-            ChatsAction::Show(options) => show(&engine.local(), &options, &mut out).await?,
-            ChatsAction::Export(options) => export(&engine.local(), &options, &mut out, common).await?,
-            ChatsAction::Import(options) => exit = import(&engine.local(), &options, &mut out, common, notes).await?,
-        }
+        let exit = work(&engine.local(), &mut out).await?;
         out.to.flush()?;
         engine.close(std::time::Duration::ZERO).await?;
         Ok(exit)
@@ -51,6 +98,11 @@ impl Out {
         self.to.write_all(b"\n")
     }
 
+    fn line(&mut self, text: &str) -> io::Result<()> {
+        self.text(text)?;
+        self.to.write_all(b"\n")
+    }
+
     /// Text exactly as it is, but a terminal is not steered by it.
     pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
         match self.terminal {
@@ -60,8 +112,8 @@ impl Out {
     }
 }
 
-async fn list(user: &User, options: &List, out: &mut Out, notes: Notes) -> Result<(), Failure> {
-    let mut chats = Chats::new(user);
+async fn list(user: &User, options: &List, out: &mut Out, notes: Notes) -> Result<Exit, Failure> {
+    let mut chats = Chats::new(user, options.archived);
     let mut rows = Vec::new();
     while rows.len() < options.limit.map_or(usize::MAX, |limit| limit as usize) {
         let Some(info) = chats.next().await? else { break };
@@ -73,12 +125,12 @@ async fn list(user: &User, options: &List, out: &mut Out, notes: Notes) -> Resul
         rows.push(info);
     }
     if rows.is_empty() {
-        notes.say("there are no chats yet");
+        notes.say(if options.archived { "no chat is put away" } else { "there are no chats yet" });
     }
     if out.terminal && !options.json {
         table(&rows.iter().map(|info| columns(info, true)).collect::<Vec<_>>(), &mut out.to)?;
     }
-    Ok(())
+    Ok(Exit::Ok)
 }
 
 /// Name, time, number of messages, title; on a terminal for people, else for programs.
@@ -86,7 +138,10 @@ fn columns(info: &SessionInfo, terminal: bool) -> [String; 4] {
     let id = info.id.as_str();
     let title: String = info.title.as_deref().unwrap_or_default().replace(char::is_control, " ");
     match terminal {
-        true => [refs::short(id).to_owned(), local(info.updated_ms), info.messages.to_string(), title],
+        true => {
+            let mark = if info.pinned { "* " } else { "" };
+            [format!("{mark}{}", refs::short(id)), local(info.updated_ms), info.messages.to_string(), title]
+        }
         false => [id.to_owned(), utc(info.updated_ms), info.messages.to_string(), title],
     }
 }
@@ -101,7 +156,7 @@ pub(super) fn table(rows: &[[String; 4]], out: &mut impl Write) -> io::Result<()
     Ok(())
 }
 
-async fn show(user: &User, options: &Show, out: &mut Out) -> Result<(), Failure> {
+async fn show(user: &User, options: &Show, out: &mut Out) -> Result<Exit, Failure> {
     let session = refs::find(user, &options.chat).await?;
     let history = session.history(u32::MAX).await?;
     let messages = match options.message {
@@ -124,7 +179,7 @@ async fn show(user: &User, options: &Show, out: &mut Out) -> Result<(), Failure>
             }
         }
     }
-    Ok(())
+    Ok(Exit::Ok)
 }
 
 /// A message of any branch.

@@ -125,3 +125,44 @@ fn the_doctor_says_what_is_wrong() {
     command.env("OPENAI_MODEL", "gpt-4o");
     assert!(finish(command).expect(1).text().contains("OPENAI_API_KEY"));
 }
+
+/// The titles of all chats, the one used last first.
+fn titles(home: &Home) -> Vec<String> {
+    let ran = home.run(&["chats"]).expect(0);
+    ran.text().lines().filter_map(|line| line.split('\t').nth(3).map(str::to_owned)).collect()
+}
+
+#[test]
+fn a_model_makes_a_title_when_it_is_asked_to() {
+    let (home, server) = (Home::new(), Server::start());
+    server.run(&home, "mock,n=4", &["-s", "trip", "Plan three days"]).expect(0);
+    assert_eq!((titles(&home), server.requests().len()), (vec!["Plan three days".to_owned()], 1));
+    assert_eq!(server.run(&home, "mock,n=4", &["chats", "title", "trip"]).expect(0).text(), "the quick brown\n");
+    server.run(&home, "mock,n=4", &["--title", "-s", "food", "What to eat?"]).expect(0);
+    server.run(&home, "mock,n=4", &["--title", "-s", "food", "And to drink?"]).expect(0);
+    assert_eq!(titles(&home), ["the quick brown", "the quick brown"]);
+    assert_eq!(server.requests().len(), 5);
+    let ran = home.run(&["chats", "title", "trip"]).expect(4);
+    assert!(ran.err.contains("OPENAI_API_KEY"), "{}", ran.err);
+    server.run(&home, "mock,n=4", &["chats", "title", "nowhere"]).expect(3);
+}
+
+#[test]
+fn a_chat_is_summed_up_and_that_is_taken_back() {
+    let (home, server) = (Home::new(), Server::start());
+    server.run(&home, "mock,n=4", &["-s", "trip", "Plan three days"]).expect(0);
+    assert_eq!(server.run(&home, "mock,n=4", &["chats", "summarize", "trip"]).expect(0).text(), "the quick brown\n");
+    server.run(&home, "mock,n=4", &["-s", "trip", "and a fourth"]).expect(0);
+    let told = server.asked();
+    let said: Vec<_> = told.iter().map(|(role, _)| role.as_str()).collect();
+    assert_eq!(said, ["system", "system", "user"], "{told:?}");
+    assert!(told[1].1.ends_with("the quick brown"), "{told:?}");
+
+    server.run(&home, "mock,n=6", &["chats", "summarize", "trip"]).expect(0);
+    assert_eq!(home.run(&["chats", "summarize", "trip", "--undo"]).expect(0).text(), "the quick brown\n");
+    let ran = home.run(&["chats", "summarize", "trip", "--undo"]).expect(0);
+    assert_eq!((ran.text(), ran.err.as_str()), ("", "catgpt: the chat goes on without a summary\n"));
+    home.run(&["chats", "summarize", "trip", "--undo"]).expect(3);
+    home.run(&["chats", "summarize", "trip", "--upto", "2"]).expect(4);
+    assert_eq!(home.messages("trip").len(), 4);
+}

@@ -2,13 +2,12 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use rustix::process::Signal;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
-use crate::support::{Home, Ran, Server, end, finish, read, signal, told, until};
+use crate::support::{Home, Server, end, finish, on_terminal, read, signal, told, until};
 
 /// Long enough that no test sees its end.
 const SLOW: &str = "mock,n=100000,d=10";
@@ -185,41 +184,11 @@ fn a_time_limit_ends_the_wait_for_a_busy_chat() {
     assert_eq!(home.messages("trip").len(), 2, "nothing of the second is stored");
 }
 
-/// Runs a program whose `streams` (of stdin, stdout and stderr) are a terminal; returns what the terminal showed.
-fn on_terminal(mut command: Command, streams: [bool; 3]) -> (Ran, String) {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap();
-    let slave = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    let side = || Stdio::from(slave.try_clone().unwrap());
-    if streams[0] {
-        command.stdin(side());
-    }
-    if streams[1] {
-        command.stdout(side());
-    }
-    if streams[2] {
-        command.stderr(side());
-    }
-    let child = command.spawn().unwrap();
-    // The terminal ends when nobody holds its other side.
-    drop((command, slave));
-    let mut shown = Vec::new();
-    let mut master = File::from(master);
-    let mut buffer = [0; 4096];
-    while let Ok(count @ 1..) = master.read(&mut buffer) {
-        shown.extend_from_slice(&buffer[..count]);
-    }
-    // A terminal writes CR LF for LF.
-    (end(child), String::from_utf8(shown).unwrap().replace("\r\n", "\n"))
-}
-
 #[test]
 fn stdout_is_the_same_whatever_stderr_is() {
     let (home, server) = (Home::new(), Server::start());
     let piped = server.run(&home, "mock,n=30", &["hi"]).expect(0);
-    let (ran, shown) = on_terminal(server.command(&home, "mock,n=30", &["hi"]), [false, false, true]);
+    let (ran, shown) = on_terminal(server.command(&home, "mock,n=30", &["hi"]), [false, false, true], "");
     assert_eq!(ran.expect(0).out, piped.out);
     assert_eq!(shown, "");
 }
@@ -227,17 +196,17 @@ fn stdout_is_the_same_whatever_stderr_is() {
 #[test]
 fn a_terminal_gets_one_newline_at_the_end_and_no_colours_of_ours() {
     let (home, server) = (Home::new(), Server::start());
-    let (ran, shown) = on_terminal(server.command(&home, "mock,n=3", &["hi"]), [true, true, false]);
+    let (ran, shown) = on_terminal(server.command(&home, "mock,n=3", &["hi"]), [true, true, false], "");
     ran.expect(0);
     assert_eq!(shown, " the quick b\n");
-    let (_, list) = on_terminal(home.command(&["chats"]), [true, true, false]);
+    let (_, list) = on_terminal(home.command(&["chats"]), [true, true, false], "");
     assert!(list.trim_end().ends_with("  2  hi") && !list.contains('\t') && !list.contains('\u{1b}'), "{list}");
 }
 
 #[test]
 fn nothing_said_at_a_terminal_is_a_short_help() {
     let home = Home::new();
-    let (ran, shown) = on_terminal(home.command(&[]), [true, true, false]);
+    let (ran, shown) = on_terminal(home.command(&[]), [true, true, false], "");
     let ran = ran.expect(2);
     assert_eq!(shown, "");
     assert!(ran.err.starts_with("catgpt: say something") && ran.err.contains("Usage: catgpt"), "{}", ran.err);

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 mod answers;
+mod capabilities;
 mod chats;
 mod endings;
 mod input;
+mod organize;
 mod pictures;
 mod refusals;
 mod shared;

@@ -1,6 +1,6 @@
 //! A home of its own for each test, the program in it, and a model server that goes wrong on request.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use catgpt_core::testkit::{FakeServer, Received};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -121,6 +122,38 @@ pub(crate) fn end(child: Child) -> Ran {
     assert!(!watch.join().expect("a watch"), "the program did not end");
     let code = output.status.code().or(output.status.signal().map(|signal| -signal)).expect("an end");
     Ran { code, out: output.stdout, err: String::from_utf8(output.stderr).expect("stderr is UTF-8") }
+}
+
+/// Runs a program whose `streams` (of stdin, stdout and stderr) are a terminal; returns what the terminal showed. `typed` is what somebody
+/// types there.
+pub(crate) fn on_terminal(mut command: Command, streams: [bool; 3], typed: &str) -> (Ran, String) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let slave = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let side = || Stdio::from(slave.try_clone().unwrap());
+    if streams[0] {
+        command.stdin(side());
+    }
+    if streams[1] {
+        command.stdout(side());
+    }
+    if streams[2] {
+        command.stderr(side());
+    }
+    let child = command.spawn().unwrap();
+    // The terminal ends when nobody holds its other side.
+    drop((command, slave));
+    let mut shown = Vec::new();
+    let mut master = File::from(master);
+    master.write_all(typed.as_bytes()).unwrap();
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = master.read(&mut buffer) {
+        shown.extend_from_slice(&buffer[..count]);
+    }
+    // A terminal writes CR LF for LF.
+    (end(child), String::from_utf8(shown).unwrap().replace("\r\n", "\n"))
 }
 
 pub(crate) fn signal(child: &Child, signal: Signal) {

@@ -1,31 +1,21 @@
-//! What a host may ask of an engine, as data. Each call is one method of [`User`] or [`Session`] with its defaults.
+//! What a host may ask of an engine, as data. Each call is one method of [`User`](crate::User) or
+//! [`Session`](crate::Session) with its defaults; `run` makes it.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::given::{Hidden, Who, Words};
-use super::hub::Hub;
-use super::subscription::Subscription;
-use super::transfer::{self, ImportOptions, Watch};
-use super::{Answer, client, json};
-use crate::engine::Engine;
-use crate::error::{Error, Result};
-use crate::id::{Owner, Seq, SessionId, TurnId};
+use super::given::{Who, Words};
+use super::options::SendOptions;
+use super::transfer::ImportOptions;
+use crate::id::{Seq, SessionId, TurnId};
 use crate::limits::{Limit, LimitKeys};
 use crate::memory::{Cursor, GroupBy};
 use crate::message::Offset;
-use crate::model::Params;
-use crate::observe::{Health, Meter, prometheus};
-use crate::reply::{OnDrop, Reply};
-use crate::runner::begin::Busy;
-use crate::session::{Send, Session};
+use crate::reply::OnDrop;
+use crate::session::Metadata;
 use crate::transfer::{ExportFormat, Mark};
-use crate::user::{UsageQuery, User};
-use crate::wire::{Encoding, ui_message_stream};
+use crate::wire::Encoding;
 
 /// One call. `owner: null` is the one owner of a single-user program.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -51,6 +41,21 @@ pub enum Call {
         options: SendOptions,
     },
     Regenerate {
+        owner: Option<String>,
+        session: SessionId,
+        seq: Option<Seq>,
+        #[serde(default)]
+        options: SendOptions,
+    },
+    SendAfter {
+        owner: Option<String>,
+        session: SessionId,
+        seq: Seq,
+        content: Words,
+        #[serde(default)]
+        options: SendOptions,
+    },
+    ContinueReply {
         owner: Option<String>,
         session: SessionId,
         seq: Option<Seq>,
@@ -117,16 +122,72 @@ pub enum Call {
         #[serde(default = "page")]
         limit: u32,
     },
+    Outline {
+        owner: Option<String>,
+        session: SessionId,
+    },
+    Branches {
+        owner: Option<String>,
+        session: SessionId,
+    },
     Info {
         owner: Option<String>,
         session: SessionId,
+    },
+    Create {
+        owner: Option<String>,
+        session: SessionId,
+        title: Option<String>,
+        persona: Option<Who>,
+        metadata: Option<Metadata>,
+        ttl_ms: Option<u64>,
     },
     Rename {
         owner: Option<String>,
         session: SessionId,
         title: String,
     },
-    Pin {
+    MakeTitle {
+        owner: Option<String>,
+        session: SessionId,
+    },
+    Summaries {
+        owner: Option<String>,
+        session: SessionId,
+    },
+    Summarize {
+        owner: Option<String>,
+        session: SessionId,
+        upto: Option<Seq>,
+    },
+    /// `summary: null` is none.
+    SetSummary {
+        owner: Option<String>,
+        session: SessionId,
+        summary: Option<Seq>,
+    },
+    SetPinned {
+        owner: Option<String>,
+        session: SessionId,
+        pinned: bool,
+    },
+    SetArchived {
+        owner: Option<String>,
+        session: SessionId,
+        archived: bool,
+    },
+    SetMetadata {
+        owner: Option<String>,
+        session: SessionId,
+        metadata: Metadata,
+    },
+    /// Without `ttl_ms`: it stays for ever.
+    SetTtl {
+        owner: Option<String>,
+        session: SessionId,
+        ttl_ms: Option<u64>,
+    },
+    SetPersona {
         owner: Option<String>,
         session: SessionId,
         persona: Who,
@@ -137,15 +198,61 @@ pub enum Call {
         head: Seq,
         if_version: Option<u64>,
     },
+    SelectThrough {
+        owner: Option<String>,
+        session: SessionId,
+        seq: Seq,
+    },
+    /// Answers with the id of the copy: `into`, or a fresh one.
+    Fork {
+        owner: Option<String>,
+        session: SessionId,
+        into: Option<SessionId>,
+        upto: Option<Seq>,
+    },
     Delete {
         owner: Option<String>,
         session: SessionId,
+    },
+    DeleteMany {
+        owner: Option<String>,
+        sessions: Vec<SessionId>,
+    },
+    DeleteEmpty {
+        owner: Option<String>,
+    },
+    /// With `watch`, the ticket tells how far it has come.
+    Erase {
+        owner: Option<String>,
+        #[serde(default)]
+        watch: bool,
+    },
+    Claim {
+        owner: Option<String>,
+        from: String,
+        #[serde(default = "claim_wait_ms")]
+        wait_ms: u64,
     },
     Sessions {
         owner: Option<String>,
         after: Option<Cursor>,
         #[serde(default = "page")]
         limit: u32,
+        #[serde(default)]
+        archived: bool,
+    },
+    Search {
+        owner: Option<String>,
+        question: String,
+        after: Option<String>,
+        #[serde(default = "page")]
+        limit: u32,
+    },
+    /// With `watch`, the ticket tells how far it has come.
+    Index {
+        owner: Option<String>,
+        #[serde(default)]
+        watch: bool,
     },
     Turns {
         owner: Option<String>,
@@ -156,6 +263,16 @@ pub enum Call {
         after: u64,
         #[serde(default = "page")]
         limit: u32,
+    },
+    /// Ends when there is news after number `after`, or at once without one: `{"after": n, "news": […]}`, where the next
+    /// call goes on after `n`. With an encoding it also ends when its time for a sign of life has come, and the news are
+    /// one `text`.
+    News {
+        owner: Option<String>,
+        after: Option<u64>,
+        #[serde(default = "page")]
+        limit: u32,
+        encoding: Option<Encoding>,
     },
     /// What the owner has used; [`UsageQuery`] has the fields.
     Usage {
@@ -224,39 +341,6 @@ pub enum Call {
     },
 }
 
-/// How to send, beside what; what is left out is as [`Send`] has it.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[allow(missing_docs, reason = "each is the method of `Send` of its name")]
-pub struct SendOptions {
-    pub key: Option<String>,
-    /// `reject`, `queue` or `interrupt`.
-    pub busy: Option<WhenBusy>,
-    /// For `queue`: how long to wait.
-    pub queue_ms: Option<u64>,
-    pub persona: Option<Who>,
-    pub vars: BTreeMap<String, String>,
-    pub params: Params,
-    pub model: Option<String>,
-    /// The key for this turn. It is not stored and not shown.
-    pub credentials: Option<Hidden>,
-    pub if_version: Option<u64>,
-    pub on_drop: OnDrop,
-    pub limit_keys: LimitKeys,
-    pub limits: Option<Vec<Limit>>,
-    pub max_running: Option<u32>,
-}
-
-/// What to do if another turn runs in the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "see `Busy`")]
-pub enum WhenBusy {
-    Reject,
-    Queue,
-    Interrupt,
-}
-
 /// How many of anything are listed where nobody says.
 fn page() -> u32 {
     100
@@ -266,133 +350,7 @@ fn close_deadline_ms() -> u64 {
     10_000
 }
 
-impl Call {
-    pub(super) async fn run(self, engine: &Engine, hub: &Arc<Hub>, watch: &Arc<Watch>) -> Result<Answer> {
-        let reply = |reply: Reply| Ok(Answer::Reply(Box::new(Subscription::new(reply, hub))));
-        let user = |owner| user(engine, owner);
-        let session = |owner, id| session(engine, owner, id);
-        match self {
-            Self::Send { owner, session: id, content, options } => {
-                reply(options.apply(session(owner, id)?.send(content))?.await?)
-            }
-            Self::Edit { owner, session: id, seq, content, options } => {
-                reply(options.apply(session(owner, id)?.edit(seq, content))?.await?)
-            }
-            Self::Regenerate { owner, session: id, seq, options } => {
-                reply(options.apply(session(owner, id)?.regenerate(seq))?.await?)
-            }
-            Self::Attach { owner, session: None, turn, offset, on_drop } => {
-                reply(user(owner)?.attach(turn, offset).await?.on_drop(on_drop))
-            }
-            Self::Attach { owner, session: Some(id), turn, offset, on_drop } => {
-                reply(session(owner, id)?.attach(turn, offset).await?.on_drop(on_drop))
-            }
-            Self::Resume { owner, session: id, on_drop } => match session(owner, id)?.resume().await? {
-                Some(resumed) => reply(resumed.on_drop(on_drop)),
-                None => Ok(Answer::Json("null".into())),
-            },
-            Self::Chat { owner, body, options } => client::chat(user(owner)?, &body, options, hub).await,
-            Self::Frame { owner, frame, open, options, encoding } => {
-                client::frame(user(owner)?, &frame, open, options, encoding, hub).await
-            }
-            Self::Import { owner, source, watch: watched } => {
-                transfer::import(source.of(&user(owner)?)?, watched.then_some(watch)).await
-            }
-            Self::Adopt { path, otherwise, dry_run, watch: watched } => {
-                let import = engine.adopt(path, otherwise.map(Owner::new).transpose()?).dry_run(dry_run);
-                transfer::import(import, watched.then_some(watch)).await
-            }
-            other => other.look(engine).await.map(Answer::Json),
-        }
-    }
-
-    /// What there is to say where no engine could be made.
-    pub(super) fn without_engine(self, error: Error) -> Result<Answer> {
-        match self {
-            Self::Health => Ok(Answer::Json(json(&Health::unopened(error)))),
-            Self::Metrics => Ok(Answer::Json(json(&Meter::new().read()))),
-            Self::Prometheus => Ok(Answer::Json(json(&prometheus(&Meter::new().read())))),
-            _ => Err(error),
-        }
-    }
-
-    /// The calls whose answer is data.
-    async fn look(self, engine: &Engine) -> Result<String> {
-        let user = |owner| user(engine, owner);
-        let session = |owner, id| session(engine, owner, id);
-        Ok(match self {
-            Self::Cancel { owner, turn } => json(&user(owner)?.cancel(turn).await?),
-            Self::History { owner, session: id, last } => json(&session(owner, id)?.history(last).await?),
-            Self::UiMessages { owner, session: id, last } => {
-                let history = session(owner, id)?.history(last).await?;
-                json(&history.iter().map(ui_message_stream::message).collect::<Vec<_>>())
-            }
-            Self::Tree { owner, session: id, after, limit } => json(&session(owner, id)?.tree(after, limit).await?),
-            Self::Info { owner, session: id } => json(&session(owner, id)?.info().await?),
-            Self::Rename { owner, session: id, title } => json(&session(owner, id)?.rename(&title).await?),
-            Self::Pin { owner, session: id, persona } => {
-                json(&session(owner, id)?.set_persona(&persona.read()?).await?)
-            }
-            Self::Select { owner, session: id, head, if_version } => {
-                json(&session(owner, id)?.select(head, if_version).await?)
-            }
-            Self::Delete { owner, session: id } => json(&session(owner, id)?.delete().await?),
-            Self::Sessions { owner, after, limit } => json(&user(owner)?.sessions(after, limit).await?),
-            Self::Turns { owner } => json(&user(owner)?.turns().await?),
-            Self::Changes { owner, after, limit } => json(&user(owner)?.changes(after, limit).await?),
-            Self::Usage { owner, session, from_ms, to_ms, by } => {
-                json(&user(owner)?.usage(UsageQuery { from_ms, to_ms, session, by }).await?)
-            }
-            Self::Limits { owner, limits, limit_keys } => json(&user(owner)?.limits(limits, limit_keys).await?),
-            Self::Models => json(&engine.models().await?),
-            Self::ExportList { owner } => json(&user(owner)?.export_list().await?),
-            Self::ExportPage { owner, session: id, format, mark, listed } => {
-                json(&transfer::page(&session(owner, id)?, format, mark, listed).await?)
-            }
-            Self::Sweep => json(&engine.sweep().await?),
-            Self::Health => json(&engine.health().await),
-            Self::Metrics => json(&engine.metrics()),
-            Self::Prometheus => json(&prometheus(&engine.metrics())),
-            Self::Close { deadline_ms } => json(&engine.close(Duration::from_millis(deadline_ms)).await?),
-            // What is left is `Open`: the engine is open.
-            _ => json(&()),
-        })
-    }
-}
-
-fn user(engine: &Engine, owner: Option<String>) -> Result<User> {
-    owner.map_or_else(|| Ok(engine.local()), |owner| engine.user(owner))
-}
-
-fn session(engine: &Engine, owner: Option<String>, id: SessionId) -> Result<Session> {
-    user(engine, owner)?.session(id.as_str())
-}
-
-impl SendOptions {
-    fn apply(self, send: Send) -> Result<Send> {
-        Ok(self.ready()?(send))
-    }
-
-    /// What is done to a send, once all that can be wrong with it was looked at.
-    pub(super) fn ready(self) -> Result<impl FnOnce(Send) -> Send> {
-        let persona = self.persona.map(Who::read).transpose()?;
-        Ok(move |mut send: Send| {
-            send = send.params(self.params).on_drop(self.on_drop);
-            send = match (self.busy, self.queue_ms) {
-                (Some(WhenBusy::Queue), Some(ms)) => send.busy(Busy::Queue { deadline: Duration::from_millis(ms) }),
-                (Some(WhenBusy::Queue), None) => send.busy(Busy::queue()),
-                (Some(WhenBusy::Interrupt), _) => send.busy(Busy::Interrupt),
-                (Some(WhenBusy::Reject) | None, _) => send,
-            };
-            send = self.vars.into_iter().fold(send, |send, (name, value)| send.var(name, value));
-            send = persona.into_iter().fold(send, Send::persona);
-            send = self.key.into_iter().fold(send, Send::key);
-            send = self.model.into_iter().fold(send, Send::model);
-            send = self.limit_keys.into_iter().fold(send, |send, (key, value)| send.limit_key(key, value));
-            send = self.limits.into_iter().fold(send, Send::limits);
-            send = self.max_running.into_iter().fold(send, Send::max_running);
-            send = self.if_version.into_iter().fold(send, Send::if_version);
-            self.credentials.into_iter().fold(send, |send, key| send.credentials(key.0))
-        })
-    }
+/// A guest who signs in may have a reply that is still being written.
+fn claim_wait_ms() -> u64 {
+    10_000
 }

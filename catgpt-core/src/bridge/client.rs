@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::call::SendOptions;
 use super::hub::Hub;
+use super::options::SendOptions;
 use super::subscription::Subscription;
 use super::{Answer, json};
 use crate::error::Result;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::given::{Hidden, Who};
+use super::jobs::{self, Switch};
 use crate::engine::{Engine, EngineBuilder};
 use crate::error::Result;
 use crate::hooks::Hook;
@@ -38,6 +39,8 @@ pub struct Config {
     pub window_messages: Option<usize>,
     /// How many tokens the model is sent.
     pub window_tokens: Option<u64>,
+    /// How much of that stays filled when older turns are let go of, in percent.
+    pub window_keep: Option<u8>,
     /// How often the model is asked at most before anything was shown; 1 never retries.
     pub attempts: Option<u32>,
     /// The first pause between two attempts, in milliseconds.
@@ -48,6 +51,10 @@ pub struct Config {
     pub cache: Option<Cache>,
     /// After how many milliseconds without a change new sessions are deleted; left out: never.
     pub session_ttl_ms: Option<u64>,
+    /// Titles that a model makes of first messages: `true`, or how. Left out: none.
+    pub titles: Option<Switch<jobs::Titles>>,
+    /// Summaries of conversations that grow out of the window: `true`, or how. Left out: none.
+    pub summaries: Option<Switch<jobs::Summaries>>,
     /// Whether messages are made findable; left out: yes.
     pub search: Option<bool>,
     /// What models cost, by name, see [`Prices`]; left out: nobody knows.
@@ -134,6 +141,7 @@ impl Config {
         builder = builder.window(Window {
             messages: self.window_messages.unwrap_or(window.messages),
             tokens: self.window_tokens.unwrap_or(window.tokens),
+            keep: self.window_keep.unwrap_or(window.keep),
         });
         builder = builder.retry(RetryPolicy {
             attempts: self.attempts.unwrap_or(retry.attempts),
@@ -144,6 +152,12 @@ impl Config {
             builder = builder.persona(who.read()?);
         }
         builder = builder.search(self.search.unwrap_or(true));
+        if let Some(titles) = self.titles.clone().and_then(Switch::on) {
+            builder = builder.titles(titles.read());
+        }
+        if let Some(summaries) = self.summaries.clone().and_then(Switch::on) {
+            builder = builder.summaries(summaries.read());
+        }
         if let Some(ms) = self.session_ttl_ms {
             builder = builder.session_ttl(Duration::from_millis(ms));
         }

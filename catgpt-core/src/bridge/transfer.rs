@@ -1,17 +1,13 @@
-//! Conversations in and out, as data; and how far that has come.
+//! Conversations in, as data.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, de};
 
-use super::hub::{Hub, Notice, fresh};
-use super::{Answer, json};
-use crate::error::{Error, ErrorKind, Result};
-use crate::session::Session;
-use crate::transfer::{ExportFormat, Import, ImportFormat, Mark, Page, Progress, Source};
+use crate::error::{Error, Result};
+use crate::transfer::{Import, ImportFormat, Source};
 use crate::user::User;
 
 /// What to import: a file or folder by its path, or the content of a file.
@@ -38,23 +34,6 @@ impl ImportOptions {
     }
 }
 
-/// Brings in what an import has, and lets `watch` tell how far that is.
-pub(super) async fn import(import: Import, watch: Option<&Arc<Watch>>) -> Result<Answer> {
-    let import = match watch {
-        Some(watch) => import.on_progress(watch.hears()),
-        None => import,
-    };
-    import.await.map(|report| Answer::Json(json(&report)))
-}
-
-/// A page of an export. A session that was `listed` and is gone meanwhile has nothing to say.
-pub(super) async fn page(session: &Session, format: ExportFormat, mark: Option<Mark>, listed: bool) -> Result<Page> {
-    match session.export_page(format, mark).await {
-        Err(error) if listed && error.kind() == ErrorKind::NotFound => Ok(Page::default()),
-        page => page,
-    }
-}
-
 /// Bytes as base64. `Debug` does not show them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content(Vec<u8>);
@@ -70,35 +49,5 @@ impl<'de> Deserialize<'de> for Content {
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Content({} bytes)", self.0.len())
-    }
-}
-
-/// How far a long call has come: told by a [`Notice::Ready`] with its own number, at most one until somebody looks.
-#[derive(Debug)]
-pub(super) struct Watch {
-    pub(super) id: u64,
-    hub: Arc<Hub>,
-    /// What nobody has looked at yet.
-    news: Mutex<Option<Progress>>,
-}
-
-impl Watch {
-    pub(super) fn new(hub: &Arc<Hub>) -> Arc<Self> {
-        Arc::new(Self { id: fresh(), hub: Arc::clone(hub), news: Mutex::default() })
-    }
-
-    /// What tells it how far it has come.
-    pub(super) fn hears(self: &Arc<Self>) -> impl FnMut(Progress) + Send + 'static {
-        let watch = Arc::clone(self);
-        move |progress| {
-            let before = watch.news.lock().unwrap_or_else(PoisonError::into_inner).replace(progress);
-            if before.is_none() {
-                watch.hub.post(Notice::Ready { id: watch.id });
-            }
-        }
-    }
-
-    pub(super) fn take(&self) -> Option<Progress> {
-        self.news.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

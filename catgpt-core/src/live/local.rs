@@ -80,6 +80,15 @@ impl Log {
         self.change(|state| state.notes.push(event));
     }
 
+    /// Tells the session's title, unless the log has ended.
+    pub(crate) fn title(&self, title: String) {
+        self.change(|state| {
+            if state.finished.is_none() {
+                state.notes.push(Event::Title { title, offset: state.end });
+            }
+        });
+    }
+
     /// Ends the log. Only the first end counts.
     pub(crate) fn finish(&self, finished: Finished) {
         self.change(|state| {

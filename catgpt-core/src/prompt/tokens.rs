@@ -103,6 +103,8 @@ fn is_written(part: &Part) -> bool {
 pub(crate) struct Measured {
     /// How many tokens it is: the estimate where a provider reports nothing.
     pub(crate) tokens: u64,
+    /// Whether the model began to answer it.
+    pub(crate) answered: bool,
     messages: u64,
     /// Bytes of text, if there is nothing but text in it.
     bytes: Option<u64>,
@@ -114,6 +116,7 @@ impl Measured {
         let text_only = contents().flat_map(Content::parts).all(|part| matches!(part, Part::Text { .. }));
         Self {
             tokens: contents().map(|content| content_tokens(content, counter)).fold(0, u64::saturating_add),
+            answered: false,
             messages: request.messages.len() as u64,
             bytes: text_only.then(|| contents().map(Content::len).sum()),
         }
@@ -132,10 +135,12 @@ impl Measured {
             self.learn(&usage, counter);
             return usage;
         }
-        let output_tokens = answer_tokens(answer, counter);
-        if *self == Self::default() || (output_tokens == 0 && failure.is_some_and(not_taken)) {
+        if *self == Self::default() || (!self.answered && failure.is_some_and(not_taken)) {
             return Usage::default();
         }
+        // Words that a hook kept back were written, too.
+        let least = if self.answered { PER_MESSAGE } else { 0 };
+        let output_tokens = answer_tokens(answer, counter).max(least);
         Usage { input_tokens: self.tokens, output_tokens, estimated: true, ..Usage::default() }
     }
 
@@ -227,7 +232,10 @@ mod tests {
         let request =
             ModelRequest { messages: vec![PromptMessage::new(Role::User, "1234")], ..ModelRequest::default() };
         let (asked, nothing) = (Measured::of(&request, &guess), Content::default());
-        let used = |reported, answer: &Content, failure| asked.usage(reported, answer, failure, &guess);
+        let used = |reported, answer: &Content, failure| {
+            let said = answer.parts().iter().any(is_written);
+            Measured { answered: said, ..asked }.usage(reported, answer, failure, &guess)
+        };
         let numbers = |usage: Usage| (usage.input_tokens, usage.output_tokens, usage.estimated);
 
         let reported = Usage { input_tokens: 7, output_tokens: 2, ..Usage::default() };
@@ -243,6 +251,8 @@ mod tests {
             (0, 0, false),
             "a hook's are not its words"
         );
+        let kept_back = Measured { answered: true, ..asked }.usage(None, &nothing, Some(ErrorKind::Refused), &guess);
+        assert_eq!(numbers(kept_back), (5, 4, true), "a hook let nothing of it through");
         let unasked = Measured::default().usage(None, &cited, Some(ErrorKind::Unexpected), &guess);
         assert_eq!(numbers(unasked), (0, 0, false), "it was never asked");
     }

@@ -18,7 +18,7 @@ use crate::event::{EVENT_VERSION, Started};
 use crate::id::{Owner, SessionId, TurnId};
 use crate::limits::{Limit as UseLimit, LimitKeys};
 use crate::live::local::Log;
-use crate::memory::{Begin, Begun, Limit, MAX_BODY, Opened, Parent, Pin};
+use crate::memory::{Begin, Begun, MAX_BODY, Opened, Parent, Pin};
 use crate::message::{Content, Part, Status};
 use crate::model::{Params, Secret};
 use crate::persona::Persona;
@@ -292,7 +292,7 @@ impl Runner {
             model: order.model.clone(),
             pin: Pin { body: pin.unwrap_or(&self.persona).encode(), replace: pin.is_some() },
             lease: self.lease,
-            window: Limit { messages: u32::try_from(self.window.messages).unwrap_or(u32::MAX), bytes: MAX_BODY as u64 },
+            window: self.read_limit(),
             ttl: self.session_ttl,
             reserve: order.gate.reserve.clone(),
             max_running: order.gate.max_running,

@@ -1,5 +1,6 @@
 //! Drives one turn: carries out its effects and feeds it what happens, until its end is shown.
 
+mod beside;
 mod hooked;
 mod material;
 
@@ -12,6 +13,7 @@ use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 use tracing::Instrument;
 
+use self::beside::Beside;
 use self::hooked::Hooked;
 use self::material::Material;
 use super::begin::Order;
@@ -38,6 +40,7 @@ pub(super) struct Drive {
     turn: Turn,
     /// What to ask; let go of as soon as something was shown, since it is not asked again then.
     material: Option<Result<Material>>,
+    beside: Beside,
     asked: Measured,
     account: Account,
     model: Option<BoxStream<'static, Result<ModelEvent>>>,
@@ -71,7 +74,10 @@ impl Drive {
         opened: Opened,
     ) -> Self {
         let hooked = Hooked::new(&runner.hooks, &running, order, &opened);
-        let material = persona.and_then(|persona| Material::new(persona, order, opened.window));
+        let mut beside = Beside::new(&runner, order, &opened);
+        let (window, summary) = (opened.window, opened.summary);
+        let material = persona.and_then(|persona| Material::new(persona, order, (window, summary)));
+        beside.measure(&runner, &material);
         let begun = Instant::now();
         let mut tick = interval_at(begun + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -81,6 +87,7 @@ impl Drive {
             runner,
             running,
             material: Some(material),
+            beside,
             asked: Measured::default(),
             account,
             model: None,
@@ -111,6 +118,9 @@ impl Drive {
             }
             let input = std::future::poll_fn(|cx| self.poll_input(cx)).await;
             self.observed.input(&input);
+            if matches!(input, Input::Model(_) | Input::ModelOver { .. }) {
+                self.begin_title();
+            }
             self.turn.on(input);
         }
     }
@@ -151,6 +161,7 @@ impl Drive {
 
     /// Asks the model; if that fails at once, that is what has happened.
     fn stream(&mut self, request: ModelRequest) -> Option<Input> {
+        self.beside.asked();
         self.asked = Measured::of(&request, self.runner.counter.as_ref());
         self.observed.asked(&request);
         // A model is foreign code: when it panics, the turn fails and the process goes on.
@@ -227,6 +238,8 @@ impl Drive {
 
     fn end(mut self, finished: Finished) {
         self.tell(&finished);
+        self.begin_title();
+        self.begin_summary();
         self.runner.forget(self.running.turn);
         self.running.log.finish(finished);
     }
@@ -285,6 +298,7 @@ impl Drive {
         let error = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Some(Ok(event)))) => {
+                self.asked.answered = true;
                 return Poll::Ready(match self.hooked.as_ref().map(|hooked| hooked.on_delta(&event)) {
                     None | Some(Ok(())) => Input::Model(event),
                     Some(Err(error)) => Input::Refused(error),

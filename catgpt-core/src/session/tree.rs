@@ -100,7 +100,7 @@ impl Session {
     }
 
     /// All rows, with their bodies or without.
-    async fn rows(&self, bodies: bool) -> Result<(SessionRow, Vec<Row>)> {
+    pub(super) async fn rows(&self, bodies: bool) -> Result<(SessionRow, Vec<Row>)> {
         let limit = if bodies { PAGE } else { Limit { messages: 10_000, ..PAGE } };
         let mut rows: Vec<Row> = Vec::new();
         loop {

@@ -62,7 +62,7 @@ impl Shared {
 
 /// An engine of this process. It sends all that was said, so that a test can look for it.
 pub async fn engine(path: &Path, model: &Scripted) -> Engine {
-    let window = Window { messages: 50, tokens: u64::MAX };
+    let window = Window { messages: 50, tokens: u64::MAX, ..Window::default() };
     let memory = Sqlite::open(path).await.unwrap();
     Engine::builder().model(model.clone()).memory(memory).window(window).lease(SHORT).build()
 }

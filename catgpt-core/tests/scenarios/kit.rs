@@ -10,7 +10,7 @@ use catgpt_core::limits::LimitKeys;
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::{
     Cached, ChatModel, Content, Engine, EngineBuilder, Limit, Memory, ModelEvent, Part, Persona, Prices, PromptMessage,
-    Reply, RetryPolicy, Scripted, TurnId,
+    Reply, RetryPolicy, Scripted, Titles, TurnId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, from_value, json};
@@ -73,10 +73,12 @@ pub(crate) async fn expect(names: &mut Names, reply: &mut Reply, events: Vec<Val
 }
 
 /// What models cost in the scenario's engines, what these allow, and who has a say in their turns.
-pub(crate) type Policy = (Option<Prices>, Option<Vec<Limit>>, Option<Described>);
+pub(crate) type Policy = (Option<Prices>, Option<Vec<Limit>>, Option<Described>, Option<bool>);
 
 pub(crate) fn policy(scenario: &mut Fields) -> Policy {
-    (take(scenario, "prices"), take(scenario, "limits"), take(scenario, "hook"))
+    // All stores here are the library's own.
+    scenario.remove("built_in");
+    (take(scenario, "prices"), take(scenario, "limits"), take(scenario, "hook"), take(scenario, "titles"))
 }
 
 /// An engine that does not pause between tries, and whose dead are found soon.
@@ -84,10 +86,11 @@ pub(crate) fn open(
     model: &Arc<dyn ChatModel>,
     memory: &Arc<dyn Memory>,
     persona: Option<Persona>,
-    (prices, limits, hook): &Policy,
+    (prices, limits, hook, titles): &Policy,
 ) -> Engine {
     let retry = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
     let engine = Engine::builder().model(Arc::clone(model)).memory(Arc::clone(memory)).retry(retry);
+    let engine = if *titles == Some(true) { engine.titles(Titles::default()) } else { engine };
     let engine = hook.iter().cloned().fold(engine, EngineBuilder::hook);
     let engine = limits.iter().flatten().cloned().fold(engine, EngineBuilder::limit);
     let engine = prices.iter().cloned().fold(engine, EngineBuilder::prices);

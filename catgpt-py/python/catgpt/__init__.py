@@ -10,11 +10,12 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import Cache, ExportFormat, Format, ImportFormat, OnDrop, OnProgress, SendOptions
+from ._calls import Cache, Format, NewSession, OnDrop, OnProgress, SendOptions, Summaries, Titles
 from ._content import Content, Image
 from ._data import (
     Call,
     Change,
+    ChangeKind,
     Check,
     CitationPart,
     Cursor,
@@ -34,6 +35,7 @@ from ._data import (
     SessionInfo,
     SessionPage,
     Status,
+    Summary,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -75,21 +77,26 @@ from ._events import (
     ToolResult,
     event_from_dict,
 )
+from ._feed import Feed
+from ._found import Branch, News, Node, Piece, SearchHit, SearchPage
 from ._hooks import Hook, Source, TurnAt
 from ._limits import GroupBy, Limit, LimitState, Price, Spent
 from ._native import version as _version
 from ._persona import Example, Params, Persona
 from ._process import EngineOptions
 from ._reply import Encoded, Reply, Sending
+from ._transfer import ExportFormat, ImportFormat
 
 __version__ = _version()
 
 __all__ = [
+    "Branch",
     "BusyError",
     "Cache",
     "Call",
     "CatgptError",
     "Change",
+    "ChangeKind",
     "ChatModel",
     "Check",
     "CitationPart",
@@ -105,6 +112,7 @@ __all__ = [
     "Event",
     "Example",
     "ExportFormat",
+    "Feed",
     "Finished",
     "Format",
     "GroupBy",
@@ -121,8 +129,11 @@ __all__ = [
     "LimitedError",
     "Memory",
     "Message",
-    "ModelInfo",
     "Metric",
+    "ModelInfo",
+    "NewSession",
+    "News",
+    "Node",
     "NotFoundError",
     "OnDrop",
     "OnProgress",
@@ -130,6 +141,7 @@ __all__ = [
     "Part",
     "PartAdded",
     "Persona",
+    "Piece",
     "Point",
     "Price",
     "PromptMessage",
@@ -142,6 +154,8 @@ __all__ = [
     "Retrying",
     "Role",
     "Said",
+    "SearchHit",
+    "SearchPage",
     "SendOptions",
     "Sending",
     "Session",
@@ -154,10 +168,13 @@ __all__ = [
     "StoreError",
     "StoreFullError",
     "StreamBusyError",
+    "Summaries",
+    "Summary",
     "Text",
     "TextPart",
     "TimeoutError",
     "Title",
+    "Titles",
     "ToolCall",
     "ToolCallPart",
     "ToolResult",

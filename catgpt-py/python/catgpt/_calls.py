@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
-from ._data import Change, Cursor, ImportReport, Message, ModelInfo, SessionInfo, SessionPage
+from ._data import Change, Cursor, Message, ModelInfo, SessionInfo, SessionPage, Summary
+from ._found import Branch, News, Node, SearchPage
 from ._limits import GroupBy, Limit, LimitState, Spent
 from ._persona import Params, Persona, who
 
 T = TypeVar("T")
 
 OnDrop: TypeAlias = Literal["detach", "cancel"]
-ExportFormat: TypeAlias = Literal["jsonl", "markdown"]
-ImportFormat: TypeAlias = Literal["jsonl", "markdown", "chatgpt", "chat_db"]
-Path: TypeAlias = str | os.PathLike[str]
 OnProgress: TypeAlias = Callable[[int, int | None], object]
 """Hears how much is done, and of how much, as far as that is known."""
-
 
 Format: TypeAlias = Literal["sse", "ui_message_stream", "ndjson", "ws"]
 """What a reply can be sent as: server-sent events, the AI SDK's stream, JSON lines, frames of a web socket."""
@@ -67,6 +62,49 @@ class Cache(TypedDict, total=False):
     """For how many seconds an answer may be given again."""
 
 
+class NewSession(TypedDict, total=False):
+    """What a new session is given; all of it may be left out."""
+
+    title: str | None
+    """Left out: the beginning of the first message."""
+    persona: Persona | str | None
+    """Who answers; left out: the engine's."""
+    metadata: Mapping[str, Any] | None
+    """What the application keeps with it: at most 64 KiB of JSON."""
+    ttl: float | None
+    """How many seconds after its last change it is deleted; left out: as the engine has it."""
+
+
+class Titles(TypedDict, total=False):
+    """How a model makes titles of first messages. What is left out is as the core has it."""
+
+    model: str
+    """A model's name at the engine's endpoint; take a small one. Left out: the engine's own."""
+    deadline: float
+    """How many seconds it may take. Then the beginning of the first message stays the title."""
+    prompt: str
+    """What the model is told."""
+    max_chars: int
+    """The longest title, in characters."""
+
+
+class Summaries(TypedDict, total=False):
+    """How a model sums up conversations that grow out of the window. What is left out is as the core has it."""
+
+    model: str
+    """A model's name at the engine's endpoint. Left out: the engine's own."""
+    at: int
+    """When one is due: once what stands beyond the last one is more than so many percent of the window."""
+    keep: int
+    """How much stays beyond a new one, in percent of the window."""
+    deadline: float
+    """How many seconds it may take. Then it is tried again after a later turn."""
+    prompt: str
+    """What the model is told."""
+    max_tokens: int
+    """The most tokens of an answer."""
+
+
 class Ask(NamedTuple, Generic[T]):
     """A call whose answer is data."""
 
@@ -101,6 +139,16 @@ def cache(given: Cache | None) -> dict[str, Any] | None:
         return None
     named = {"bytes": given.get("bytes"), "ttl_ms": milliseconds(given.get("ttl"))}
     return {name: value for name, value in named.items() if value is not None}
+
+
+def job(given: Titles | Summaries | bool | None) -> dict[str, Any] | bool | None:
+    """Titles or summaries, as a config wants them."""
+    if given is None or isinstance(given, bool):
+        return given
+    plain: dict[str, Any] = {**given}
+    if "deadline" in plain:
+        plain["deadline_ms"] = milliseconds(plain.pop("deadline"))
+    return plain
 
 
 def limits(given: Sequence[Limit] | None) -> list[dict[str, Any]] | None:
@@ -170,9 +218,24 @@ def info(at: At) -> Ask[SessionInfo]:
     return Ask(at.call("info"), SessionInfo.from_dict)
 
 
-def sessions(at: At, after: Cursor | None, limit: int | None) -> Ask[SessionPage]:
+def make_title(at: At) -> Ask[str]:
+    """A title that a model makes now."""
+    return Ask(at.call("make_title"), str)
+
+
+def summaries(at: At) -> Ask[list[Summary]]:
+    """All summaries of a session."""
+    return Ask(at.call("summaries"), lambda rows: [Summary(**row) for row in rows])
+
+
+def summarize(at: At, upto: int | None) -> Ask[Summary]:
+    """A summary that a model makes now."""
+    return Ask(at.call("summarize", upto=upto), lambda row: Summary(**row))
+
+
+def sessions(at: At, after: Cursor | None, limit: int | None, archived: bool | None) -> Ask[SessionPage]:
     """A page of sessions."""
-    return Ask(at.call("sessions", after=after, limit=limit), SessionPage.from_dict)
+    return Ask(at.call("sessions", after=after, limit=limit, archived=archived), SessionPage.from_dict)
 
 
 def turns(at: At) -> Ask[list[tuple[str, str]]]:
@@ -221,46 +284,79 @@ def do(at: At, name: str, **fields: Any) -> Ask[None]:
     return Ask(at.call(name, **fields), nothing)
 
 
-def pin(at: At, persona: Persona | str) -> Ask[None]:
+def persona(at: At, given: Persona | str) -> Ask[None]:
     """Gives a session another persona."""
-    return Ask(at.call("pin", persona=who(persona)), nothing)
+    return Ask(at.call("set_persona", persona=who(given)), nothing)
 
 
-def imported(
-    at: At, source: Path | bytes, format: ImportFormat | None, dry_run: bool | None, watch: bool
-) -> Ask[ImportReport]:
-    """Brings conversations in: those of a file or folder, or of a file's content."""
-    given: dict[str, Any] = {"format": format, "dry_run": dry_run}
-    if isinstance(source, bytes):
-        given["content"] = base64.b64encode(source).decode()
-    else:
-        given["path"] = os.fspath(source)
-    given = {name: value for name, value in given.items() if value is not None}
-    return Ask({"do": "import", "owner": at.owner, "source": given, "watch": watch}, ImportReport.from_dict)
+def create(at: At, given: NewSession) -> Ask[SessionInfo]:
+    """Makes a session."""
+    plain: dict[str, Any] = {**given, "ttl_ms": milliseconds(given.get("ttl")), "persona": who(given.get("persona"))}
+    plain.pop("ttl", None)
+    return Ask(at.call("create", **plain), SessionInfo.from_dict)
 
 
-def adopted(path: Path, otherwise: str | None, dry_run: bool | None, watch: bool) -> Ask[ImportReport]:
-    """Brings in another program's database."""
-    request = {"do": "adopt", "path": os.fspath(path), "otherwise": otherwise, "dry_run": dry_run, "watch": watch}
-    return Ask(request, ImportReport.from_dict)
+def outline(at: At) -> Ask[list[Node]]:
+    """All messages without their words."""
+
+    def nodes(rows: list[dict[str, Any]]) -> list[Node]:
+        return [Node(**row) for row in rows]
+
+    return Ask(at.call("outline"), nodes)
 
 
-def export_list(at: At) -> Ask[list[str]]:
-    """The sessions of an export of all."""
-    return Ask({"do": "export_list", "owner": at.owner}, list)
+def branches(at: At) -> Ask[list[Branch]]:
+    """The branches of a session."""
+
+    def found(rows: list[dict[str, Any]]) -> list[Branch]:
+        return [Branch(**row) for row in rows]
+
+    return Ask(at.call("branches"), found)
 
 
-def export_page(at: At, format: ExportFormat | None, mark: Any, listed: bool) -> Ask[tuple[str, Any]]:
-    """A piece of an export, and where the next begins."""
-    request = at.call("export_page", format=format, mark=mark, listed=listed)
-    return Ask(request, piece)
+def fork(at: At, id: str | None, upto: int | None) -> Ask[At]:
+    """Copies a branch; gives where the copy is."""
+
+    def place(copy: str) -> At:
+        return At(at.owner, copy)
+
+    return Ask(at.call("fork", into=id, upto=upto), place)
 
 
-def piece(page: dict[str, Any]) -> tuple[str, Any]:
-    """A piece of an export, and where the next begins."""
-    return page["text"], page["next"]
+def count(at: At, name: str, **fields: Any) -> Ask[int]:
+    """A call that says how many sessions it was done to."""
+    return Ask(at.call(name, **fields), int)
 
 
-def backup(path: Path, watch: bool) -> Ask[None]:
-    """Copies the store."""
-    return Ask({"do": "backup", "path": os.fspath(path), "watch": watch}, nothing)
+def search(at: At, question: str, after: str | None, limit: int | None) -> Ask[SearchPage]:
+    """Messages and titles with these words."""
+    return Ask(at.call("search", question=question, after=after, limit=limit), SearchPage.from_dict)
+
+
+class Page(NamedTuple):
+    """A page of a feed, and the number after which the next begins."""
+
+    after: int
+    news: list[News]
+
+
+def page(data: dict[str, Any]) -> Page:
+    """A page from its JSON form."""
+    return Page(data["after"], [News.from_dict(row) for row in data["news"]])
+
+
+def news(at: At, after: int | None, encoding: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Asks for the next page of a feed; without a number, for where it begins."""
+    return at.call("news", after=after, encoding=encoding)
+
+
+class Sent(NamedTuple):
+    """A page as the bytes of a format, which may be none, and the number after which the next begins."""
+
+    after: int
+    data: bytes
+
+
+def sent(data: dict[str, Any]) -> Sent:
+    """Bytes from their JSON form."""
+    return Sent(data["after"], data["text"].encode())

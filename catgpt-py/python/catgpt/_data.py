@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
@@ -9,6 +10,7 @@ from ._errors import CatgptError, from_dict
 from ._persona import Params
 
 Role: TypeAlias = Literal["system", "user", "assistant", "summary"]
+ChangeKind: TypeAlias = Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended", "renamed"]
 Status: TypeAlias = Literal["running", "complete", "cancelled", "interrupted", "failed", "paused"]
 
 
@@ -145,11 +147,36 @@ class SessionInfo:
     running: str | None
     created_ms: int
     updated_ms: int
+    pinned: bool = False
+    """Whether it stands before the others in lists."""
+    archived: bool = False
+    """Whether it is put away."""
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the application keeps with it."""
+    ttl_ms: int | None = None
+    """How long after its last change it is deleted."""
+    summary: int | None = None
+    """The summary that stands for the beginning."""
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> SessionInfo:
         """From its JSON form."""
         return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What stands for the beginning of a conversation where a model is sent it. The messages themselves stay."""
+
+    seq: int
+    upto: int
+    """The last message that it covers."""
+    text: str
+    model: str | None
+    """The model that wrote it."""
+    created_ms: int
+    active: bool
+    """Whether it is the one that is used, on branches that have the message `upto`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +194,14 @@ class ModelInfo:
 class Cursor(TypedDict):
     """Where a list of sessions goes on."""
 
+    pinned: NotRequired[bool]
     updated_ms: int
     session: str
 
 
 @dataclass(frozen=True, slots=True)
 class SessionPage:
-    """One page of an owner's sessions, the latest changed first."""
+    """One page of an owner's sessions, the pinned ones first, then the latest changed."""
 
     sessions: list[SessionInfo]
     next: Cursor | None
@@ -191,7 +219,7 @@ class Change:
 
     n: int
     session: str
-    kind: Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended", "renamed"]
+    kind: ChangeKind
     at_ms: int
     turn: str | None = None
 

@@ -6,14 +6,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
-from . import _calls, _hub, _native, _process
-from ._calls import Ask, At, ExportFormat, ImportFormat, OnDrop, OnProgress, Path, SendOptions
+from . import _calls, _hub, _native, _process, _transfer
+from ._calls import Ask, At, OnDrop, OnProgress, SendOptions
 from ._content import Content, content
-from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionInfo, SessionPage
+from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionPage, Summary
 from ._limits import GroupBy, Limit, LimitState, Spent
-from ._persona import Persona
+from ._organize import AllSessions, OneSession
 from ._process import EngineOptions, Parts
 from ._reply import Reply, Sending
+from ._transfer import ExportFormat, ImportFormat, Path
 
 T = TypeVar("T")
 
@@ -51,12 +52,12 @@ class Engine:
     ) -> ImportReport:
         """Brings in the chats of another program's SQLite database (tables `chats` and `messages`), each for the owner that
         its `user_id` names, and those without one for `otherwise`."""
-        ask = _calls.adopted(path, otherwise, dry_run, on_progress is not None)
+        ask = _transfer.adopted(path, otherwise, dry_run, on_progress is not None)
         return await self._ask(ask, on_progress)
 
     async def backup(self, path: Path, *, on_progress: OnProgress | None = None) -> None:
         """Copies the SQLite store into a new file, while it is in use."""
-        await self._ask(_calls.backup(path, on_progress is not None), on_progress)
+        await self._ask(_transfer.backup(path, on_progress is not None), on_progress)
 
     async def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
@@ -102,7 +103,7 @@ class Engine:
     async def _pages(self, at: At, format: ExportFormat | None, listed: bool) -> AsyncIterator[str]:
         mark: Any = None
         while True:
-            text, mark = await self._ask(_calls.export_page(at, format, mark, listed))
+            text, mark = await self._ask(_transfer.export_page(at, format, mark, listed))
             yield text
             if mark is None:
                 return
@@ -118,12 +119,8 @@ class Engine:
         return Sending(lambda: self._begin(at, at.call(do, **fields)))
 
 
-class User:
+class User(AllSessions):
     """An owner. What others own is not found through it."""
-
-    def __init__(self, engine: Engine, at: At) -> None:
-        self._engine = engine
-        self._at = at
 
     @property
     def owner(self) -> str | None:
@@ -164,9 +161,12 @@ class User:
         """Stops a turn, wherever it runs. The text so far is kept."""
         await self._engine._ask(_calls.do(self._at, "cancel", turn=turn))
 
-    async def sessions(self, after: Cursor | None = None, limit: int | None = None) -> SessionPage:
-        """A page of sessions, the latest changed first, after a page before."""
-        return await self._engine._ask(_calls.sessions(self._at, after, limit))
+    async def sessions(
+        self, after: Cursor | None = None, limit: int | None = None, *, archived: bool | None = None
+    ) -> SessionPage:
+        """A page of the sessions that are not put away, or of those that are: the pinned ones first, then the latest changed,
+        after a page before."""
+        return await self._engine._ask(_calls.sessions(self._at, after, limit, archived))
 
     async def turns(self) -> list[tuple[str, str]]:
         """The turns that run, in any process: pairs of session and turn."""
@@ -205,14 +205,14 @@ class User:
     ) -> ImportReport:
         """Brings in conversations that were written elsewhere: those of a file or folder, or of a file's content (as bytes).
         The format is told from what is there. Importing the same again changes nothing."""
-        ask = _calls.imported(self._at, source, format, dry_run, on_progress is not None)
+        ask = _transfer.imported(self._at, source, format, dry_run, on_progress is not None)
         return await self._engine._ask(ask, on_progress)
 
     async def export(
         self, format: ExportFormat | None = None, *, on_progress: OnProgress | None = None
     ) -> AsyncIterator[str]:
         """All conversations, as text in pieces. `on_progress` hears how many sessions are written."""
-        sessions = await self._engine._ask(_calls.export_list(self._at))
+        sessions = await self._engine._ask(_transfer.export_list(self._at))
         for done, session in enumerate(sessions, 1):
             async for text in self._engine._pages(At(self._at.owner, session), format, True):
                 yield text
@@ -220,12 +220,8 @@ class User:
                 on_progress(done, len(sessions))
 
 
-class Session:
+class Session(OneSession):
     """One conversation. Making the handle costs nothing; the first send makes the session."""
-
-    def __init__(self, engine: Engine, at: At) -> None:
-        self._engine = engine
-        self._at = at
 
     @property
     def id(self) -> str:
@@ -244,6 +240,15 @@ class Session:
     def regenerate(self, seq: int | None = None, **options: Unpack[SendOptions]) -> Sending:
         """Asks for another answer beside an earlier one; `None` for the newest."""
         return self._engine._sending(self._at, "regenerate", seq=seq, options=_calls.options(options))
+
+    def send_after(self, seq: int, words: Content, **options: Unpack[SendOptions]) -> Sending:
+        """Says something after a message of the tree, as a new branch if that has been answered before."""
+        given = {"content": content(words), "options": _calls.options(options)}
+        return self._engine._sending(self._at, "send_after", seq=seq, **given)
+
+    def continue_reply(self, seq: int | None = None, **options: Unpack[SendOptions]) -> Sending:
+        """Goes on with a reply that was cut off, or with any other (`None`: the newest), as a new reply that follows it."""
+        return self._engine._sending(self._at, "continue_reply", seq=seq, options=_calls.options(options))
 
     def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Sending:
         """Watches a turn of this session from an offset on."""
@@ -266,26 +271,24 @@ class Session:
         """Messages of all branches after a number, in order."""
         return await self._engine._ask(_calls.tree(self._at, after, limit))
 
-    async def info(self) -> SessionInfo:
-        """What is known about it besides its messages."""
-        return await self._engine._ask(_calls.info(self._at))
+    async def make_title(self) -> str:
+        """Has a model make a title of the first message now, and tells it. One that a person gave stays: then this is a
+        `ConflictError`."""
+        return await self._engine._ask(_calls.make_title(self._at))
 
-    async def rename(self, title: str) -> None:
-        """Gives it a title."""
-        await self._engine._ask(_calls.do(self._at, "rename", title=title))
+    async def summaries(self) -> list[Summary]:
+        """All summaries that were ever made here."""
+        return await self._engine._ask(_calls.summaries(self._at))
 
-    async def pin(self, persona: Persona | str) -> None:
-        """Gives it another persona, from the next turn on."""
-        await self._engine._ask(_calls.pin(self._at, persona))
+    async def summarize(self, upto: int | None = None) -> Summary:
+        """Has the conversation summed up now, up to the end of the turn of a message (else of the newest whole turn), and
+        uses that from the next turn on."""
+        return await self._engine._ask(_calls.summarize(self._at, upto))
+
+    async def set_summary(self, summary: int | None) -> None:
+        """Uses a former summary again, or none, from the next turn on."""
+        await self._engine._ask(_calls.do(self._at, "set_summary", summary=summary))
 
     def export(self, format: ExportFormat | None = None) -> AsyncIterator[str]:
         """This conversation, as text in pieces."""
         return self._engine._pages(self._at, format, False)
-
-    async def select(self, head: int, *, if_version: int | None = None) -> None:
-        """Shows the branch that ends at `head`; with `if_version` only if nothing has changed since."""
-        await self._engine._ask(_calls.do(self._at, "select", head=head, if_version=if_version))
-
-    async def delete(self) -> None:
-        """Deletes it with all that was said. A turn that runs in it ends."""
-        await self._engine._ask(_calls.do(self._at, "delete"))

@@ -2,7 +2,7 @@
 from os import PathLike
 from typing import Any, Final, Literal, SupportsIndex, final
 
-__all__ = ["Desk", "Engine", "FakeServer", "Hub", "Log", "Play", "Reasoning", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "formats", "image", "image_from_file", "kinds", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "session", "shutdown", "version"]
+__all__ = ["Desk", "Engine", "FakeServer", "Hub", "Log", "Play", "Reasoning", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "formats", "image", "image_from_file", "kinds", "news_position", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "session", "shutdown", "version"]
 
 @final
 class Desk:
@@ -308,6 +308,11 @@ def image_from_file(path: str | PathLike[str]) -> str:
 def kinds() -> list[tuple[str, bool, int]]:
     """
     Every kind of error: its code, whether trying again may help, and its HTTP status.
+    """
+
+def news_position(event_id: str) -> int | None:
+    """
+    The number in the id of a server-sent event of a feed.
     """
 
 def owner(name: str) -> str:

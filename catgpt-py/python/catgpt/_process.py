@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from weakref import WeakSet
 
 from . import _background, _calls, _hub, _log, _native
-from ._calls import Cache
+from ._calls import Cache, Summaries, Titles
 from ._desk import ChatModel, Memory, Server
 from ._hooks import Hook, Hooks
 from ._limits import Limit, Price
@@ -44,6 +44,15 @@ class EngineOptions(TypedDict, total=False):
     """How many messages the model is sent at most."""
     window_tokens: int | None
     """How many tokens the model is sent at most."""
+    window_keep: int | None
+    """How much of that stays filled, in percent, when older turns are let go of. They go in chunks, so that most prompts
+    begin as the one before did, and the provider's cache serves them."""
+    titles: Titles | bool | None
+    """With `True`, or with what is to be otherwise, a model makes a title of each session's first message, beside the turn.
+    Left out: the beginning of the message is the title, which costs nothing."""
+    summaries: Summaries | bool | None
+    """With `True`, or with what is to be otherwise, a model sums up the beginning of conversations that grow out of the
+    window, beside the turns. Left out: what is too far back is not sent."""
     attempts: int | None
     """How often the model is asked at most before anything was shown."""
     retry_base: float | None
@@ -92,6 +101,8 @@ class Parts:
         for name in ("retry_base", "lease", "session_ttl"):
             named[name + "_ms"] = _calls.milliseconds(named.pop(name, None))
         named |= {"persona": who(options.get("persona")), "cache": _calls.cache(options.get("cache"))}
+        titles, summaries = _calls.job(options.get("titles")), _calls.job(options.get("summaries"))
+        named |= {"titles": titles, "summaries": summaries}
         named["limits"] = _calls.limits(options.get("limits"))
         self.native = _native.Engine(_calls.text(named), **own)
 

@@ -30,8 +30,10 @@ __all__ = [
     "error_response",
     "install",
     "last_event",
+    "last_news",
     "lifespan",
     "ndjson_response",
+    "sse_feed",
     "sse_response",
     "ui_message_response",
     "ui_resume",
@@ -98,6 +100,33 @@ async def ui_resume(session: Session, **options: Unpack[ResponseOptions]) -> Res
 def last_event(request: Request) -> tuple[str, int] | None:
     """Where a client that comes back was, as its `Last-Event-ID` says: the turn and the offset, for `user.attach`."""
     return _native.position(request.headers.get("last-event-id", ""))
+
+
+async def sse_feed(
+    user: User,
+    after: int | None = None,
+    *,
+    keep_alive: float | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> StreamingResponse:
+    """An owner's feed as server-sent events, on after number `after`, or from now on. An `EventSource` that comes back says
+    where it was: `await sse_feed(user, last_news(request))`. What cannot be read is raised before the response begins."""
+    feed = user.feed(after).encoded("sse", keep_alive=keep_alive)
+    first = await anext(feed) if after is None else b""
+
+    async def content() -> AsyncGenerator[bytes, None]:
+        async with contextlib.aclosing(feed):
+            if first:
+                yield first
+            async for data in feed:
+                yield data
+
+    return StreamingResponse(content(), headers={**_HEADERS["sse"], **(headers or {})})
+
+
+def last_news(request: Request) -> int | None:
+    """Where a client of a feed was, as its `Last-Event-ID` says."""
+    return _native.news_position(request.headers.get("last-event-id", ""))
 
 
 def error_response(error: CatgptError) -> Response:

@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
-from . import _background, _calls, _hub, _native, _process
-from ._calls import Ask, At, ExportFormat, Format, ImportFormat, OnDrop, OnProgress, Path, SendOptions
+from . import _background, _calls, _hub, _native, _process, _transfer
+from ._calls import Ask, At, Format, OnDrop, OnProgress, SendOptions
 from ._content import Content, content
-from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionInfo, SessionPage
+from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionPage, Summary
 from ._events import Event, Finished, Text
 from ._limits import GroupBy, Limit, LimitState, Spent
-from ._persona import Persona
+from ._organize_sync import AllSessions, OneSession
 from ._process import EngineOptions, Parts
 from ._reply import Feed
+from ._transfer import ExportFormat, ImportFormat, Path
 
 __all__ = ["Engine", "Reply", "Session", "User"]
 
@@ -146,12 +147,12 @@ class Engine:
     ) -> ImportReport:
         """Brings in the chats of another program's SQLite database (tables `chats` and `messages`), each for the owner that
         its `user_id` names, and those without one for `otherwise`."""
-        ask = _calls.adopted(path, otherwise, dry_run, on_progress is not None)
+        ask = _transfer.adopted(path, otherwise, dry_run, on_progress is not None)
         return self._ask(ask, on_progress)
 
     def backup(self, path: Path, *, on_progress: OnProgress | None = None) -> None:
         """Copies the SQLite store into a new file, while it is in use."""
-        self._ask(_calls.backup(path, on_progress is not None), on_progress)
+        self._ask(_transfer.backup(path, on_progress is not None), on_progress)
 
     def sweep(self) -> None:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
@@ -211,7 +212,7 @@ class Engine:
     def _pages(self, at: At, format: ExportFormat | None, listed: bool) -> Iterator[str]:
         mark: Any = None
         while True:
-            text, mark = self._ask(_calls.export_page(at, format, mark, listed))
+            text, mark = self._ask(_transfer.export_page(at, format, mark, listed))
             yield text
             if mark is None:
                 return
@@ -224,12 +225,8 @@ class Engine:
         return Reply(stream, hub, lambda: self._ask(_calls.do(At(at.owner), "cancel", turn=stream.turn)))
 
 
-class User:
+class User(AllSessions):
     """An owner. What others own is not found through it."""
-
-    def __init__(self, engine: Engine, at: At) -> None:
-        self._engine = engine
-        self._at = at
 
     @property
     def owner(self) -> str | None:
@@ -271,9 +268,12 @@ class User:
         """Stops a turn, wherever it runs. The text so far is kept."""
         self._engine._ask(_calls.do(self._at, "cancel", turn=turn))
 
-    def sessions(self, after: Cursor | None = None, limit: int | None = None) -> SessionPage:
-        """A page of sessions, the latest changed first, after a page before."""
-        return self._engine._ask(_calls.sessions(self._at, after, limit))
+    def sessions(
+        self, after: Cursor | None = None, limit: int | None = None, *, archived: bool | None = None
+    ) -> SessionPage:
+        """A page of the sessions that are not put away, or of those that are: the pinned ones first, then the latest changed,
+        after a page before."""
+        return self._engine._ask(_calls.sessions(self._at, after, limit, archived))
 
     def turns(self) -> list[tuple[str, str]]:
         """The turns that run, in any process: pairs of session and turn."""
@@ -312,27 +312,20 @@ class User:
     ) -> ImportReport:
         """Brings in conversations that were written elsewhere: those of a file or folder, or of a file's content (as bytes).
         The format is told from what is there. Importing the same again changes nothing."""
-        ask = _calls.imported(self._at, source, format, dry_run, on_progress is not None)
+        ask = _transfer.imported(self._at, source, format, dry_run, on_progress is not None)
         return self._engine._ask(ask, on_progress)
 
-    def export(
-        self, format: ExportFormat | None = None, *, on_progress: OnProgress | None = None
-    ) -> Iterator[str]:
+    def export(self, format: ExportFormat | None = None, *, on_progress: OnProgress | None = None) -> Iterator[str]:
         """All conversations, as text in pieces. `on_progress` hears how many sessions are written."""
-        sessions = self._engine._ask(_calls.export_list(self._at))
+        sessions = self._engine._ask(_transfer.export_list(self._at))
         for done, session in enumerate(sessions, 1):
-            for text in self._engine._pages(At(self._at.owner, session), format, True):
-                yield text
+            yield from self._engine._pages(At(self._at.owner, session), format, True)
             if on_progress is not None:
                 on_progress(done, len(sessions))
 
 
-class Session:
+class Session(OneSession):
     """One conversation. Making the handle costs nothing; the first send makes the session."""
-
-    def __init__(self, engine: Engine, at: At) -> None:
-        self._engine = engine
-        self._at = at
 
     @property
     def id(self) -> str:
@@ -350,6 +343,15 @@ class Session:
     def regenerate(self, seq: int | None = None, **options: Unpack[SendOptions]) -> Reply:
         """Asks for another answer beside an earlier one; `None` for the newest."""
         return self._engine._begin(self._at, "regenerate", seq=seq, options=_calls.options(options))
+
+    def send_after(self, seq: int, words: Content, **options: Unpack[SendOptions]) -> Reply:
+        """Says something after a message of the tree, as a new branch if that has been answered before."""
+        given = {"content": content(words), "options": _calls.options(options)}
+        return self._engine._begin(self._at, "send_after", seq=seq, **given)
+
+    def continue_reply(self, seq: int | None = None, **options: Unpack[SendOptions]) -> Reply:
+        """Goes on with a reply that was cut off, or with any other (`None`: the newest), as a new reply that follows it."""
+        return self._engine._begin(self._at, "continue_reply", seq=seq, options=_calls.options(options))
 
     def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Reply:
         """Watches a turn of this session from an offset on."""
@@ -373,26 +375,24 @@ class Session:
         """Messages of all branches after a number, in order."""
         return self._engine._ask(_calls.tree(self._at, after, limit))
 
-    def info(self) -> SessionInfo:
-        """What is known about it besides its messages."""
-        return self._engine._ask(_calls.info(self._at))
+    def make_title(self) -> str:
+        """Has a model make a title of the first message now, and tells it. One that a person gave stays: then this is a
+        `ConflictError`."""
+        return self._engine._ask(_calls.make_title(self._at))
 
-    def rename(self, title: str) -> None:
-        """Gives it a title."""
-        self._engine._ask(_calls.do(self._at, "rename", title=title))
+    def summaries(self) -> list[Summary]:
+        """All summaries that were ever made here."""
+        return self._engine._ask(_calls.summaries(self._at))
 
-    def pin(self, persona: Persona | str) -> None:
-        """Gives it another persona, from the next turn on."""
-        self._engine._ask(_calls.pin(self._at, persona))
+    def summarize(self, upto: int | None = None) -> Summary:
+        """Has the conversation summed up now, up to the end of the turn of a message (else of the newest whole turn), and
+        uses that from the next turn on."""
+        return self._engine._ask(_calls.summarize(self._at, upto))
+
+    def set_summary(self, summary: int | None) -> None:
+        """Uses a former summary again, or none, from the next turn on."""
+        self._engine._ask(_calls.do(self._at, "set_summary", summary=summary))
 
     def export(self, format: ExportFormat | None = None) -> Iterator[str]:
         """This conversation, as text in pieces."""
         return self._engine._pages(self._at, format, False)
-
-    def select(self, head: int, *, if_version: int | None = None) -> None:
-        """Shows the branch that ends at `head`; with `if_version` only if nothing has changed since."""
-        self._engine._ask(_calls.do(self._at, "select", head=head, if_version=if_version))
-
-    def delete(self) -> None:
-        """Deletes it with all that was said. A turn that runs in it ends."""
-        self._engine._ask(_calls.do(self._at, "delete"))

@@ -19,6 +19,7 @@ pub(super) struct Material {
     persona: Persona,
     vars: BTreeMap<String, String>,
     pub(super) branch: Arc<[Message]>,
+    pub(super) summary: Option<Message>,
     /// What hooks have added.
     pub(super) context: Vec<String>,
     params: Params,
@@ -29,13 +30,14 @@ pub(super) struct Material {
 }
 
 impl Material {
-    pub(super) fn new(persona: Persona, order: &Order, window: Vec<Row>) -> Result<Self> {
+    pub(super) fn new(persona: Persona, order: &Order, (window, summary): (Vec<Row>, Option<Row>)) -> Result<Self> {
         let options = &order.ask.options;
         let branch: Result<Vec<_>> = window.into_iter().map(|row| message(row, &[])).collect();
         Ok(Self {
             persona,
             vars: options.vars.clone(),
             branch: branch?.into(),
+            summary: summary.map(|row| message(row, &[])).transpose()?,
             context: Vec::new(),
             params: options.params.clone(),
             model: options.model.clone(),
@@ -46,7 +48,8 @@ impl Material {
 
     fn prompt<'a>(&'a self, runner: &'a Runner, system: &'a str) -> Prompt<'a> {
         let (window, counter) = (runner.window, runner.counter.as_ref());
-        Prompt { persona: &self.persona, system, context: &self.context, branch: &self.branch, window, counter }
+        let (context, summary) = (&self.context, self.summary.as_ref());
+        Prompt { persona: &self.persona, system, context, branch: &self.branch, summary, window, counter }
     }
 
     /// The sources for which there is room.

@@ -1,0 +1,201 @@
+//! What models are asked beside turns: one question, one piece of text, within a time, with its bill.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use tokio::time::{sleep, timeout};
+
+use super::{Held, Runner};
+use crate::error::{Error, ErrorKind, Result};
+use crate::hooks::TurnAt;
+use crate::id::SessionId;
+use crate::memory::{Op, Purpose};
+use crate::message::{FinishReason, Usage};
+use crate::model::{ChatModel, ModelEvent, ModelRequest, Secret};
+use crate::prompt::Measured;
+
+/// The most that is read of an answer, in bytes.
+const LONGEST: usize = 64 << 10;
+
+/// Who is asked.
+pub(super) struct Asked {
+    model: Arc<dyn ChatModel>,
+    name: Option<String>,
+    credentials: Option<Secret>,
+    deadline: Duration,
+}
+
+/// What was answered.
+pub(super) struct Answer {
+    pub(super) text: String,
+    /// Whether there would have been more.
+    pub(super) cut_off: bool,
+}
+
+/// What is known of an answer that may still grow.
+#[derive(Default)]
+struct Heard {
+    text: String,
+    thoughts: usize,
+    usage: Option<Usage>,
+    any: bool,
+}
+
+impl Asked {
+    /// The model that bills are written for.
+    pub(super) fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.model.name().to_owned())
+    }
+}
+
+impl Runner {
+    /// Who is asked: a model of the job's own, or the engine's, with the key of the turn.
+    pub(super) fn asked(
+        &self,
+        own: Option<&Arc<dyn ChatModel>>,
+        name: Option<&String>,
+        credentials: Option<Secret>,
+        deadline: Duration,
+    ) -> Asked {
+        // A key that was given for the engine's model is not shown to another one.
+        let credentials = credentials.filter(|_| own.is_none());
+        Asked { model: Arc::clone(own.unwrap_or(&self.model)), name: name.cloned(), credentials, deadline }
+    }
+
+    /// Holds the engine open for a job; `None` if it is closing.
+    pub(super) fn hold_job(self: &Arc<Self>) -> Option<Held> {
+        let turns = self.turns();
+        (!turns.closed).then(|| self.hold(turns))
+    }
+
+    /// Asks, again as the engine asks again for turns, and reads until it is `enough`. Also says what was used, if the
+    /// model said anything. `at` is the turn that set it off.
+    pub(super) async fn ask(
+        &self,
+        asked: &Asked,
+        at: &TurnAt,
+        mut request: ModelRequest,
+        enough: impl Fn(&str) -> bool,
+    ) -> (Result<Answer>, Option<Usage>) {
+        request.model.clone_from(&asked.name);
+        request.credentials.clone_from(&asked.credentials);
+        let measured = Measured::of(&request, self.counter.as_ref());
+        let mut heard = Heard::default();
+        let read = async {
+            // No words reach a model that the hooks have not let through.
+            let request = self.hooks.before_model(at, 1, request).await?;
+            self.read(asked, request, &mut heard, enough).await
+        };
+        let late = |_| Error::new(ErrorKind::Timeout, "the model did not answer in time");
+        let answer = tokio::select! {
+            biased;
+            () = self.stopping() => Err(Error::new(ErrorKind::Closed, "the engine is closing")),
+            answer = timeout(asked.deadline, read) => answer.map_err(late).flatten(),
+        };
+        let estimate = || Usage {
+            input_tokens: measured.tokens,
+            output_tokens: self.counter.count(&heard.text) + (heard.thoughts as u64) / 4,
+            estimated: true,
+            ..Usage::default()
+        };
+        let usage = heard.any.then(|| heard.usage.unwrap_or_else(estimate));
+        (answer.map(|cut_off| Answer { text: heard.text, cut_off }), usage)
+    }
+
+    /// Reads an answer; says whether it was cut off.
+    async fn read(
+        &self,
+        asked: &Asked,
+        request: ModelRequest,
+        heard: &mut Heard,
+        enough: impl Fn(&str) -> bool,
+    ) -> Result<bool> {
+        let (mut failed, mut waited) = (0, Duration::ZERO);
+        loop {
+            let once = AssertUnwindSafe(once(&asked.model, request.clone(), heard, &enough)).catch_unwind();
+            let panicked = |_| Error::new(ErrorKind::Unexpected, "the model panicked; this is a defect of its code");
+            let error = match once.await.map_err(panicked).flatten() {
+                Err(error) if !heard.any => error,
+                other => return other,
+            };
+            failed += 1;
+            let Some(pause) = self.rules.retry.pause(&error, failed, waited, fastrand::f64()) else {
+                return Err(error);
+            };
+            waited += pause;
+            sleep(pause).await;
+        }
+    }
+
+    /// The line of the ledger for a job, if it used anything.
+    pub(super) fn bill(
+        &self,
+        session: &SessionId,
+        model: String,
+        purpose: Purpose,
+        usage: Option<Usage>,
+    ) -> Option<Op> {
+        let usage = usage?;
+        let cost = self.policy.prices.cost(&model, &usage).unwrap_or_default();
+        Some(Op::Bill { session: session.clone(), model, purpose, usage, cost })
+    }
+
+    /// Waits until the engine ends what still runs.
+    async fn stopping(&self) {
+        loop {
+            // Made before it is looked at, so that no change is missed in between.
+            let changed = self.changed.notified();
+            if self.turns().stopping {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+async fn once(
+    model: &Arc<dyn ChatModel>,
+    request: ModelRequest,
+    heard: &mut Heard,
+    enough: impl Fn(&str) -> bool,
+) -> Result<bool> {
+    let mut stream = model.stream(request);
+    while let Some(event) = stream.next().await {
+        let event = event?;
+        heard.any = true;
+        match event {
+            ModelEvent::Text(text) => {
+                heard.text.push_str(&text);
+                if heard.text.len() > LONGEST {
+                    return Ok(true);
+                }
+                if text.contains('\n') && enough(&heard.text) {
+                    return Ok(false);
+                }
+            }
+            ModelEvent::Reasoning(text) => heard.thoughts += text.len(),
+            ModelEvent::Usage(usage) => heard.usage = Some(usage),
+            ModelEvent::Finish(reason) => return Ok(rest(stream, reason, heard).await),
+            ModelEvent::ToolCall(_) | ModelEvent::Part(_) => {}
+        }
+    }
+    Err(Error::new(ErrorKind::Truncated, "the answer ended before it was whole"))
+}
+
+/// Takes the usage that may follow the end.
+async fn rest(
+    mut stream: futures_util::stream::BoxStream<'static, Result<ModelEvent>>,
+    reason: FinishReason,
+    heard: &mut Heard,
+) -> bool {
+    while let Some(Ok(event)) = stream.next().await {
+        if let ModelEvent::Usage(usage) = event {
+            heard.usage = Some(usage);
+        }
+    }
+    // A stream is foreign code to its end.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(stream)));
+    reason == FinishReason::Length
+}

@@ -1,0 +1,124 @@
+"""What is done to sessions beside talking in them: to one as a thing in a list and as a tree, and to all of an owner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from . import _calls
+from ._calls import At, NewSession, OnProgress
+from ._data import SessionInfo
+from ._feed import Feed
+from ._found import Branch, Node, SearchPage
+from ._persona import Persona
+
+if TYPE_CHECKING:
+    from ._engine import Engine
+
+
+class OneSession:
+    """A session as a thing in a list, and as a tree."""
+
+    def __init__(self, engine: Engine, at: At) -> None:
+        self._engine = engine
+        self._at = at
+
+    async def create(self, **given: Unpack[NewSession]) -> SessionInfo:
+        """Makes it before anything is said, and tells what is there then. One that is there already is left as it is."""
+        return await self._engine._ask(_calls.create(self._at, given))
+
+    async def info(self) -> SessionInfo:
+        """What is known about it besides its messages."""
+        return await self._engine._ask(_calls.info(self._at))
+
+    async def rename(self, title: str) -> None:
+        """Gives it a title."""
+        await self._engine._ask(_calls.do(self._at, "rename", title=title))
+
+    async def set_pinned(self, pinned: bool) -> None:
+        """Lets it stand before the others in lists, or among them again."""
+        await self._engine._ask(_calls.do(self._at, "set_pinned", pinned=pinned))
+
+    async def set_archived(self, archived: bool) -> None:
+        """Puts it away, or takes it out again: a list shows either those that are put away or those that are not."""
+        await self._engine._ask(_calls.do(self._at, "set_archived", archived=archived))
+
+    async def set_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Keeps this with it, in the place of what was kept; `{}` takes it away."""
+        await self._engine._ask(_calls.do(self._at, "set_metadata", metadata=dict(metadata)))
+
+    async def set_ttl(self, ttl: float | None) -> None:
+        """Says how many seconds after its last change it is deleted with all that was said; `None`: never."""
+        await self._engine._ask(_calls.do(self._at, "set_ttl", ttl_ms=_calls.milliseconds(ttl)))
+
+    async def set_persona(self, persona: Persona | str) -> None:
+        """Gives it another persona, from the next turn on."""
+        await self._engine._ask(_calls.persona(self._at, persona))
+
+    async def outline(self) -> list[Node]:
+        """All messages without their words, by number."""
+        return await self._engine._ask(_calls.outline(self._at))
+
+    async def branches(self) -> list[Branch]:
+        """Its branches, the oldest first."""
+        return await self._engine._ask(_calls.branches(self._at))
+
+    async def select(self, head: int, *, if_version: int | None = None) -> None:
+        """Shows the branch that ends at `head`; with `if_version` only if nothing has changed since."""
+        await self._engine._ask(_calls.do(self._at, "select", head=head, if_version=if_version))
+
+    async def select_through(self, seq: int) -> None:
+        """Shows the branch through a message that has grown last, as a branch switcher does."""
+        await self._engine._ask(_calls.do(self._at, "select_through", seq=seq))
+
+    async def fork(self, id: str | None = None, *, upto: int | None = None) -> Self:
+        """Copies the active branch, or the one that ends at `upto`, into a new session: with this id, or a fresh one."""
+        return type(self)(self._engine, await self._engine._ask(_calls.fork(self._at, id, upto)))
+
+    async def delete(self) -> None:
+        """Deletes it with all that was said. A turn that runs in it ends."""
+        await self._engine._ask(_calls.do(self._at, "delete"))
+
+
+class AllSessions:
+    """What an owner has, as a whole."""
+
+    def __init__(self, engine: Engine, at: At) -> None:
+        self._engine = engine
+        self._at = at
+
+    async def delete(self, ids: Iterable[str]) -> int:
+        """Deletes those of these sessions that are there, and says how many. Turns that run in them end."""
+        return await self._engine._ask(_calls.count(self._at, "delete_many", sessions=list(ids)))
+
+    async def delete_empty(self) -> int:
+        """Deletes the sessions in which nothing was ever said, and says how many."""
+        return await self._engine._ask(_calls.count(self._at, "delete_empty"))
+
+    async def erase(self, *, on_progress: OnProgress | None = None) -> int:
+        """Deletes all that the store has of this owner, and says how many sessions. `on_progress` hears how many are gone.
+        If it fails, call it again to go on."""
+        watch = on_progress is not None
+        return await self._engine._ask(_calls.count(self._at, "erase", watch=watch), on_progress)
+
+    async def claim(self, guest: str, *, wait: float | None = None) -> int:
+        """Takes over all that another owner has, as when a guest signs in, and says how many sessions came. Turns that run
+        there are waited for, 10 seconds or `wait`. That the two are one person is for you to know."""
+        wait_ms = _calls.milliseconds(wait)
+        return await self._engine._ask(_calls.count(self._at, "claim", wait_ms=wait_ms, **{"from": guest}))
+
+    async def search(self, question: str, after: str | None = None, limit: int | None = None) -> SearchPage:
+        """Messages and titles that have all words of `question`, the newest first; its last word may be a beginning. Case,
+        accents and forms of letters make no difference."""
+        return await self._engine._ask(_calls.search(self._at, question, after, limit))
+
+    async def index(self, *, on_progress: OnProgress | None = None) -> None:
+        """Makes all messages findable that are not yet: for after a large import, since searches and sweeps do it too.
+        `on_progress` hears how many so far."""
+        await self._engine._ask(_calls.do(self._at, "index", watch=on_progress is not None), on_progress)
+
+    def feed(self, after: int | None = None) -> Feed:
+        """What happens to the sessions, in any process: `async for news in user.feed()`. What a list of sessions and a
+        second tab listen to. It goes on after number `after`, or begins now. The numbers are dense: a gap says that changes
+        older than 24 h were forgotten, and the sessions have to be listed again."""
+        return Feed(self._engine, self._at, after)

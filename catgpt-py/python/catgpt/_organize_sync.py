@@ -1,0 +1,125 @@
+"""The same as `_organize` for blocking code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from . import _calls
+from ._calls import At, NewSession, OnProgress
+from ._data import SessionInfo
+from ._found import Branch, News, Node, SearchPage
+from ._persona import Persona
+
+if TYPE_CHECKING:
+    from .sync import Engine
+
+
+class OneSession:
+    """A session as a thing in a list, and as a tree."""
+
+    def __init__(self, engine: Engine, at: At) -> None:
+        self._engine = engine
+        self._at = at
+
+    def create(self, **given: Unpack[NewSession]) -> SessionInfo:
+        """Makes it before anything is said, and tells what is there then. One that is there already is left as it is."""
+        return self._engine._ask(_calls.create(self._at, given))
+
+    def info(self) -> SessionInfo:
+        """What is known about it besides its messages."""
+        return self._engine._ask(_calls.info(self._at))
+
+    def rename(self, title: str) -> None:
+        """Gives it a title."""
+        self._engine._ask(_calls.do(self._at, "rename", title=title))
+
+    def set_pinned(self, pinned: bool) -> None:
+        """Lets it stand before the others in lists, or among them again."""
+        self._engine._ask(_calls.do(self._at, "set_pinned", pinned=pinned))
+
+    def set_archived(self, archived: bool) -> None:
+        """Puts it away, or takes it out again: a list shows either those that are put away or those that are not."""
+        self._engine._ask(_calls.do(self._at, "set_archived", archived=archived))
+
+    def set_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Keeps this with it, in the place of what was kept; `{}` takes it away."""
+        self._engine._ask(_calls.do(self._at, "set_metadata", metadata=dict(metadata)))
+
+    def set_ttl(self, ttl: float | None) -> None:
+        """Says how many seconds after its last change it is deleted with all that was said; `None`: never."""
+        self._engine._ask(_calls.do(self._at, "set_ttl", ttl_ms=_calls.milliseconds(ttl)))
+
+    def set_persona(self, persona: Persona | str) -> None:
+        """Gives it another persona, from the next turn on."""
+        self._engine._ask(_calls.persona(self._at, persona))
+
+    def outline(self) -> list[Node]:
+        """All messages without their words, by number."""
+        return self._engine._ask(_calls.outline(self._at))
+
+    def branches(self) -> list[Branch]:
+        """Its branches, the oldest first."""
+        return self._engine._ask(_calls.branches(self._at))
+
+    def select(self, head: int, *, if_version: int | None = None) -> None:
+        """Shows the branch that ends at `head`; with `if_version` only if nothing has changed since."""
+        self._engine._ask(_calls.do(self._at, "select", head=head, if_version=if_version))
+
+    def select_through(self, seq: int) -> None:
+        """Shows the branch through a message that has grown last, as a branch switcher does."""
+        self._engine._ask(_calls.do(self._at, "select_through", seq=seq))
+
+    def fork(self, id: str | None = None, *, upto: int | None = None) -> Self:
+        """Copies the active branch, or the one that ends at `upto`, into a new session: with this id, or a fresh one."""
+        return type(self)(self._engine, self._engine._ask(_calls.fork(self._at, id, upto)))
+
+    def delete(self) -> None:
+        """Deletes it with all that was said. A turn that runs in it ends."""
+        self._engine._ask(_calls.do(self._at, "delete"))
+
+
+class AllSessions:
+    """What an owner has, as a whole."""
+
+    def __init__(self, engine: Engine, at: At) -> None:
+        self._engine = engine
+        self._at = at
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Deletes those of these sessions that are there, and says how many. Turns that run in them end."""
+        return self._engine._ask(_calls.count(self._at, "delete_many", sessions=list(ids)))
+
+    def delete_empty(self) -> int:
+        """Deletes the sessions in which nothing was ever said, and says how many."""
+        return self._engine._ask(_calls.count(self._at, "delete_empty"))
+
+    def erase(self, *, on_progress: OnProgress | None = None) -> int:
+        """Deletes all that the store has of this owner, and says how many sessions. `on_progress` hears how many are gone.
+        If it fails, call it again to go on."""
+        watch = on_progress is not None
+        return self._engine._ask(_calls.count(self._at, "erase", watch=watch), on_progress)
+
+    def claim(self, guest: str, *, wait: float | None = None) -> int:
+        """Takes over all that another owner has, as when a guest signs in, and says how many sessions came. Turns that run
+        there are waited for, 10 seconds or `wait`. That the two are one person is for you to know."""
+        wait_ms = _calls.milliseconds(wait)
+        return self._engine._ask(_calls.count(self._at, "claim", wait_ms=wait_ms, **{"from": guest}))
+
+    def search(self, question: str, after: str | None = None, limit: int | None = None) -> SearchPage:
+        """Messages and titles that have all words of `question`, the newest first; its last word may be a beginning. Case,
+        accents and forms of letters make no difference."""
+        return self._engine._ask(_calls.search(self._at, question, after, limit))
+
+    def index(self, *, on_progress: OnProgress | None = None) -> None:
+        """Makes all messages findable that are not yet: for after a large import, since searches and sweeps do it too.
+        `on_progress` hears how many so far."""
+        self._engine._ask(_calls.do(self._at, "index", watch=on_progress is not None), on_progress)
+
+    def feed(self, after: int | None = None) -> Iterator[News]:
+        """What happens to the sessions, in any process: `for news in user.feed()`. It goes on after number `after`, or
+        begins now. The numbers are dense: a gap says that changes older than 24 h were forgotten, and the sessions have to
+        be listed again."""
+        while True:
+            after, news = _calls.page(self._engine._call(_calls.news(self._at, after)))
+            yield from news

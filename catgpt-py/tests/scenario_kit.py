@@ -1,0 +1,42 @@
+"""What the runner of the scenarios stands on: which there are, and how their JSON is compared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+FILES = sorted((Path(__file__).parents[2] / "spec" / "scenarios").glob("*.json"))
+
+
+def stores(file: Path) -> list[str]:
+    """The kinds of store that Python has, and the scenario plays on."""
+    return ["memory", "sqlite", *([] if json.loads(file.read_text()).get("built_in") else ["python"])]
+
+
+CASES = [(file, store) for file in FILES for store in stores(file)]
+
+
+def same(names: dict[str, Any], want: Any, got: Any) -> bool:
+    match want:
+        case "*":
+            return got is not None
+        case str() if want.startswith("$"):
+            return bool(names.setdefault(want, got) == got)
+        case dict():
+            return isinstance(got, dict) and all(same(names, value, got.get(key)) for key, value in want.items())
+        case list():
+            return isinstance(got, list) and len(want) == len(got) and all(same(names, *pair) for pair in zip(want, got))
+    return bool(want == got)
+
+
+def plain(data: Any) -> Any:
+    """The JSON form of what a call gave; of a session that is its id."""
+
+    def form(one: Any) -> Any:
+        if is_dataclass(one) and not isinstance(one, type) and not hasattr(one, "to_dict"):
+            return asdict(one)
+        return one.to_dict() if hasattr(one, "to_dict") else {"id": one.id}
+
+    return json.loads(json.dumps(data, default=form))
