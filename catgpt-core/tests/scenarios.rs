@@ -9,7 +9,7 @@ mod kit;
 use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::Duration};
 
 use calls::{ask, call, look, news};
-use catgpt_core::{Error, Reply, memory};
+use catgpt_core::{Engine, Error, Reply, Result, Session, User, memory};
 use kit::{Fields, Names, asked, cached, check, expect, named, open, policy, scripted, take, take_or};
 use serde_json::{Value, from_slice, json};
 use tokio::{runtime::Runtime, time::timeout};
@@ -55,8 +55,7 @@ fn play(mut scenario: Fields, url: &str) {
             mem::replace(&mut runtime, Runtime::new().unwrap()).shutdown_timeout(LONG);
         }
         let playing = async {
-            let user = engine.user(take_or(&mut step, "owner", "alice"))?;
-            let session = user.session(take_or(&mut step, "session", "chat"))?;
+            let (user, session) = places(&engine, &mut step)?;
             match verb.as_str() {
                 "cancel" => user.cancel(named(&names, &mut step)).await?,
                 "drop" => drop(replies.remove(&take_or(&mut step, "reply", "reply")).unwrap()),
@@ -98,4 +97,10 @@ fn play(mut scenario: Fields, url: &str) {
         assert!(step.is_empty(), "unknown: {step:?}");
     }
     runtime.block_on(engine.close(LONG)).unwrap();
+}
+
+fn places(engine: &Engine, step: &mut Fields) -> Result<(User, Session)> {
+    let user = engine.user(take_or(step, "owner", "alice"))?;
+    let session = user.session(take_or(step, "session", "chat"))?;
+    Ok((user, session))
 }
