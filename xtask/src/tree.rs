@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::run;
 
 /// The most crates that the core links with its default features, proc macros not counted. It has no slack, so that
-/// each new one is a decision: raise it in the commit that says why. (105 was the estimate, httpdate is the 108th.)
+/// each new one is a decision: raise it in the commit that says why. (105 was the estimate; httpdate came, and two
+/// for the words of a search.)
 const CORE_CEILING: usize = 108;
 /// The most crates that the feature `postgres` adds to those: the driver, its pool, and what SCRAM needs.
 const POSTGRES_CEILING: usize = 28;

@@ -106,6 +106,7 @@ fn the_help_names_every_option_and_every_exit_code() {
       chats   List the chats, search, show and change them
       models  List the models that can be chosen with --model
       usage   Sum up what answers used, and what they cost
+      backup  Copy all chats into a new file, while they are in use
       doctor  Show which model, store and files are used, and whether they work
 
     Arguments:
@@ -123,6 +124,7 @@ fn the_help_names_every_option_and_every_exit_code() {
           --format <FORMAT>       What stdout gets: the text, one JSON object, or an event a line [default: auto] [possible values: auto, plain, json, jsonl]
           --json                  The same as --format json
           --timeout <SECONDS>     Stop the answer after this long
+      -u, --usage                 Tell on stderr what the answer used, and what it cost
           --no-stdin              Do not read stdin
           --continue-reply[=<N>]  Go on with an answer that was cut off: message N, or the newest
           --regenerate[=<N>]      Ask for another answer in the place of message N, or of the newest

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use catgpt_core::memory::Cursor;
 use catgpt_core::{
-    Busy, NewSession, Owner, Persona, Reply, Result, Send, Session, SessionId, Source, UsageQuery, User,
+    Busy, Engine, NewSession, Owner, Persona, Reply, Result, Send, Session, SessionId, Source, UsageQuery, User,
 };
 use futures_util::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
@@ -113,22 +113,32 @@ async fn of_session(session: &Session, name: &str, given: &mut Given) -> Result<
     })
 }
 
-/// What a step wants to see, and the field in which it says so.
+/// What a step wants to see, and what is there.
 pub(crate) async fn look(
     verb: &str,
+    engine: &Engine,
     user: &User,
     session: &Session,
     step: &mut Fields,
-) -> Result<(&'static str, Value)> {
-    Ok(match verb {
-        "history" => ("messages", json!(session.history(100).await?)),
-        "tree" => ("messages", json!(session.tree(0, 100).await?)),
-        "import" => ("report", json!(user.import(Source::bytes(take::<String>(step, "text"))).await?)),
+) -> Result<(Value, Value)> {
+    let wants = match verb {
+        "history" | "tree" => "messages",
+        "models" => "models",
+        "import" => "report",
+        _ => "text",
+    };
+    let want = take(step, wants);
+    let got = match verb {
+        "history" => json!(session.history(100).await?),
+        "tree" => json!(session.tree(0, 100).await?),
+        "models" => json!(engine.models().await?),
+        "import" => json!(user.import(Source::bytes(take::<String>(step, "text"))).await?),
         _ => {
             let pieces: Vec<_> = session.export(take(step, "format")).stream().try_collect().await?;
-            ("text", json!(pieces.concat()))
+            json!(pieces.concat())
         }
-    })
+    };
+    Ok((want, got))
 }
 
 /// As much of the feed as the step names.
