@@ -14,14 +14,15 @@ use std::time::Duration;
 
 use catgpt_core::transfer::Outcome;
 use catgpt_core::{
-    Engine, ErrorKind, ExportFormat, ImportFormat, ImportReport, InMemory, Message, Offline, Owner, Persona, Progress,
-    Source, User,
+    Engine, ErrorKind, ExportFormat, ImportFormat, ImportReport, InMemory, Message, Offline, Owner, Persona, Price,
+    Prices, Progress, Source, User,
 };
 use futures_util::StreamExt;
 use serde_json::json;
 
 fn engine() -> Engine {
-    Engine::builder().model(Offline::new()).memory(InMemory::new()).build()
+    let prices = Prices::new().with("*", Price::per_million(1.0, 1.0).unwrap());
+    Engine::builder().model(Offline::new()).memory(InMemory::new()).prices(prices).build()
 }
 
 fn ann(engine: &Engine) -> User {
@@ -70,6 +71,7 @@ async fn json_lines_carry_everything_to_another_store() {
     let (from, to) = (talked(&here).await, ann(&there));
     let lines = text(&from, ExportFormat::Jsonl).await;
     assert!(!lines.contains("\"turn\""), "a turn's id entitles to write");
+    assert!(lines.contains("\"cost\":"), "what replies cost goes with them");
     let report = import(&to, lines.clone()).await;
     assert_eq!((counts(&report), report.messages), ([2, 0, 0, 0], 8));
     for session in ["trip", "cat"] {

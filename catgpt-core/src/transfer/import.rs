@@ -295,6 +295,7 @@ fn row(message: &Message) -> Row {
     let mut body = Body::new(&message.content);
     body.finish_reason.clone_from(&message.finish_reason);
     body.error.clone_from(&message.error);
+    body.cost = message.cost;
     Row {
         seq: message.seq,
         parent: message.parent,

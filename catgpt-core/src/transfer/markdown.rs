@@ -75,6 +75,8 @@ struct Aside {
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorInfo>,
 }
 
@@ -125,6 +127,7 @@ pub(super) fn message(message: &Message) -> String {
         status: Some(message.status).filter(|status| *status != Status::Complete),
         finish_reason: message.finish_reason.clone(),
         usage: message.usage,
+        cost: message.cost,
         error: message.error.clone(),
     };
     // No `>` stands in it, so that it cannot end the comment.

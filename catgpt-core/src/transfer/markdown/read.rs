@@ -138,7 +138,7 @@ impl Document {
             model: aside.model,
             finish_reason: aside.finish_reason,
             usage: aside.usage,
-            cost: None,
+            cost: aside.cost,
             error: aside.error,
             created_ms: aside.at.and_then(|at| time::parse(&at)).unwrap_or(0),
         });

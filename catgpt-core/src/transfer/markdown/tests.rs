@@ -30,6 +30,7 @@ fn the_form_is_frozen() {
     one.heading.title = Some("Kyoto \"3\"".into());
     one.heading.persona = Some(Persona::cat());
     one.messages[1].model = Some("gpt-->".into());
+    one.messages[1].cost = Some(12);
     one.messages[1].content.push(Part::Image(png("https://h/a b.png")));
     assert_eq!(
         write(std::slice::from_ref(&one)),
@@ -46,7 +47,7 @@ updated: 1970-01-01T00:00:00.002Z
 
 Hi
 
-## Assistant <!-- {"at":"1970-01-01T00:00:00.002Z","model":"gpt--\u003e"} -->
+## Assistant <!-- {"at":"1970-01-01T00:00:00.002Z","model":"gpt--\u003e","cost":12} -->
 
 \## User
 says
