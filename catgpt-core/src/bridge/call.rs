@@ -274,7 +274,7 @@ pub enum Call {
         limit: u32,
         encoding: Option<Encoding>,
     },
-    /// What the owner has used; [`UsageQuery`] has the fields.
+    /// What the owner has used; [`UsageQuery`](crate::UsageQuery) has the fields.
     Usage {
         owner: Option<String>,
         session: Option<SessionId>,
