@@ -70,7 +70,7 @@ mod tests {
                 assert_eq!(everywhere("README.md", &line).len(), 1, "{line}");
             }
         }
-        for fine in ["https://example.com/work/it", "~/work/it", "./home/x", "homework/", "{root}/work/"] {
+        for fine in ["https://example.com/\u{77}ork/it", "~/work/it", "./home/x", "homework/", "{root}/work/"] {
             assert_eq!(everywhere("README.md", fine), [], "{fine}");
         }
     }
