@@ -45,12 +45,7 @@ impl<K: Clone + Eq + Hash, V> Aged<K, V> {
 
     /// Forgets at most `limit` that are older than a day; says how many, and whether some are left.
     pub(super) fn sweep(&mut self, now: Time, limit: u32) -> (u64, bool) {
-        let mut dropped = 0;
-        while dropped < u64::from(limit) && self.has_due(now) {
-            self.drop_first();
-            dropped += 1;
-        }
-        (dropped, self.has_due(now))
+        swept(self, limit, |this| this.has_due(now), Self::drop_first)
     }
 
     /// Forgets those of which `gone` is true.
@@ -69,4 +64,19 @@ impl<K: Clone + Eq + Hash, V> Aged<K, V> {
             renamed(key).into_iter().for_each(|new| *key = new);
         }
     }
+}
+
+/// Drops what is due, at most `limit`; says how many, and whether some are left.
+pub(super) fn swept<T>(
+    of: &mut T,
+    limit: u32,
+    has_due: impl Fn(&T) -> bool,
+    drop_first: impl Fn(&mut T),
+) -> (u64, bool) {
+    let mut dropped = 0;
+    while dropped < u64::from(limit) && has_due(of) {
+        drop_first(of);
+        dropped += 1;
+    }
+    (dropped, has_due(of))
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use super::aged::swept;
 use super::session::Running;
 use super::state::{DAY, REMEMBERED, State, Time, millis};
 use crate::id::Owner;
@@ -66,12 +67,8 @@ impl Counters {
 
     /// Forgets at most `limit` whose window is over for a day; says how many, and whether some are left.
     pub(super) fn sweep(&mut self, now_ms: i64, limit: u32) -> (u64, bool) {
-        let (due_ms, mut dropped) = (now_ms.saturating_sub(millis(DAY)), 0);
-        while dropped < u64::from(limit) && self.has_due(due_ms) {
-            self.drop_first();
-            dropped += 1;
-        }
-        (dropped, self.has_due(due_ms))
+        let due_ms = now_ms.saturating_sub(millis(DAY));
+        swept(self, limit, |this| this.has_due(due_ms), Self::drop_first)
     }
 
     fn has_due(&self, due_ms: i64) -> bool {

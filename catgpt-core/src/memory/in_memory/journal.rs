@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::aged::swept;
 use super::state::{DAY, REMEMBERED, Time};
 use crate::event::Change;
 use crate::id::Owner;
@@ -59,11 +60,6 @@ impl Journal {
 
     /// Forgets at most `limit` that are older than a day; says how many, and whether some are left.
     pub(super) fn sweep(&mut self, now: Time, limit: u32) -> (u64, bool) {
-        let mut dropped = 0;
-        while dropped < u64::from(limit) && self.has_due(now) {
-            self.drop_first();
-            dropped += 1;
-        }
-        (dropped, self.has_due(now))
+        swept(self, limit, |this| this.has_due(now), Self::drop_first)
     }
 }
