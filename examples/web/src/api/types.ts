@@ -168,7 +168,8 @@ export interface Api {
   search(question: string, after?: string): Promise<{ hits: Hit[]; next: string | null }>;
   usage(): Promise<{ usage: Spent[]; limits: LimitState[] }>;
   summarize(chat: string): Promise<string>;
-  exportUrl(chat: string | null, format: "markdown" | "jsonl"): string;
+  /** Of one chat, or of all; not by address, because a token has no place in one. */
+  export(chat: string | null, format: "markdown" | "jsonl"): Promise<Blob>;
   /** The owner's news until the signal; it comes back by itself after a broken connection. */
   feed(signal: AbortSignal): AsyncIterable<News>;
   /** Where the connection stands, at once and at every change. Gives what unsubscribes. */
