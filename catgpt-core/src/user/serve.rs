@@ -110,7 +110,10 @@ impl User {
             Ask::Summaries { session } => found(&json!({ "summaries": at(session).summaries().await? })),
             Ask::SetSummary { session, summary } => done(at(session).set_summary(summary).await?),
             _ => {
-                return Err(Error::new(ErrorKind::Unexpected, "a route leads nowhere; this is a defect of the library"));
+                return Err(Error::new(
+                    ErrorKind::Unexpected,
+                    "a route leads nowhere; this is a defect of the library",
+                ));
             }
         })
     }
