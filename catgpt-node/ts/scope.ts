@@ -1,6 +1,6 @@
 /** The calls of one owner at one engine. */
 import type { ExportFormat } from "./data.js";
-import { hub, type Answer, type Arrived } from "./hub.js";
+import { hub, type Answer, type Arrived, type Served } from "./hub.js";
 import type { NativeEngine } from "./native.js";
 import type { OnProgress } from "./options.js";
 import { Reply } from "./reply.js";
@@ -14,6 +14,11 @@ export class Scope {
   /** A call that gives a turn to watch. */
   async reply(call: object, signal: AbortSignal | undefined): Promise<Reply> {
     return this.#reply((await this.#call(call, signal)) as Arrived, signal);
+  }
+
+  /** A call that gives a response of the HTTP API. */
+  async served(call: object, signal: AbortSignal | undefined): Promise<Served> {
+    return (await this.#call(call, signal)) as Served;
   }
 
   /** A call that may give a turn to watch. */
