@@ -21,6 +21,8 @@ export interface IncomingMessageLike extends AsyncIterable<Uint8Array | string> 
   readonly method?: string | undefined;
   readonly url?: string | undefined;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** What a body parser of Express has read already. */
+  readonly body?: unknown;
 }
 
 /** What is used of a `ServerResponse`. */
@@ -62,7 +64,8 @@ export async function handle(
   try {
     const told = (name: string) => [request.headers[name]].flat()[0];
     const { method = "GET", url = "/" } = request;
-    const served = await ask(scope, { method, url, base, told, body: await read(request), options }, gone.signal);
+    const body = parsed(request.body) ?? (await read(request));
+    const served = await ask(scope, { method, url, base, told, body, options }, gone.signal);
     const { status, headers } = JSON.parse(served.served.head) as Head;
     response.statusCode = status;
     await writeTo(response, Object.fromEntries(headers), ...bytes(served, undefined));
@@ -89,6 +92,12 @@ function ask(scope: Scope, { method, url, base = "", told, body, options = {} }:
   const path = pathname.startsWith(`${base}/`) ? pathname.slice(base.length) : pathname;
   const request = { method, path, query: search.slice(1), body, last_event_id: told("last-event-id"), accept: told("accept") };
   return scope.served({ do: "serve", request, options: spelledLimits(options) }, signal);
+}
+
+/** What a body parser left, as text again; nothing if there was none. */
+function parsed(body: unknown): string | undefined {
+  if (body === undefined || typeof body === "string") return body;
+  return body instanceof Uint8Array ? Buffer.from(body).toString() : JSON.stringify(body);
 }
 
 /** The body, as far as the core looks at it: it refuses one that is longer. */

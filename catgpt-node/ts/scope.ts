@@ -31,7 +31,7 @@ export class Scope {
   async *frames(call: object, signal: AbortSignal | undefined): AsyncGenerator<string, void> {
     const answer = await this.#call(call, signal);
     if ("stream" in answer) yield* this.#reply(answer, signal).frames();
-    else yield answer.data as string;
+    else yield (answer as { data: string }).data;
   }
 
   #reply(arrived: Arrived, signal: AbortSignal | undefined): Reply {

@@ -177,7 +177,7 @@ def _parameter(name: str, where: str) -> dict[str, Any]:
 def _endpoint(path: str, user: Callable[..., Any], options: Callable[..., Any] | None) -> Callable[..., Any]:
     from fastapi import Depends
 
-    async def chat(request: Request, user: User = Depends(user), options: Any = Depends(options or dict)) -> Response:
+    async def chat(request: Request, user: User = Depends(user), given: SendOptions = Depends(options or _nothing)) -> Response:
         at = path.format_map({name: quote(value, safe="") for name, value in request.path_params.items()})
         query, head = request.scope["query_string"].decode("latin-1"), request.headers
         served = await user.serve(
@@ -187,13 +187,17 @@ def _endpoint(path: str, user: Callable[..., Any], options: Callable[..., Any] |
             await _body(request),
             last_event_id=head.get("last-event-id"),
             accept=head.get("accept"),
-            **(options or {}),
+            **given,
         )
         if served.whole:
             return Response(await served.read(), served.status, served.headers)
         return ServedResponse(served)
 
     return chat
+
+
+def _nothing() -> SendOptions:
+    return {}
 
 
 async def _body(request: Request) -> bytes:
