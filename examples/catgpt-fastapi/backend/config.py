@@ -52,6 +52,7 @@ class Settings:
     rates: list[Limit] = field(default_factory=lambda: rates(names("RATE_LIMIT") or ["20/minute"]))
     address_header: str | None = field(default_factory=lambda: value("CLIENT_IP_HEADER"))
     origins: list[str] = field(default_factory=lambda: names("ALLOWED_ORIGINS"))
+    min_interval: float = field(default_factory=lambda: float(value("MIN_INTERVAL") or 0.02))
     page: Path = field(default_factory=lambda: Path(value("WEB_DIST") or HERE.parents[1] / "web" / "dist"))
 
     def engine(self) -> EngineOptions:

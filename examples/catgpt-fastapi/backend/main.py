@@ -57,7 +57,8 @@ async def chat(said: Said, user: Caller, options: Options) -> Response:
         options["key"] = said.key
     if model := settings.choice(said.model, said.image):
         options["model"] = model
-    return sse_response(await user.session(said.session).send(said.message, **options))
+    reply = await user.session(said.session).send(said.message, **options)
+    return sse_response(reply, min_interval=settings.min_interval)
 
 
 @app.get("/capabilities")

@@ -26,8 +26,9 @@ class Said(BaseModel):
     key: str | None = None
 
 
-def routes(user: User) -> APIRouter:
-    """The routes, for the one owner that this application has."""
+def routes(user: User, min_interval: float) -> APIRouter:
+    """The routes, for the one owner that this application has. Two writes of an answer are `min_interval` seconds apart at
+    least."""
     router = APIRouter(prefix="/api")
 
     @router.post("/chat")
@@ -37,7 +38,8 @@ def routes(user: User) -> APIRouter:
             await session.info()  # one that is not there is 404, and not begun
         options: SendOptions = {"key": said.key} if said.key is not None else {}
         reply = await session.send(said.message, **options)
-        return text_response(reply, headers={"x-chat-id": session.id, "x-turn-id": reply.turn})
+        ids = {"x-chat-id": session.id, "x-turn-id": reply.turn}
+        return text_response(reply, min_interval=min_interval, headers=ids)
 
     @router.get("/chats")
     async def chats() -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ async def health() -> Response:
     return JSONResponse(found, 200 if found["healthy"] else 503)
 
 
-app.include_router(routes(current_user()))
+app.include_router(routes(current_user(), settings.min_interval))
 app.include_router(chat_api(user=current_user), prefix=API)
 if settings.page.is_dir():
     app.mount("/", StaticFiles(directory=settings.page, html=True))
