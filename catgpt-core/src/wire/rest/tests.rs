@@ -1,3 +1,5 @@
+//! The HTTP API's reading: every route, every refusal, and that nothing a client sends can break it.
+
 use std::collections::HashSet;
 
 use proptest::prelude::*;
@@ -33,115 +35,70 @@ fn id(session: &str) -> SessionId {
     SessionId::new(session).unwrap()
 }
 
-/// Each row of the table, with arguments, and what it is read as.
-fn examples() -> Vec<(&'static str, &'static str, &'static str, &'static str, Ask)> {
+/// A request and what it is read as.
+type Example = (&'static str, &'static str, &'static str, &'static str, Ask);
+
+fn metadata() -> serde_json::Map<String, serde_json::Value> {
+    serde_json::from_str(r#"{"a":1}"#).unwrap()
+}
+
+/// Each row of the table that is about all sessions.
+fn of_an_owner() -> Vec<Example> {
+    let (s, title) = (|| id("a b"), Some("T".to_owned()));
+    let usage =
+        Ask::Usage { by: vec![GroupBy::Day, GroupBy::Model], from_ms: Some(-1), to_ms: Some(2), session: Some(s()) };
+    let made = Ask::Create { id: Some(s()), title, metadata: Some(metadata()) };
+    let search = Ask::Search { question: "temples in Kyōto".into(), after: Some("x".into()), limit: 5 };
+    let listed = Ask::Sessions { limit: 7, after: None, archived: true };
+    let chosen = Ask::DeleteMany { sessions: vec![s(), id("c")] };
+    vec![
+        ("GET", "/sessions", "limit=7&archived=true", "", listed),
+        ("POST", "/sessions", "", r#"{"id":"a b","title":"T","metadata":{"a":1}}"#, made),
+        ("POST", "/sessions/delete", "", r#"{"sessions":["a b","c"]}"#, chosen),
+        ("DELETE", "/sessions/empty", "", "", Ask::DeleteEmpty),
+        ("GET", "/export", "", "", Ask::Export { session: None, format: None }),
+        ("GET", "/turns", "", "", Ask::Turns),
+        ("GET", "/search", "q=temples+in+Ky%C5%8Dto&after=x&limit=5", "", search),
+        ("GET", "/usage", "by=day,model&from_ms=-1&to_ms=2&session=a%20b", "", usage),
+        ("GET", "/models", "", "", Ask::Models),
+        ("GET", "/feed", "after=17", "", Ask::Feed { after: Some(17), format: Format::Sse }),
+    ]
+}
+
+/// Each row that is about one session or one turn.
+fn of_a_session() -> Vec<Example> {
     let (s, turn) = (|| id("a b"), TURN.parse::<TurnId>().unwrap());
     let send = Command::Send { session: s(), text: "Hi".into(), after: Some(2), key: Some("k".into()) };
-    let meta = || serde_json::from_str(r#"{"a":1}"#).unwrap();
-    let described = Ask::Change {
-        session: s(),
-        title: Some("T".into()),
-        pinned: Some(true),
-        archived: Some(false),
-        metadata: Some(meta()),
-    };
+    let (title, metadata) = (Some("T".into()), Some(metadata()));
+    let changed = Ask::Change { session: s(), title, pinned: Some(true), archived: Some(false), metadata };
+    let change = r#"{"title":"T","pinned":true,"archived":false,"metadata":{"a":1}}"#;
+    let shown = Ask::Messages { session: s(), last: 20, head: Some(9) };
+    let copied = Ask::Fork { session: s(), id: Some(id("c")), upto: Some(4) };
+    let said = Ask::Turn { command: send, format: Format::Sse };
+    let exported = Ask::Export { session: Some(s()), format: Some("markdown".into()) };
+    let watched = Ask::Turn { command: Command::Attach { turn, offset: 3 }, format: Format::Sse };
     vec![
-        ("GET", "/sessions", "limit=7&archived=true", "", Ask::Sessions { limit: 7, after: None, archived: true }),
-        (
-            "POST",
-            "/sessions",
-            "",
-            r#"{"id":"a b","title":"T","metadata":{"a":1}}"#,
-            Ask::Create { id: Some(s()), title: Some("T".into()), metadata: Some(meta()) },
-        ),
-        (
-            "POST",
-            "/sessions/delete",
-            "",
-            r#"{"sessions":["a b","c"]}"#,
-            Ask::DeleteMany { sessions: vec![s(), id("c")] },
-        ),
-        ("DELETE", "/sessions/empty", "", "", Ask::DeleteEmpty),
         ("GET", "/sessions/a%20b", "", "", Ask::Info { session: s() }),
-        (
-            "PATCH",
-            "/sessions/a%20b",
-            "",
-            r#"{"title":"T","pinned":true,"archived":false,"metadata":{"a":1}}"#,
-            described,
-        ),
+        ("PATCH", "/sessions/a%20b", "", change, changed),
         ("DELETE", "/sessions/a%20b", "", "", Ask::Delete { session: s() }),
-        (
-            "GET",
-            "/sessions/a%20b/messages",
-            "last=20&head=9",
-            "",
-            Ask::Messages { session: s(), last: 20, head: Some(9) },
-        ),
+        ("GET", "/sessions/a%20b/messages", "last=20&head=9", "", shown),
         ("POST", "/sessions/a%20b/select", "", r#"{"seq":3}"#, Ask::Select { session: s(), seq: 3 }),
-        (
-            "POST",
-            "/sessions/a%20b/fork",
-            "",
-            r#"{"id":"c","upto":4}"#,
-            Ask::Fork { session: s(), id: Some(id("c")), upto: Some(4) },
-        ),
-        (
-            "POST",
-            "/sessions/a%20b/turns",
-            "",
-            r#"{"text":"Hi","after":2,"key":"k"}"#,
-            Ask::Turn { command: send, format: Format::Sse },
-        ),
+        ("POST", "/sessions/a%20b/fork", "", r#"{"id":"c","upto":4}"#, copied),
+        ("POST", "/sessions/a%20b/turns", "", r#"{"text":"Hi","after":2,"key":"k"}"#, said),
         ("POST", "/sessions/a%20b/title", "", "", Ask::MakeTitle { session: s() }),
         ("POST", "/sessions/a%20b/summary", "", r#"{"upto":4}"#, Ask::Summarize { session: s(), upto: Some(4) }),
         ("GET", "/sessions/a%20b/summaries", "", "", Ask::Summaries { session: s() }),
         ("PUT", "/sessions/a%20b/summary", "", r#"{"summary":5}"#, Ask::SetSummary { session: s(), summary: Some(5) }),
-        (
-            "GET",
-            "/sessions/a%20b/export",
-            "format=markdown",
-            "",
-            Ask::Export { session: Some(s()), format: Some("markdown".into()) },
-        ),
-        ("GET", "/export", "", "", Ask::Export { session: None, format: None }),
-        ("GET", "/turns", "", "", Ask::Turns),
-        (
-            "GET",
-            "/turns/07070707-0707-0707-0707-070707070707",
-            "offset=3",
-            "",
-            Ask::Turn { command: Command::Attach { turn, offset: 3 }, format: Format::Sse },
-        ),
+        ("GET", "/sessions/a%20b/export", "format=markdown", "", exported),
+        ("GET", "/turns/07070707-0707-0707-0707-070707070707", "offset=3", "", watched),
         ("POST", "/turns/07070707-0707-0707-0707-070707070707/cancel", "", "{}", Ask::Cancel { turn }),
-        (
-            "GET",
-            "/search",
-            "q=temples+in+Ky%C5%8Dto&after=x&limit=5",
-            "",
-            Ask::Search { question: "temples in Kyōto".into(), after: Some("x".into()), limit: 5 },
-        ),
-        (
-            "GET",
-            "/usage",
-            "by=day,model&from_ms=-1&to_ms=2&session=a%20b",
-            "",
-            Ask::Usage {
-                by: vec![GroupBy::Day, GroupBy::Model],
-                from_ms: Some(-1),
-                to_ms: Some(2),
-                session: Some(s()),
-            },
-        ),
-        ("GET", "/models", "", "", Ask::Models),
-        ("GET", "/feed", "after=17", "", Ask::Feed { after: Some(17), format: Format::Sse }),
     ]
 }
 
 #[test]
 fn every_route_is_read() {
     let mut reached = HashSet::new();
-    for (method, path, query, body, ask) in examples() {
+    for (method, path, query, body, ask) in of_an_owner().into_iter().chain(of_a_session()) {
         assert!(asked(method, path, query, body) == ask, "{method} {path}");
         let here = path.replace("/a%20b", "/{session}").replace(TURN, "{turn}");
         assert!(reached.insert((method, here)));
