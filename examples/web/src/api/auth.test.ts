@@ -97,18 +97,18 @@ describe("an account", () => {
 
   test("is signed in to with the guest's token, which names whose chats are claimed", async () => {
     const { auth: it, asked } = auth(who({ tom: "pw" }));
-    await it.token();
     await it.signIn("tom", "pw");
     expect(await it.user()).toBe("user:tom");
     expect([asked[1]?.path, sent(asked[1])]).toEqual(["/auth/login", expect.stringMatching(/^Bearer token-/)]);
     expect(await it.account()).toEqual({ name: "tom" });
   });
 
-  test("is made if there is none, and a wrong password stays one", async () => {
+  test("is made only when that is asked for, and a wrong password is told", async () => {
     const { auth: it } = auth(who({ tom: "pw" }));
-    await it.token();
-    await it.signIn("ada", "new");
+    await it.register("ada", "new");
     expect(await it.user()).toBe("user:new");
     await expect(it.signIn("tom", "no")).rejects.toMatchObject({ kind: "unauthorized" });
+    await expect(it.register("tom", "no")).rejects.toMatchObject({ kind: "conflict" });
+    expect(await it.user()).toBe("user:new");
   });
 });

@@ -16,6 +16,9 @@ export interface Token {
   lasts_ms: number;
 }
 
+/** Hears each new token, and whether it is another user's than the last one. */
+type TokenListener = (token: Token, isOther: boolean) => void;
+
 interface Answer {
   access_token: string;
   expires_in: number;
@@ -29,7 +32,7 @@ type Fetch = typeof globalThis.fetch;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 export class Auth {
-  readonly #listeners = new Set<(token: Token) => void>();
+  readonly #listeners = new Set<TokenListener>();
   #token: Token | null;
   #renewal: Promise<Token> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -60,20 +63,20 @@ export class Auth {
     return (await this.#once(() => this.#refresh())).access_token;
   }
 
-  /** Hears each new token. Gives what unsubscribes. */
-  onToken(listener: (token: Token) => void): () => void {
+  /** Gives what unsubscribes. */
+  onToken(listener: TokenListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Signs in, or makes the account if there is none of this name; the guest's chats become its own. */
+  /** Signs in to an account, which gets the guest's chats. */
   async signIn(name: string, password: string): Promise<void> {
-    const who = { name, password };
-    const known = await this.#call("/auth/login", who).catch((error: unknown) => {
-      if (error instanceof Refused && ["unauthorized", "not_found"].includes(error.kind)) return error;
-      throw error;
-    });
-    this.#keep(known instanceof Refused ? await this.#register(who, known) : known);
+    await this.#become("/auth/login", { name, password });
+  }
+
+  /** The same with an account that is made for it. */
+  async register(name: string, password: string): Promise<void> {
+    await this.#become("/auth/register", { name, password });
   }
 
   /** The account's name; a guest has none. */
@@ -83,11 +86,10 @@ export class Auth {
     return { name: me.name ?? null };
   }
 
-  async #register(who: object, wrong: Refused): Promise<Answer> {
-    return this.#call("/auth/register", who).catch((error: unknown) => {
-      // The name is taken, so it was the password that was wrong.
-      throw error instanceof Refused && error.kind === "conflict" ? wrong : error;
-    });
+  async #become(path: string, who: object): Promise<void> {
+    // Whose chats are to be claimed is told by the guest's token.
+    await this.token();
+    this.#keep(await this.#call(path, who));
   }
 
   async #current(): Promise<Token> {
@@ -143,10 +145,11 @@ export class Auth {
     const lasts_ms = answer.expires_in * 1000;
     const { access_token, user_id } = answer;
     const token = { access_token, user_id, ends_ms: Date.now() + lasts_ms, lasts_ms };
+    const isOther = this.#token?.user_id !== user_id;
     this.#token = token;
     this.store.setItem(this.slot, JSON.stringify(token));
     this.#schedule(token);
-    for (const listener of this.#listeners) listener(token);
+    for (const listener of this.#listeners) listener(token, isOther);
     return token;
   }
 

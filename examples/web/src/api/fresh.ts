@@ -1,13 +1,7 @@
-/** Ids that nobody can guess. `crypto.randomUUID` is not there on a page served by plain HTTP to another machine. */
+/** An id that nobody can guess. `crypto.randomUUID` is not there on a page served by plain HTTP to another machine. */
 
 /** 128 random bits. */
 export function fresh(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** A random integer that JSON keeps whole. */
-export function freshInteger(): number {
-  const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
-  return (high & 0x1fffff) * 2 ** 32 + low;
 }

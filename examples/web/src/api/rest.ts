@@ -17,10 +17,12 @@ export abstract class RestApi implements Api {
     const { auth } = http;
     if (!auth) return;
     this.signIn = (name, password) => auth.signIn(name, password);
+    this.register = (name, password) => auth.register(name, password);
     this.account = () => auth.account();
   }
 
   signIn?: (name: string, password: string) => Promise<void>;
+  register?: (name: string, password: string) => Promise<void>;
   account?: () => Promise<{ name: string | null }>;
 
   abstract ask(ask: Ask, signal: AbortSignal): Watch;

@@ -4,7 +4,6 @@
  */
 
 import { isGone, offline } from "./failure.ts";
-import { freshInteger } from "./fresh.ts";
 import { chunks } from "./sse.ts";
 import { SseApi } from "./sse-send.ts";
 import type { Ask, ChatEvent, Watch } from "./types.ts";
@@ -20,8 +19,7 @@ interface Heard {
 export class TextApi extends SseApi {
   override ask(ask: Ask, signal: AbortSignal): Watch {
     if (ask.type !== "send") return super.ask(ask, signal);
-    // The page chooses the number of a new chat: a question that is repeated must not make a second one.
-    return this.#send({ ...ask, chat: ask.chat ?? String(freshInteger()) }, signal);
+    return this.#send(ask, signal);
   }
 
   async *#send(ask: Send, signal: AbortSignal): Watch {
@@ -42,7 +40,8 @@ export class TextApi extends SseApi {
   }
 
   async #open(ask: Send, signal: AbortSignal): Promise<Heard> {
-    const body = { message: ask.text, key: ask.key, chat_id: Number(ask.chat) };
+    // A new chat is numbered by the back end, after the key: a question that is repeated makes no second one.
+    const body = { message: ask.text, key: ask.key, ...(ask.chat !== null && { chat_id: Number(ask.chat) }) };
     const response = await this.http.open("POST", "/api/chat", { body, signal });
     const [chat, turn] = ["x-chat-id", "x-turn-id"].map((name) => response.headers.get(name));
     if (!response.body || !chat || !turn) throw offline("this is not an answer of the back end");

@@ -22,12 +22,10 @@ export class WsRequestApi extends RestApi {
       ping: { type: "ping", requestId: "ping" },
       ...(create && { create }),
     });
-    let user: string | undefined;
-    auth?.onToken((token) => {
+    auth?.onToken((token, isOther) => {
       // A fresh token keeps the socket as it is; another person must not.
-      if (user !== undefined && user !== token.user_id) this.#socket.reconnect();
+      if (isOther) this.#socket.reconnect();
       else this.#socket.send({ type: "refresh", requestId: fresh(), token: token.access_token });
-      user = token.user_id;
     });
   }
 
@@ -75,8 +73,8 @@ export class WsRequestApi extends RestApi {
 }
 
 function command(ask: Ask): Frame {
-  // The page names a new conversation: a question that is repeated must not make a second one.
-  if (ask.type === "send") return { type: "message", conversationId: ask.chat ?? fresh(), content: ask.text };
+  // A new conversation is named by the back end, after the key: a question that is repeated makes no second one.
+  if (ask.type === "send") return { type: "message", conversationId: ask.chat, content: ask.text };
   const { type, chat: conversationId, seq } = ask;
   return { type, conversationId, seq, ...(ask.type === "edit" && { content: ask.text }) };
 }

@@ -1,7 +1,6 @@
 /** `ws-task`: the socket of one user, whose frames carry the id of the task that they belong to. */
 
 import { readFailure } from "./failure.ts";
-import { fresh } from "./fresh.ts";
 import type { Http } from "./http.ts";
 import { RestApi } from "./rest.ts";
 import { type Frame, Socket, type SocketOptions } from "./socket.ts";
@@ -22,11 +21,7 @@ export class WsTaskApi extends RestApi {
       ping: { action: "ping" },
       ...(create && { create }),
     });
-    let user: string | undefined;
-    auth?.onToken((token) => {
-      if (user !== undefined && user !== token.user_id) this.#socket.reconnect();
-      user = token.user_id;
-    });
+    auth?.onToken((_token, isOther) => isOther && this.#socket.reconnect());
   }
 
   ask(ask: Ask, signal: AbortSignal): Watch {
@@ -88,8 +83,8 @@ class Task {
 
 function command(ask: Ask): Frame {
   const { key } = ask;
-  // The page names a new chat: a question that is repeated must not make a second one.
-  if (ask.type === "send") return { action: "send_message", chat_id: ask.chat ?? fresh(), content: ask.text, response_model: false, key };
+  // A new chat is named by the back end, after the key: a question that is repeated makes no second one.
+  if (ask.type === "send") return { action: "send_message", chat_id: ask.chat, content: ask.text, response_model: false, key };
   const frame = { action: ask.type, chat_id: ask.chat, message_id: String(ask.seq), key };
   return ask.type === "edit" ? { ...frame, content: ask.text } : frame;
 }

@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Auth } from "./auth.ts";
+import type { Http } from "./http.ts";
 import type { Frame, SocketOptions } from "./socket.ts";
 import { CAPABILITIES, client, fakeFetch, json, memoryStore } from "./testing/server.ts";
 import { shown, since, turn, WHOLE } from "./testing/turns.ts";
@@ -15,7 +16,7 @@ const never = new AbortController().signal;
 const SEND: Ask = { type: "send", chat: null, text: "Hi", key: "k1" };
 
 interface Kind {
-  make: (create: SocketOptions["create"]) => WsRequestApi | WsTaskApi;
+  make: (create: SocketOptions["create"], http?: Http) => WsRequestApi | WsTaskApi;
   /** The frames that answer a command with these events. */
   frames: (command: Frame, events: ChatEvent[]) => Frame[];
   isAttach: (frame: Frame) => boolean;
@@ -31,7 +32,7 @@ function http() {
 }
 
 const request: Kind = {
-  make: (create) => new WsRequestApi(CAPABILITIES, http(), create),
+  make: (create, to = http()) => new WsRequestApi(CAPABILITIES, to, create),
   frames: ({ requestId }, events) =>
     events.map((event) => {
       const place = { requestId, conversationId: "c1", turn: "t1" };
@@ -44,7 +45,7 @@ const request: Kind = {
 };
 
 const task: Kind = {
-  make: (create) => new WsTaskApi(CAPABILITIES, http(), create),
+  make: (create, to = http()) => new WsTaskApi(CAPABILITIES, to, create),
   frames: ({ key, action }, events) => {
     const place = { task_id: "t1", chat_id: "c1" };
     const said = { type: "message", message: { id: "1", content: "Hi", is_ai: false, timestamp: 0 }, ...place, key };
@@ -94,14 +95,6 @@ describe.each([["ws-request", request], ["ws-task", task]])("%s", (_name, kind) 
     }
   });
 
-  test("a repeated question names the same chat", async () => {
-    const { it, all } = api(0);
-    await shown(it.ask(SEND, never));
-    const chats = all.flatMap((wire) => wire.sent.flatMap((frame) => frame.conversationId ?? frame.chat_id ?? []));
-    expect(chats).toHaveLength(2);
-    expect(chats[0]).toBe(chats[1]);
-  });
-
   test("a refusal reaches who asked, and nobody else", async () => {
     const { all, create } = wires((frame, wire) => {
       if (frame.key === "bad") wire.say(kind.refusal(frame, "busy"));
@@ -126,5 +119,22 @@ describe.each([["ws-request", request], ["ws-task", task]])("%s", (_name, kind) 
     const { it } = api();
     expect(await shown(it.ask({ type: "edit", chat: "c1", seq: 1, text: "Ho", key: "k2" }, never))).toEqual(WHOLE);
     expect(await shown(it.ask({ type: "regenerate", chat: "c1", seq: 2, key: "k3" }, never))).toEqual(WHOLE);
+  });
+
+  test("another user has a socket of its own, and a fresh token keeps the old one", async () => {
+    const { all, create } = wires();
+    let made = 0;
+    const { fetch } = fakeFetch(({ path }) => {
+      const user_id = path === "/auth/login" ? "user:tom" : "guest:1";
+      return json({ access_token: `jwt-${(made += 1)}`, expires_in: 900, user_id });
+    });
+    const auth = new Auth("", "slot", memoryStore(), fetch);
+    kind.make(create, client(() => json({}), auth).http);
+    await vi.waitFor(() => expect(all[0]?.onmessage).not.toBe(null));
+    await auth.renew("jwt-1");
+    expect(all[0]?.closed).toBe(null);
+    await auth.signIn("tom", "pw");
+    await vi.waitFor(() => expect(all).toHaveLength(2));
+    expect([all[0]?.closed, all[1]?.protocols]).toEqual([4000, ["catgpt", "jwt-3"]]);
   });
 });
