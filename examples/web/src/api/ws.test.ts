@@ -130,7 +130,7 @@ describe.each([["ws-request", request], ["ws-task", task]])("%s", (_name, kind) 
     });
     const auth = new Auth("", "slot", memoryStore(), fetch);
     kind.make(create, client(() => json({}), auth).http);
-    await vi.waitFor(() => expect(all[0]?.onmessage).not.toBe(null));
+    await vi.waitFor(() => expect(all[0]?.onmessage).toBeTypeOf("function"));
     await auth.renew("jwt-1");
     expect(all[0]?.closed).toBe(null);
     await auth.signIn("tom", "pw");
