@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
 from ._data import Change, Cursor, Message, ModelInfo, SessionInfo, SessionPage, Summary
-from ._found import Branch, News, Node, SearchPage
+from ._found import Branch, MessagePage, News, Node, SearchPage
 from ._limits import GroupBy, Limit, LimitState, Spent
 from ._persona import Params, Persona, who
 
@@ -201,6 +201,11 @@ def journal(rows: list[dict[str, Any]]) -> list[Change]:
 def history(at: At, last: int | None) -> Ask[list[Message]]:
     """The newest messages of the active branch."""
     return Ask(at.call("history", last=last), messages)
+
+
+def message_page(at: At, head: int | None, last: int | None) -> Ask[MessagePage]:
+    """A page of a branch."""
+    return Ask(at.call("page", head=head, last=last), MessagePage.from_dict)
 
 
 def tree(at: At, after: int | None, limit: int | None) -> Ask[list[Message]]:
