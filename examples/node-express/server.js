@@ -1,0 +1,19 @@
+/** Starts the application, and ends it without losing an answer. */
+import { makeApp } from "./app.js";
+import { loadEnv, makeEngine, settings } from "./settings.js";
+
+loadEnv();
+const config = settings();
+const engine = makeEngine(config);
+await engine.open();
+const server = makeApp(engine, config).listen(config.port, config.host, (error) => {
+  if (error) throw error;
+  console.log(`http://${config.host}:${server.address().port} (model: ${config.model})`);
+});
+for (const signal of ["SIGTERM", "SIGINT"]) {
+  process.once(signal, async () => {
+    server.close();
+    await engine.close({ deadlineMs: config.shutdownSeconds * 1000 });
+    server.closeIdleConnections();
+  });
+}
