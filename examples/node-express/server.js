@@ -13,7 +13,7 @@ const server = makeApp(engine, config).listen(config.port, config.host, (error) 
 for (const signal of ["SIGTERM", "SIGINT"]) {
   process.once(signal, async () => {
     server.close();
+    server.keepAliveTimeout = 1; // A connection goes with the answer that it carries.
     await engine.close({ deadlineMs: config.shutdownSeconds * 1000 });
-    server.closeIdleConnections();
   });
 }
