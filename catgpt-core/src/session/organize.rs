@@ -30,6 +30,15 @@ pub struct NewSession {
     pub ttl: Option<Duration>,
 }
 
+/// What is changed in a session at once; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) title: Option<String>,
+    pub(crate) pinned: Option<bool>,
+    pub(crate) archived: Option<bool>,
+    pub(crate) metadata: Option<Metadata>,
+}
+
 impl Session {
     /// Makes it before anything is said, and tells what is there then. One that is there already is left as it is.
     ///
@@ -69,8 +78,26 @@ impl Session {
     /// # Errors
     /// `NotFound` if it is not there, `InvalidInput` for more than [`MAX_METADATA`] bytes.
     pub async fn set_metadata(&self, metadata: &Metadata) -> Result<()> {
+        self.apply(self.set_meta(metadata)?).await
+    }
+
+    fn set_meta(&self, metadata: &Metadata) -> Result<Op> {
         let meta = if metadata.is_empty() { None } else { Some(encoded(metadata)?) };
-        self.apply(Op::SetMeta { session: self.id.clone(), meta }).await
+        Ok(Op::SetMeta { session: self.id.clone(), meta })
+    }
+
+    /// Makes all changes or none, and tells what is there then.
+    pub(crate) async fn change(&self, changes: Changes) -> Result<SessionInfo> {
+        let Changes { title, pinned, archived, metadata } = changes;
+        let marked = pinned.is_some() || archived.is_some();
+        let mark = marked.then(|| Op::Mark { session: self.id.clone(), pinned, archived });
+        let title = title.map(|title| self.set_title(&title)).transpose()?;
+        let meta = metadata.map(|metadata| self.set_meta(&metadata)).transpose()?;
+        let ops: Vec<Op> = title.into_iter().chain(mark).chain(meta).collect();
+        if !ops.is_empty() {
+            self.runner.apply(&self.owner, ops).await?;
+        }
+        self.info().await
     }
 
     /// Says how long after its last change it is deleted with all that was said; `None`: never. The engine's sweep does
