@@ -1,14 +1,16 @@
 /** Starts the application, and ends it without losing an answer. */
+import { parseArgs } from "node:util";
 import { makeApp } from "./app.js";
 import { loadEnv, makeEngine, settings } from "./settings.js";
 
 loadEnv();
-const config = settings();
+const { port } = parseArgs({ options: { port: { type: "string" } } }).values;
+const config = settings(port ? { ...process.env, PORT: port } : process.env);
 const engine = makeEngine(config);
 await engine.open();
 const server = makeApp(engine, config).listen(config.port, config.host, (error) => {
   if (error) throw error;
-  console.log(`http://${config.host}:${server.address().port} (model: ${config.model})`);
+  console.log(`http://${config.host}:${server.address().port}`);
 });
 for (const signal of ["SIGTERM", "SIGINT"]) {
   process.once(signal, async () => {

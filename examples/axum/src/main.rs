@@ -1,6 +1,7 @@
 //! A cat on the web, with axum: what the environment says, the routes, and an end without a lost answer.
 
 mod app;
+mod guests;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -9,7 +10,9 @@ use std::error::Error;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
+use clap::Parser;
 use settings::Settings;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -21,20 +24,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if file.exists() {
         dotenvy::from_path(file)?;
     }
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
-    let engine = settings.engine().await?;
+    let settings = Settings::parse();
+    let engine = settings.engine(settings::model()?).await?;
+    let deadline = Duration::from_secs(settings.shutdown_seconds);
     let listener = TcpListener::bind((settings.host.as_str(), settings.port)).await?;
-    println!("http://{} (model: {})", listener.local_addr()?, settings.model);
+    println!("http://{}", listener.local_addr()?);
 
-    let app = app::router(engine.clone(), &settings).into_make_service_with_connect_info::<SocketAddr>();
+    let app = app::router(engine.clone(), settings).into_make_service_with_connect_info::<SocketAddr>();
     let (tell, told) = oneshot::channel::<()>();
-    let server = axum::serve(listener, app).with_graceful_shutdown(async {
-        let _ = told.await;
-    });
+    let server = axum::serve(listener, app).with_graceful_shutdown(async { told.await.unwrap_or_default() });
     let close = async {
         told_to_end().await;
         let _ = tell.send(());
-        engine.close(settings.shutdown).await.map_err(Box::<dyn Error>::from)
+        engine.close(deadline).await.map_err(Box::<dyn Error>::from)
     };
     tokio::try_join!(async { server.into_future().await.map_err(Box::from) }, close)?;
     Ok(())

@@ -1,81 +1,95 @@
-//! What the environment and the file `.env` say, and the engine that follows from it.
+//! What the environment, `.env` or an option says, and the engine that follows from it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderName, HeaderValue};
 use catgpt_core::memory::Unit;
-use catgpt_core::{ChatModel, Engine, Error, ErrorKind, Limit, Offline, OpenAi, Persona, Result, live, memory};
+use catgpt_core::{ChatModel, Engine, Error, ErrorKind, Limit, Offline, OpenAi, Persona, Result, memory};
+use clap::Parser;
 
-/// How this application runs.
+const FEATURES: &str =
+    "edit regenerate branches rename pin delete delete-empty batch-delete search usage summary export sounds";
+const SPANS: [(&str, u64); 4] = [("second", 1), ("minute", 60), ("hour", 3_600), ("day", 86_400)];
+const DAY: u64 = 86_400;
+
+/// A cat on the web. Each option is a variable, too. The model is OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL; with
+/// neither a key nor an endpoint the built-in cat answers.
+#[derive(Clone, Debug, Parser)]
 pub struct Settings {
-    /// What answers; `offline` is the built-in cat.
-    pub model: String,
-    pub memory: String,
-    pub live: Option<String>,
+    /// Models that the page offers beside it.
+    #[arg(long, env, value_delimiter = ',')]
+    pub models: Vec<String>,
+    /// Where chats are kept: memory:, sqlite:catgpt.db, postgres://…
+    #[arg(long, env, hide_env_values = true, default_value = "memory:")]
+    database_url: String,
+    /// Seconds after which a chat goes that nobody uses. In memory a day, in a database never.
+    #[arg(long, env)]
+    session_ttl: Option<u64>,
+    /// How many messages an address may send.
+    #[arg(long, env, value_delimiter = ',', value_parser = limit, default_value = "20/minute")]
+    rate_limit: Vec<Limit>,
+    /// The header in which the proxy in front says who it is.
+    #[arg(long, env)]
+    pub client_ip_header: Option<HeaderName>,
+    /// Pages on other hosts that may ask.
+    #[arg(long, env, value_delimiter = ',')]
+    pub allowed_origins: Vec<HeaderValue>,
+    /// Where the built page is.
+    #[arg(long, env, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/dist"))]
+    pub web_dist: PathBuf,
+    /// The address to listen on.
+    #[arg(long, env, default_value = "127.0.0.1")]
     pub host: String,
+    /// The port; 0 for any.
+    #[arg(long, env, default_value_t = 8000)]
     pub port: u16,
-    /// How many messages an address may send in a minute; 0 for any number.
-    pub rate_limit: u64,
-    /// How many proxies stand in front.
-    pub proxies: usize,
-    /// How long answers may go on when it is told to stop.
-    pub shutdown: Duration,
-    pub origins: Vec<HeaderValue>,
-    pub dist: PathBuf,
+    /// How long answers may go on when it is told to stop. Docker kills after ten.
+    #[arg(long, env, default_value_t = 8)]
+    pub shutdown_seconds: u64,
 }
 
 impl Settings {
-    /// Reads them; an empty variable says nothing.
-    pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let var = |name: &str| var(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let configured = var("OPENAI_API_KEY").or_else(|| var("OPENAI_BASE_URL")).is_some();
-        let named = || var("OPENAI_MODEL").unwrap_or_else(|| "gpt-4o-mini".into());
-        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/dist");
-        let origins = var("ALLOWED_ORIGINS").unwrap_or_default();
-        let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
-        Ok(Self {
-            model: if configured { named() } else { "offline".into() },
-            memory: var("DATABASE_URL").unwrap_or_else(|| "memory:".into()),
-            live: var("REDIS_URL"),
-            host: var("HOST").unwrap_or_else(|| "127.0.0.1".into()),
-            port: number("PORT", var("PORT"), 8000)?,
-            rate_limit: number("RATE_LIMIT", var("RATE_LIMIT"), 20)?,
-            proxies: number("TRUST_PROXY", var("TRUST_PROXY"), 0)?,
-            // Under the 10 s that Docker waits before it kills.
-            shutdown: Duration::from_secs(number("SHUTDOWN_SECONDS", var("SHUTDOWN_SECONDS"), 8)?),
-            origins: origins.map(|o| o.parse().map_err(|_| wrong("ALLOWED_ORIGINS"))).collect::<Result<_>>()?,
-            dist: var("WEB_DIST").map_or_else(|| page.into(), PathBuf::from),
-        })
-    }
-
     /// The engine of this application.
-    pub async fn engine(&self) -> Result<Engine> {
-        if self.model == "offline" {
-            return self.engine_with(Offline::new()).await;
-        }
-        self.engine_with(OpenAi::from_env()?.model(self.model.as_str())).await
-    }
-
-    /// The same with another model.
-    pub async fn engine_with(&self, model: impl ChatModel) -> Result<Engine> {
+    pub async fn engine(&self, model: Arc<dyn ChatModel>) -> Result<Engine> {
         let mut engine =
-            Engine::builder().model(model).persona(Persona::cat()).memory(memory::open(&self.memory).await?);
-        if let Some(url) = &self.live {
-            engine = engine.live(live::open(url).await?);
+            Engine::builder().model(model).persona(Persona::cat()).memory(memory::open(&self.database_url).await?);
+        let in_memory = self.database_url.starts_with("memory:").then_some(DAY);
+        if let Some(seconds) = self.session_ttl.or(in_memory) {
+            engine = engine.session_ttl(Duration::from_secs(seconds));
         }
-        if self.rate_limit > 0 {
-            let minute = Duration::from_secs(60);
-            engine = engine.limit(Limit::new("messages a minute", Unit::Turns, self.rate_limit, minute).per_key("ip"));
-        }
-        Ok(engine.build())
+        Ok(self.rate_limit.iter().cloned().fold(engine, |engine, limit| engine.limit(limit)).build())
+    }
+
+    /// What the page may offer.
+    pub fn features(&self) -> Vec<&'static str> {
+        FEATURES.split(' ').collect()
+    }
+
+    /// Whether it is one of those that are offered: the bill is not the visitor's.
+    pub fn offered(&self, model: &String) -> Result<()> {
+        let refused =
+            || Error::new(ErrorKind::InvalidInput, "this model is not offered: see `models` of /capabilities");
+        self.models.contains(model).then_some(()).ok_or_else(refused)
     }
 }
 
-fn number<N: std::str::FromStr>(name: &str, value: Option<String>, otherwise: N) -> Result<N> {
-    value.map_or(Ok(otherwise), |value| value.parse().map_err(|_| wrong(name)))
+/// What answers.
+pub fn model() -> Result<Arc<dyn ChatModel>> {
+    match OpenAi::from_env() {
+        Err(error) if error.kind() == ErrorKind::Unauthorized => Ok(Arc::new(Offline::new())),
+        model => Ok(Arc::new(model?)),
+    }
 }
 
-fn wrong(name: &str) -> Error {
-    Error::new(ErrorKind::InvalidInput, format!("{name} cannot be read: see .env.example"))
+/// Reads `20/minute`.
+fn limit(rate: &str) -> Result<Limit, String> {
+    let read = || {
+        let (max, span) = rate.trim().split_once('/')?;
+        let (_, seconds) = SPANS.iter().find(|(name, _)| *name == span)?;
+        let (name, max) = (format!("messages a {span}"), max.parse().ok()?);
+        Some(Limit::new(name, Unit::Turns, max, Duration::from_secs(*seconds)).per_key("ip"))
+    };
+    read().ok_or_else(|| "write it like 20/minute (second, minute, hour, day)".into())
 }

@@ -55,7 +55,7 @@ test("a cookie that no script reads is the owner, and the others' chats are not 
   const { browser, engine } = await serve(Scripted.reply("Meow."));
   const [mine, other] = [browser(), browser()];
   const response = await mine.chat("trip", "Hi");
-  assert.match(response.headers.get("set-cookie"), /^catgpt_owner=[0-9a-f]{32};.*HttpOnly; SameSite=Lax$/);
+  assert.match(response.headers.get("set-cookie"), /^catgpt=[\w-]{22};.*HttpOnly; SameSite=Lax$/);
   await all(response);
   const again = await mine.chat("trip", "And?");
   assert.equal(again.headers.get("set-cookie"), null);
@@ -78,22 +78,34 @@ test("a busy session is a 409 that names its turn, before the first byte", async
   assert.equal((await collect(running)).at(-1).status, "complete");
 });
 
-test("an address has so many messages a minute, whatever its cookie; a proxy's word counts only where it is trusted", async () => {
-  const { browser } = await serve(Scripted.reply("Meow."), { RATE_LIMIT: "2", TRUST_PROXY: "1" });
-  const send = (address) => browser().fetch("/chat", { body: { sessionId: "a", message: "Hi" }, headers: { "x-forwarded-for": address } });
-  await all(await send("192.0.2.1"));
-  await all(await send("192.0.2.1"));
-  const refused = await send("192.0.2.1");
+test("an address has so many messages in a time; a header is believed only where it is named", async () => {
+  const RATE_LIMIT = "2/minute, 9/day";
+  const behind = await serve(Scripted.reply("Meow."), { RATE_LIMIT, CLIENT_IP_HEADER: "fly-client-ip" });
+  const open = await serve(Scripted.reply("Meow."), { RATE_LIMIT });
+  const send = ({ browser }, address) =>
+    browser().fetch("/chat", { body: { sessionId: "a", message: "Hi" }, headers: { "fly-client-ip": address } });
+  for (const address of ["2001:db8::1", "2001:db8:0:0:ffff::"]) {
+    await all(await send(behind, address));
+    await all(await send(open, address));
+  }
+  const refused = await send(behind, "2001:db8::2:3");
   assert.equal(refused.status, 429);
   assert.ok(Number(refused.headers.get("retry-after")) >= 1);
   const { error } = await refused.json();
-  assert.deepEqual([error.kind, error.limit.max], ["limited", 2]);
-  await all(await send("192.0.2.2"));
+  assert.deepEqual([error.kind, error.limit.name, error.limit.max], ["limited", "messages a minute", 2]);
+  await all(await send(behind, "2001:db8:0:1::1"));
+  await all(await send(behind, "192.0.2.1"));
+  assert.equal((await send(open, "192.0.2.1")).status, 429);
+});
 
-  const direct = await serve(Scripted.reply("Meow."), { RATE_LIMIT: "1" });
-  const lie = (address) => direct.browser().fetch("/chat", { body: { sessionId: "a", message: "Hi" }, headers: { "x-forwarded-for": address } });
-  await all(await lie("192.0.2.1"));
-  assert.equal((await lie("192.0.2.2")).status, 429);
+test("only models that are offered can be chosen", async () => {
+  const model = Scripted.reply("Meow.");
+  const mine = (await serve(model, { MODELS: "gpt-4o, gpt-4o-mini" })).browser();
+  assert.deepEqual((await (await mine.fetch("/capabilities")).json()).models, ["gpt-4o", "gpt-4o-mini"]);
+  await all(await mine.chat("trip", "Hi", { model: "gpt-4o" }));
+  const refused = await mine.chat("trip", "Hi", { model: "o1-pro" });
+  assert.deepEqual([refused.status, (await refused.json()).error.kind], [400, "invalid_input"]);
+  assert.deepEqual(model.requests.map(({ model }) => model), ["gpt-4o"]);
 });
 
 test("what is no message is refused in words, and nothing is asked of the model", async () => {

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after } from "node:test";
 import { makeApp } from "../app.js";
+import { owner } from "../guests.js";
 import { makeEngine, settings } from "../settings.js";
 
 /** A model that says `Hello `, waits at the gate `g`, says `world` and has finished. */
@@ -40,8 +41,9 @@ export class Browser {
     return response;
   }
 
+  /** Whose sessions the engine keeps for it: the cookie itself stands in no store. */
   get owner() {
-    return this.cookie.split("=")[1];
+    return owner(this.cookie.split("=")[1]);
   }
 
   chat(sessionId, message, more = {}) {

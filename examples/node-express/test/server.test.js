@@ -13,19 +13,18 @@ import { Browser, events, textOf } from "./kit.js";
 /** Starts it, and gives its address once it answers. */
 async function start(env) {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^OPENAI_|_URL$/.test(name)));
-  const child = spawn(process.execPath, ["server.js"], {
+  const child = spawn(process.execPath, ["server.js", "--port", "0"], {
     cwd: new URL("..", import.meta.url),
-    env: { ...clean, PORT: "0", ...env },
+    env: { ...clean, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
   after(() => child.kill("SIGKILL"));
   const [line] = await once(child.stdout.setEncoding("utf8"), "data");
-  return { child, line, url: /http:\S+/.exec(line)[0] };
+  return { child, url: /http:\S+/.exec(line)[0] };
 }
 
 test("without a key the cat answers, and nothing is needed", async () => {
-  const { line, url } = await start({});
-  assert.match(line, /model: offline/);
+  const { url } = await start({});
   const seen = [];
   for await (const event of events(await new Browser(url).chat("trip", "Hi"))) seen.push(event);
   assert.equal(seen[0].model, "offline-cat");
@@ -64,7 +63,7 @@ async function slowModel() {
 
 test("a setting that cannot be used is named", () => {
   assert.throws(() => settings({ PORT: "many" }), /PORT/);
-  assert.throws(() => settings({ RATE_LIMIT: "-1" }), /RATE_LIMIT/);
+  assert.throws(() => settings({ RATE_LIMIT: "many" }), /RATE_LIMIT: many is not like/);
   assert.equal(settings({ OPENAI_API_KEY: "x" }).model, "gpt-4o-mini");
   assert.equal(settings({ OPENAI_BASE_URL: "http://127.0.0.1/v1", OPENAI_MODEL: "m" }).model, "m");
   assert.equal(settings({}).model, "offline");
