@@ -5,7 +5,7 @@ import { native } from "./native.js";
  * What a reply can be sent as: server-sent events, the AI SDK's stream, JSON lines, frames of a web socket. What belongs to
  * each (headers, signs of life) is the core's.
  */
-export type Format = "sse" | "ui_message_stream" | "ndjson" | "ws";
+export type Format = "sse" | "ui_message_stream" | "ndjson" | "ws" | "text";
 
 /** How events are cut into writes. What is left out is as the core has it. */
 export interface PaceOptions {

@@ -17,7 +17,7 @@ OnDrop: TypeAlias = Literal["detach", "cancel"]
 OnProgress: TypeAlias = Callable[[int, int | None], object]
 """Hears how much is done, and of how much, as far as that is known."""
 
-Format: TypeAlias = Literal["sse", "ui_message_stream", "ndjson", "ws"]
+Format: TypeAlias = Literal["sse", "ui_message_stream", "ndjson", "ws", "text"]
 """What a reply can be sent as: server-sent events, the AI SDK's stream, JSON lines, frames of a web socket."""
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "ndjson_response",
     "sse_feed",
     "sse_response",
+    "text_response",
     "ui_message_response",
     "ui_resume",
     "websocket",
@@ -93,6 +94,11 @@ def sse_response(reply: Reply, **options: Unpack[ResponseOptions]) -> ReplyRespo
 def ndjson_response(reply: Reply, **options: Unpack[ResponseOptions]) -> ReplyResponse:
     """A reply as JSON lines."""
     return ReplyResponse(reply, "ndjson", **options)
+
+
+def text_response(reply: Reply, **options: Unpack[ResponseOptions]) -> ReplyResponse:
+    """The text of a reply and nothing else, as plain text. How it ended is asked for afterwards."""
+    return ReplyResponse(reply, "text", **options)
 
 
 def ui_message_response(reply: Reply, **options: Unpack[ResponseOptions]) -> ReplyResponse:
