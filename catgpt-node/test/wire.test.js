@@ -7,7 +7,7 @@ import { Scripted } from "catgpt-node/testing";
 import { GATED, scripted, settles, until } from "./kit/kit.js";
 
 const spec = new URL("../../spec/wire/", import.meta.url);
-const FORMATS = ["sse", "ui_message_stream", "ndjson", "ws"];
+const FORMATS = ["sse", "ui_message_stream", "ndjson", "ws", "text"];
 
 /** All writes of a reply; frames of a web socket one a line. */
 async function bytes(reply, format) {
@@ -36,7 +36,12 @@ for (const { name } of folders) {
 test("a response has the headers of its format", async () => {
   const { session } = scripted([{ text: "Hello" }, { finish: "stop" }]);
   const { turn } = await session.send("Hi");
-  const types = { sse: "text/event-stream; charset=utf-8", ui_message_stream: "text/event-stream", ndjson: "application/x-ndjson; charset=utf-8" };
+  const types = {
+    sse: "text/event-stream; charset=utf-8",
+    ui_message_stream: "text/event-stream",
+    ndjson: "application/x-ndjson; charset=utf-8",
+    text: "text/plain; charset=utf-8",
+  };
   for (const [format, type] of Object.entries(types)) {
     const { headers } = (await session.attach(turn)).toResponse({ format });
     assert.deepEqual([headers.get("content-type"), headers.get("cache-control")], [type, "no-store, no-transform"]);
@@ -120,6 +125,25 @@ test("a turn is stopped, and watched again, by frames; silence is filled", async
   socket.says({ type: "attach", request: "r3", turn: socket.of("r1")[0].turn, offset: 1 });
   await until(() => socket.ended("r3"), "the end of the second look");
   assert.equal(socket.text("r3"), "el");
+});
+
+test("a socket with frames of its own answers in words of its own", async () => {
+  const [{ engine }, socket] = [scripted([{ text: "Hello" }, { finish: "stop" }]), new Socket()];
+  const user = engine.user("alice");
+  async function* frames(frame, open) {
+    const { say } = JSON.parse(frame);
+    for await (const text of user.frames(JSON.stringify({ type: "send", session: "chat", text: say }), { open })) {
+      const event = JSON.parse(text);
+      yield JSON.stringify({ request: "r1", open, heard: event.type, text: event.text });
+    }
+  }
+  const over = serveWebSocket(socket, user, { frames });
+  socket.says({ say: "Hi" });
+  await until(() => socket.of("r1").some((frame) => frame.heard === "finished"), "the end");
+  assert.equal(socket.text("r1"), "Hello");
+  assert.ok(socket.frames.every((frame) => frame.open === 0 && frame.turn === undefined));
+  socket.close();
+  await over;
 });
 
 test("a socket that closes ends its subscriptions and not their turns", async () => {

@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -22,11 +23,17 @@ from . import _native
 from ._calls import Format, SendOptions
 from ._engine import Engine, Session, User
 from ._errors import CatgptError
+from ._http import MAX_BODY, Served
 from ._reply import Reply
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
 
 __all__ = [
     "ReplyResponse",
     "ResponseOptions",
+    "ServedResponse",
+    "chat_api",
     "error_response",
     "install",
     "last_event",
@@ -35,11 +42,14 @@ __all__ = [
     "ndjson_response",
     "sse_feed",
     "sse_response",
+    "text_response",
     "ui_message_response",
     "ui_resume",
     "websocket",
 ]
 
+_AT_ONCE = 512
+"""How many frames of one socket are answered at the same time; some of them watch a turn, of which the core has a limit."""
 _HEADERS = {name: dict(headers) for name, headers in _native.formats()}
 
 
@@ -86,6 +96,11 @@ def ndjson_response(reply: Reply, **options: Unpack[ResponseOptions]) -> ReplyRe
     return ReplyResponse(reply, "ndjson", **options)
 
 
+def text_response(reply: Reply, **options: Unpack[ResponseOptions]) -> ReplyResponse:
+    """The text of a reply and nothing else, as plain text. How it ended is asked for afterwards."""
+    return ReplyResponse(reply, "text", **options)
+
+
 def ui_message_response(reply: Reply, **options: Unpack[ResponseOptions]) -> ReplyResponse:
     """A reply as the AI SDK's UI message stream: `ui_message_response(await user.chat(await request.body()))`."""
     return ReplyResponse(reply, "ui_message_stream", **options)
@@ -129,6 +144,80 @@ def last_news(request: Request) -> int | None:
     return _native.news_position(request.headers.get("last-event-id", ""))
 
 
+class ServedResponse(StreamingResponse):
+    """What `user.serve` gave, as a response. However it ends, what it watches ends with it."""
+
+    def __init__(self, served: Served) -> None:
+        super().__init__(served, served.status, served.headers)
+        self._served = served
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._served:
+            await super().__call__(scope, receive, send)
+
+
+def chat_api(*, user: Callable[..., Any], options: Callable[..., Any] | None = None) -> APIRouter:
+    """The engine's HTTP API: `app.include_router(chat_api(user=current_user), prefix="/api")`. `user` is a dependency that
+    gives the `User` who asks, and `options` one that gives the options of each send, as a dictionary."""
+    from fastapi import APIRouter
+
+    router = APIRouter()
+    for method, path, summary, query, body in _native.routes():
+        shown = {"parameters": [_parameter(name, "query") for name in query]}
+        shown["parameters"] += [_parameter(name, "path") for name in ("session", "turn") if f"{{{name}}}" in path]
+        content: dict[str, Any] = {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}
+        router.add_api_route(
+            path,
+            _endpoint(path, user, options),
+            methods=[method],
+            summary=summary,
+            tags=["chat"],
+            response_model=None,
+            openapi_extra=shown | content if body else shown,
+        )
+    return router
+
+
+def _parameter(name: str, where: str) -> dict[str, Any]:
+    return {"name": name, "in": where, "required": where == "path", "schema": {"type": "string"}}
+
+
+def _endpoint(path: str, user: Callable[..., Any], options: Callable[..., Any] | None) -> Callable[..., Any]:
+    from fastapi import Depends
+
+    async def chat(request: Request, user: User = Depends(user), given: SendOptions = Depends(options or _nothing)) -> Response:
+        at = path.format_map({name: quote(value, safe="") for name, value in request.path_params.items()})
+        query, head = request.scope["query_string"].decode("latin-1"), request.headers
+        served = await user.serve(
+            request.method,
+            at,
+            query,
+            await _body(request),
+            last_event_id=head.get("last-event-id"),
+            accept=head.get("accept"),
+            **given,
+        )
+        if served.whole:
+            return Response(await served.read(), served.status, served.headers)
+        return ServedResponse(served)
+
+    return chat
+
+
+def _nothing() -> SendOptions:
+    return {}
+
+
+async def _body(request: Request) -> bytes:
+    """The body, as far as the core looks at it: it refuses one that is longer."""
+    body = bytearray()
+    async for data in request.stream():
+        body += data
+        if len(body) > MAX_BODY:
+            break
+    return bytes(body)
+
+
 def error_response(error: CatgptError) -> Response:
     """An error as a response: 409 for a busy session, 404 for what is not there, and so on."""
     wait = {} if error.retry_after is None else {"retry-after": str(max(1, round(error.retry_after)))}
@@ -164,24 +253,38 @@ def lifespan(
 
 
 async def websocket(
-    ws: WebSocket, user: User, *, keep_alive: float | None = None, **options: Unpack[SendOptions]
+    ws: WebSocket,
+    user: User,
+    *,
+    frames: Callable[[str, int], AsyncGenerator[str, None]] | None = None,
+    keep_alive: float | None = None,
+    **options: Unpack[SendOptions],
 ) -> None:
     """Serves a web socket that was accepted, until it is closed: any number of turns at once, in the frames that the
     core's `wire::ws` describes. `options` hold for every send. A client that goes away stops nothing. With frames of your
-    own beside these, read the socket yourself, and answer with `user.frames(…)`."""
-    answers, writing = set[asyncio.Task[None]](), asyncio.Lock()
+    own, `frames` answers one that came, while so many are being answered already: with what `user.frames(…)` gives, in
+    words of your own."""
+    answers, writing, room = set[asyncio.Task[None]](), asyncio.Lock(), asyncio.Semaphore(_AT_ONCE)
+
+    def engines(text: str, open: int) -> AsyncGenerator[str, None]:
+        return user.frames(text, open=open, keep_alive=keep_alive, **options)
 
     async def answer(text: str) -> None:
-        frames = user.frames(text, open=len(answers) - 1, keep_alive=keep_alive, **options)
         with contextlib.suppress(WebSocketDisconnect):
-            async with contextlib.aclosing(frames):
-                async for frame in frames:
+            async with contextlib.aclosing((frames or engines)(text, len(answers) - 1)) as given:
+                async for frame in given:
                     async with writing:
                         await ws.send_text(frame)
 
+    def answered(task: asyncio.Task[None]) -> None:
+        answers.discard(task)
+        room.release()
+
     async with asyncio.TaskGroup() as group:
         async for text in ws.iter_text():
+            # Who asks faster than it reads is not read either.
+            await room.acquire()
             answers.add(task := group.create_task(answer(text)))
-            task.add_done_callback(answers.discard)
+            task.add_done_callback(answered)
         for task in answers:
             task.cancel()
