@@ -31,7 +31,20 @@ const schema = {
   ...defaultSchema,
   protocols: { ...defaultSchema.protocols, href: ["http", "https", "mailto"], src: ["https", "data"] },
 };
-const rehype = [[rehypeSanitize, schema]] as never;
+const rehype = [htmlAsText, [rehypeSanitize, schema]] as never;
+
+interface Node {
+  type: string;
+  children?: Node[];
+}
+
+/** HTML in an answer is shown as it was written; without this the second lock would drop it unseen. */
+function htmlAsText() {
+  return function turn(node: Node): void {
+    if (node.type === "raw") node.type = "text";
+    node.children?.forEach(turn);
+  };
+}
 
 const components: Components = {
   a: ({ href, children }) =>

@@ -35,7 +35,7 @@ const PATHS = {
 export type IconName = keyof typeof PATHS;
 
 export const Icon = ({ name }: { name: IconName }) => (
-  <svg className="glyph" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+  <svg className="glyph" data-name={name} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
     <path d={PATHS[name]} />
   </svg>
 );
