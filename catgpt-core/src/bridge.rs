@@ -26,7 +26,9 @@ mod options;
 mod run;
 mod runtime;
 mod script;
+mod served;
 mod subscription;
+mod tap;
 mod transfer;
 mod watch;
 
@@ -57,6 +59,7 @@ pub use model::{DeskModel, DeskTimeouts};
 pub use options::{SendOptions, WhenBusy};
 pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
+pub use served::Served;
 pub use subscription::{BATCH, Polled, Subscription};
 pub use transfer::{Content, ImportOptions};
 use watch::Watch;
@@ -68,6 +71,8 @@ pub enum Answer {
     Json(String),
     /// A turn to watch.
     Reply(Box<Subscription>),
+    /// A response of the HTTP API.
+    Served(Box<Served>),
 }
 
 /// An error as data, and the number of the host's own failure behind it, if that is what it was.

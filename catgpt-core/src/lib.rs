@@ -66,7 +66,7 @@ pub use runner::begin::Busy;
 pub use runner::summaries::Summaries;
 pub use runner::titles::Titles;
 pub use search::Piece;
-pub use session::{Branch, MAX_METADATA, Metadata, NewSession, Node, Send, Session, SessionInfo, Summary};
+pub use session::{Branch, MAX_METADATA, MessagePage, Metadata, NewSession, Node, Send, Session, SessionInfo, Summary};
 pub use transfer::{ExportFormat, ImportFormat, ImportReport, Progress, Source};
 pub use user::{News, SearchHit, SearchPage, SessionPage, UsageQuery, User};
 

@@ -1,6 +1,7 @@
 //! One conversation of an owner: say something, watch it, read it, change it.
 
 mod organize;
+mod page;
 mod summaries;
 mod tree;
 
@@ -14,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::body::{TitleSource, decode_meta, decode_title, encode_title, messages};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, Seq, SessionId, TurnId};
-use crate::limits::Limit as UseLimit;
-use crate::memory::{Answer, Limit, Memory, Op, Parent, Query, Read, SessionRow};
+use crate::limits::{Limit as UseLimit, LimitKeys};
+use crate::memory::{Answer, Limit, Memory, Op, Parent, Query, Read, SessionRow, View};
 use crate::message::{Content, Message, Offset};
 use crate::model::{Params, Secret};
 use crate::persona::Persona;
@@ -24,7 +25,9 @@ use crate::runner::begin::{Ask, Busy, Options};
 use crate::runner::{Runner, wrong_answer};
 use crate::transfer::{self, Export, ExportFormat, Mark, Page};
 
+pub(crate) use organize::Changes;
 pub use organize::{MAX_METADATA, Metadata, NewSession};
+pub use page::MessagePage;
 pub use summaries::Summary;
 pub use tree::{Branch, Node};
 
@@ -104,8 +107,7 @@ impl Session {
     /// # Errors
     /// `NotFound` if nothing was ever said here.
     pub async fn history(&self, last: u32) -> Result<Vec<Message>> {
-        let limit = Limit { messages: last, bytes: HISTORY_BYTES };
-        messages(self.read(Read::Branch { session: self.id.clone(), head: None, limit }).await?)
+        messages(self.branch(None, last).await?)
     }
 
     /// Messages of all branches after `after` (0 to begin), by number: at most `limit`.
@@ -117,7 +119,12 @@ impl Session {
         messages(self.read(Read::Tree { session: self.id.clone(), after, limit, bodies: true }).await?)
     }
 
-    async fn read(&self, read: Read) -> Result<crate::memory::View> {
+    async fn branch(&self, head: Option<Seq>, last: u32) -> Result<View> {
+        let limit = Limit { messages: last, bytes: HISTORY_BYTES };
+        self.read(Read::Branch { session: self.id.clone(), head, limit }).await
+    }
+
+    async fn read(&self, read: Read) -> Result<View> {
         self.runner.memory.read(&self.owner, read).await
     }
 
@@ -141,13 +148,13 @@ impl Session {
     /// # Errors
     /// `NotFound` if it is not there, `InvalidInput` for an empty or very long one.
     pub async fn rename(&self, title: &str) -> Result<()> {
+        self.apply(self.set_title(title)?).await
+    }
+
+    fn set_title(&self, title: &str) -> Result<Op> {
         // What is stored reaches terminals and lists, which have one line for it.
-        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
-        if title.is_empty() || title.len() > MAX_TITLE {
-            return Err(Error::invalid(format!("a title must be 1 to {MAX_TITLE} bytes long")));
-        }
-        let title = Some(encode_title(&title, TitleSource::User));
-        self.apply(Op::SetTitle { session: self.id.clone(), title, over: None }).await
+        let title = Some(given_title(title)?);
+        Ok(Op::SetTitle { session: self.id.clone(), title, over: None })
     }
 
     /// Shows the branch that ends at `head`; with `if_version` only if nothing has changed since.
@@ -322,6 +329,11 @@ impl Send {
         self
     }
 
+    /// By which limits it would be counted, and with which keys.
+    pub(crate) fn counted(self) -> (Option<Vec<UseLimit>>, LimitKeys) {
+        (self.ask.options.limits, self.ask.options.limit_keys)
+    }
+
     /// What dropping the [`Reply`] does to the turn.
     pub fn on_drop(mut self, on_drop: OnDrop) -> Self {
         self.ask.options.on_drop = on_drop;
@@ -342,4 +354,13 @@ impl IntoFuture for Send {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move { self.runner.send(self.ask).await })
     }
+}
+
+/// A title as a person gives it, encoded. White space becomes single spaces.
+fn given_title(title: &str) -> Result<Vec<u8>> {
+    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    if title.is_empty() || title.len() > MAX_TITLE {
+        return Err(Error::invalid(format!("a title must be 1 to {MAX_TITLE} bytes long")));
+    }
+    Ok(encode_title(&title, TitleSource::User))
 }

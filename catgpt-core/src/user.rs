@@ -3,6 +3,7 @@
 mod bulk;
 mod feed;
 mod search;
+mod serve;
 mod usage;
 
 use std::sync::Arc;
@@ -153,6 +154,7 @@ impl User {
             Command::Send { session, text, after: Some(seq), key } => (at(session).send_after(seq, text), key),
             Command::Edit { session, seq, text, key } => (at(session).edit(seq, text), key),
             Command::Regenerate { session, seq, key } => (at(session).regenerate(seq), key),
+            Command::Continue { session, seq, key } => (at(session).continue_reply(seq), key),
             Command::Attach { turn, offset } => return self.attach(turn, offset).await.map(Some),
             Command::Cancel { turn } => return self.cancel(turn).await.map(|()| None),
             Command::Ping {} => return Ok(None),

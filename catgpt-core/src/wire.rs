@@ -4,6 +4,7 @@ mod command;
 pub mod feed;
 mod format;
 pub mod json;
+pub mod rest;
 pub mod sse;
 pub mod ui_message_stream;
 pub mod ws;

@@ -16,6 +16,7 @@ use crate::reply::OnDrop;
 use crate::session::Metadata;
 use crate::transfer::{ExportFormat, Mark};
 use crate::wire::Encoding;
+use crate::wire::rest::Request;
 
 /// One call. `owner: null` is the one owner of a single-user program.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -97,6 +98,13 @@ pub enum Call {
         #[serde(default)]
         encoding: Encoding,
     },
+    /// A request of the HTTP API, as it came.
+    Serve {
+        owner: Option<String>,
+        request: Request,
+        #[serde(default)]
+        options: SendOptions,
+    },
     Cancel {
         owner: Option<String>,
         turn: TurnId,
@@ -104,6 +112,13 @@ pub enum Call {
     History {
         owner: Option<String>,
         session: SessionId,
+        #[serde(default = "page")]
+        last: u32,
+    },
+    Page {
+        owner: Option<String>,
+        session: SessionId,
+        head: Option<Seq>,
         #[serde(default = "page")]
         last: u32,
     },

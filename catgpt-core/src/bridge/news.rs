@@ -1,9 +1,6 @@
 //! An owner's feed, one page a call: as data, or as bytes for the owner's own clients.
 
-use std::time::Duration;
-
 use serde::Serialize;
-use tokio::time::timeout;
 
 use super::json;
 use crate::error::Result;
@@ -27,19 +24,12 @@ pub(super) async fn news(user: User, after: Option<u64>, limit: u32, encoding: O
         return Ok(json(&Page { after, news: Some(news), text: None }));
     };
     let begin = feed::begin(encoding.format)?;
-    let silence = Duration::from_millis(if encoding.keep_alive_ms > 0 { encoding.keep_alive_ms } else { u64::MAX });
-    let (after, text) = match (after, timeout(silence, next(&user, after, limit)).await) {
-        (None, Ok(page)) => {
-            let (after, _) = page?;
+    let (after, text) = match after {
+        Some(after) => user.written(after, limit, &encoding).await?,
+        None => {
+            let after = user.journal_end().await?;
             (after, begin(after))
         }
-        (_, Ok(page)) => {
-            let (after, news) = page?;
-            let mut text = Vec::new();
-            news.iter().for_each(|one| feed::write(encoding.format, one.change.n, one, &mut text));
-            (after, text)
-        }
-        (after, Err(_)) => (after.unwrap_or_default(), encoding.format.keep_alive().to_vec()),
     };
     Ok(json(&Page { after, news: None, text: Some(String::from_utf8_lossy(&text).into_owned()) }))
 }

@@ -8,7 +8,7 @@ use super::given::Who;
 use super::hub::Hub;
 use super::subscription::Subscription;
 use super::watch::Watch;
-use super::{Answer, client, json, news};
+use super::{Answer, client, json, news, served};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, SessionId};
@@ -54,6 +54,9 @@ impl Call {
             Self::Frame { owner, frame, open, options, encoding } => {
                 client::frame(user(owner)?, &frame, open, options, encoding, hub).await
             }
+            Self::Serve { owner, request, options } => {
+                Ok(Answer::Served(Box::new(served::serve(user(owner)?, request, options, hub).await)))
+            }
             other => other.look(engine, watch).await.map(Answer::Json),
         }
     }
@@ -73,6 +76,7 @@ impl Call {
         let session = |owner, id| session(engine, owner, id);
         Ok(match self {
             Self::History { owner, session: id, last } => json(&session(owner, id)?.history(last).await?),
+            Self::Page { owner, session: id, head, last } => json(&session(owner, id)?.page(head, last).await?),
             Self::UiMessages { owner, session: id, last } => {
                 let history = session(owner, id)?.history(last).await?;
                 json(&history.iter().map(ui_message_stream::message).collect::<Vec<_>>())

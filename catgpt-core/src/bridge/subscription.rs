@@ -1,16 +1,15 @@
 //! A reply as a host's event loop reads it: polled on its own thread, in batches.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 
-use super::hub::{Hub, Notice, fresh};
+use super::hub::Hub;
 use super::parse;
-use super::runtime::{enter, generation};
-use crate::error::{Error, ErrorKind, Result};
+use super::tap::Tap;
+use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::id::{SessionId, TurnId};
 use crate::reply::Reply;
@@ -25,7 +24,8 @@ pub const BATCH: usize = 64;
 pub enum Polled<T> {
     /// This; poll again.
     Ready(T),
-    /// Nothing yet: a [`Notice::Ready`] with the subscription's number comes as soon as there is something.
+    /// Nothing yet: a [`Notice::Ready`](super::Notice::Ready) with the subscription's number comes as soon as there is
+    /// something.
     Waiting,
     /// Nothing, ever again.
     Over,
@@ -34,19 +34,14 @@ pub enum Polled<T> {
 /// A subscription to a turn. Dropping or closing it ends it as dropping a [`Reply`] does.
 #[derive(Debug)]
 pub struct Subscription {
-    id: u64,
     turn: TurnId,
     session: SessionId,
-    generation: u64,
-    bell: Arc<Bell>,
-    waker: Waker,
-    feed: Mutex<Feed>,
+    tap: Tap<Feed>,
 }
 
 enum Feed {
     Events(Box<Reply>),
     Bytes(BoxStream<'static, Vec<u8>>),
-    Over,
 }
 
 impl std::fmt::Debug for Feed {
@@ -54,49 +49,19 @@ impl std::fmt::Debug for Feed {
         f.write_str(match self {
             Self::Events(_) => "Events",
             Self::Bytes(_) => "Bytes",
-            Self::Over => "Over",
         })
-    }
-}
-
-/// Rings at the hub when the one who polls has nothing and waits, and only then.
-#[derive(Debug)]
-struct Bell {
-    id: u64,
-    hub: Arc<Hub>,
-    armed: AtomicBool,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if self.armed.swap(false, Ordering::AcqRel) {
-            self.hub.post(Notice::Ready { id: self.id });
-        }
     }
 }
 
 impl Subscription {
     pub(super) fn new(reply: Reply, hub: &Arc<Hub>) -> Self {
-        let id = fresh();
-        let bell = Arc::new(Bell { id, hub: Arc::clone(hub), armed: AtomicBool::new(false) });
-        Self {
-            id,
-            turn: reply.turn(),
-            session: reply.session().clone(),
-            generation: generation(),
-            waker: Waker::from(Arc::clone(&bell)),
-            bell,
-            feed: Mutex::new(Feed::Events(Box::new(reply))),
-        }
+        let (turn, session) = (reply.turn(), reply.session().clone());
+        Self { turn, session, tap: Tap::new(Feed::Events(Box::new(reply)), hub) }
     }
 
-    /// Its number, which [`Notice::Ready`] bears.
+    /// Its number, which [`Notice::Ready`](super::Notice::Ready) bears.
     pub fn id(&self) -> u64 {
-        self.id
+        self.tap.id
     }
 
     /// The turn.
@@ -114,10 +79,10 @@ impl Subscription {
     /// # Errors
     /// `InvalidInput` if it is over, or is read as bytes already.
     pub fn into_bytes(&self, encoding: Encoding) -> Result<()> {
-        let mut feed = self.feed()?;
-        match std::mem::replace(&mut *feed, Feed::Over) {
-            Feed::Events(reply) => {
-                *feed = Feed::Bytes(reply.into_bytes(encoding));
+        let mut feed = self.tap.slot().map_err(|error| error.with_turn(self.turn))?;
+        match feed.take() {
+            Some(Feed::Events(reply)) => {
+                *feed = Some(Feed::Bytes(reply.into_bytes(encoding)));
                 Ok(())
             }
             other => {
@@ -140,27 +105,9 @@ impl Subscription {
     /// # Errors
     /// `Closed` in a forked child of the process that made it; `InvalidInput` if it is read as bytes.
     pub fn poll(&self) -> Result<Polled<Vec<Event>>> {
-        let mut batch = Vec::new();
-        let polled = self.poll_with(|feed, cx| match feed {
-            Feed::Events(reply) => loop {
-                match reply.poll_next_unpin(cx) {
-                    Poll::Ready(Some(event)) => batch.push(event),
-                    Poll::Ready(None) => return Ok(Poll::Ready(false)),
-                    Poll::Pending if batch.is_empty() => return Ok(Poll::Pending),
-                    Poll::Pending => return Ok(Poll::Ready(true)),
-                }
-                if batch.len() == BATCH {
-                    return Ok(Poll::Ready(true));
-                }
-            },
+        self.poll_feed(|feed, cx| match feed {
+            Feed::Events(reply) => Ok(batch(reply, cx)),
             Feed::Bytes(_) => Err(Error::invalid("this reply is read as bytes")),
-            Feed::Over => Ok(Poll::Ready(false)),
-        })?;
-        Ok(match polled {
-            Polled::Over if !batch.is_empty() => Polled::Ready(batch),
-            Polled::Ready(()) => Polled::Ready(batch),
-            Polled::Waiting => Polled::Waiting,
-            Polled::Over => Polled::Over,
         })
     }
 
@@ -169,61 +116,35 @@ impl Subscription {
     /// # Errors
     /// `Closed` in a forked child of the process that made it; `InvalidInput` before `into_bytes`.
     pub fn poll_bytes(&self) -> Result<Polled<Vec<u8>>> {
-        let mut bytes = Vec::new();
-        let polled = self.poll_with(|feed, cx| match feed {
-            Feed::Bytes(stream) => Ok(stream.poll_next_unpin(cx).map(|next| next.map(|next| bytes = next).is_some())),
-            Feed::Over => Ok(Poll::Ready(false)),
+        self.poll_feed(|feed, cx| match feed {
+            Feed::Bytes(stream) => Ok(stream.poll_next_unpin(cx)),
             Feed::Events(_) => Err(Error::invalid("this reply is read as events")),
-        })?;
-        Ok(match polled {
-            Polled::Ready(()) => Polled::Ready(bytes),
-            Polled::Waiting => Polled::Waiting,
-            Polled::Over => Polled::Over,
         })
     }
 
-    /// Polls once, armed: a wake that comes while nothing was found rings.
-    fn poll_with(&self, poll: impl FnOnce(&mut Feed, &mut Context<'_>) -> Result<Poll<bool>>) -> Result<Polled<()>> {
-        let mut feed = self.feed()?;
-        self.bell.armed.store(true, Ordering::Release);
-        let polled = enter(|| poll(&mut feed, &mut Context::from_waker(&self.waker)))?;
-        if polled.is_ready() {
-            self.bell.armed.store(false, Ordering::Release);
-        }
-        Ok(match polled {
-            Poll::Pending => Polled::Waiting,
-            Poll::Ready(true) => Polled::Ready(()),
-            Poll::Ready(false) => {
-                *feed = Feed::Over;
-                Polled::Over
-            }
-        })
+    fn poll_feed<R>(
+        &self,
+        poll: impl FnOnce(&mut Feed, &mut Context<'_>) -> Result<Poll<Option<R>>>,
+    ) -> Result<Polled<R>> {
+        self.tap.poll(poll).map_err(|error| error.with_turn(self.turn))
     }
 
     /// Ends the subscription, as dropping does.
     pub fn close(&self) {
-        if let Ok(mut feed) = self.feed() {
-            let feed = std::mem::replace(&mut *feed, Feed::Over);
-            enter(|| drop(feed));
-        }
-    }
-
-    fn feed(&self) -> Result<MutexGuard<'_, Feed>> {
-        if self.generation != generation() {
-            let stale = "this reply was opened before the process forked; attach to its turn again";
-            return Err(Error::new(ErrorKind::Closed, stale).with_turn(self.turn));
-        }
-        Ok(self.feed.lock().unwrap_or_else(PoisonError::into_inner))
+        self.tap.close();
     }
 }
 
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        self.close();
-        if self.generation != generation() {
-            // The parent's: dropping it here would reach for threads that are not in this process.
-            let feed = std::mem::replace(self.feed.get_mut().unwrap_or_else(PoisonError::into_inner), Feed::Over);
-            let _ = std::mem::ManuallyDrop::new(feed);
+/// What is there; `None` after the last event was given.
+fn batch(reply: &mut Reply, cx: &mut Context<'_>) -> Poll<Option<Vec<Event>>> {
+    let mut batch = Vec::new();
+    while batch.len() < BATCH {
+        match reply.poll_next_unpin(cx) {
+            Poll::Ready(Some(event)) => batch.push(event),
+            Poll::Ready(None) if batch.is_empty() => return Poll::Ready(None),
+            Poll::Pending if batch.is_empty() => return Poll::Pending,
+            Poll::Ready(None) | Poll::Pending => break,
         }
     }
+    Poll::Ready(Some(batch))
 }

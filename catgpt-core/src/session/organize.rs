@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Session, SessionInfo};
-use crate::body::{TitleSource, encode_meta, encode_title};
+use super::{Session, SessionInfo, given_title};
+use crate::body::encode_meta;
 use crate::error::{Error, Result};
 use crate::memory::Op;
 use crate::persona::Persona;
@@ -30,16 +30,26 @@ pub struct NewSession {
     pub ttl: Option<Duration>,
 }
 
+/// What is changed in a session at once; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) title: Option<String>,
+    pub(crate) pinned: Option<bool>,
+    pub(crate) archived: Option<bool>,
+    pub(crate) metadata: Option<Metadata>,
+}
+
 impl Session {
     /// Makes it before anything is said, and tells what is there then. One that is there already is left as it is.
     ///
     /// # Errors
-    /// `InvalidInput` for metadata that is too large or a persona that cannot be used.
+    /// `InvalidInput` for a title as [`rename`](Self::rename) takes none, metadata that is too large or a persona that
+    /// cannot be used.
     pub async fn create(&self, new: NewSession) -> Result<SessionInfo> {
         new.persona.as_ref().map(Persona::validate).transpose()?;
         let op = Op::Create {
             session: self.id.clone(),
-            title: new.title.map(|title| encode_title(&title, TitleSource::User)),
+            title: new.title.as_deref().map(given_title).transpose()?,
             pin: new.persona.as_ref().map(Persona::encode),
             meta: new.metadata.as_ref().map(encoded).transpose()?,
             ttl: new.ttl.or(self.runner.session_ttl),
@@ -69,8 +79,26 @@ impl Session {
     /// # Errors
     /// `NotFound` if it is not there, `InvalidInput` for more than [`MAX_METADATA`] bytes.
     pub async fn set_metadata(&self, metadata: &Metadata) -> Result<()> {
+        self.apply(self.set_meta(metadata)?).await
+    }
+
+    fn set_meta(&self, metadata: &Metadata) -> Result<Op> {
         let meta = if metadata.is_empty() { None } else { Some(encoded(metadata)?) };
-        self.apply(Op::SetMeta { session: self.id.clone(), meta }).await
+        Ok(Op::SetMeta { session: self.id.clone(), meta })
+    }
+
+    /// Makes all changes or none, and tells what is there then.
+    pub(crate) async fn change(&self, changes: Changes) -> Result<SessionInfo> {
+        let Changes { title, pinned, archived, metadata } = changes;
+        let marked = pinned.is_some() || archived.is_some();
+        let mark = marked.then(|| Op::Mark { session: self.id.clone(), pinned, archived });
+        let title = title.map(|title| self.set_title(&title)).transpose()?;
+        let meta = metadata.map(|metadata| self.set_meta(&metadata)).transpose()?;
+        let ops: Vec<Op> = title.into_iter().chain(mark).chain(meta).collect();
+        if !ops.is_empty() {
+            self.runner.apply(&self.owner, ops).await?;
+        }
+        self.info().await
     }
 
     /// Says how long after its last change it is deleted with all that was said; `None`: never. The engine's sweep does

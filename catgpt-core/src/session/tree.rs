@@ -101,10 +101,15 @@ impl Session {
 
     /// All rows, with their bodies or without.
     pub(super) async fn rows(&self, bodies: bool) -> Result<(SessionRow, Vec<Row>)> {
+        self.rows_after(0, bodies).await
+    }
+
+    /// All rows after number `first`.
+    pub(super) async fn rows_after(&self, first: Seq, bodies: bool) -> Result<(SessionRow, Vec<Row>)> {
         let limit = if bodies { PAGE } else { Limit { messages: 10_000, ..PAGE } };
         let mut rows: Vec<Row> = Vec::new();
         loop {
-            let after = rows.last().map_or(0, |row| row.seq);
+            let after = rows.last().map_or(first, |row| row.seq);
             let read = Read::Tree { session: self.id.clone(), after, limit, bodies };
             let View { session, rows: page, more, .. } = self.read(read).await?;
             rows.extend(page);

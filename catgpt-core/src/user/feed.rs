@@ -1,9 +1,11 @@
 //! The owner's feed: what happens to the owner's sessions, wherever it is done.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::User;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,6 +14,7 @@ use crate::id::SessionId;
 use crate::memory::{Answer, Query};
 use crate::runner::wrong_answer;
 use crate::session::SessionInfo;
+use crate::wire::{Encoding, feed};
 
 /// How many changes are told at once.
 const AT_ONCE: u32 = 100;
@@ -70,6 +73,18 @@ impl User {
             let closed = |_| Error::new(ErrorKind::Closed, "the engine is closing and tells no more news");
             woken.changed().await.map_err(closed)?;
         }
+    }
+
+    /// The next write of a feed in a format, and the number after which the feed goes on: news, or a sign of life when its
+    /// time has come first.
+    pub(crate) async fn written(&self, after: u64, limit: u32, encoding: &Encoding) -> Result<(u64, Vec<u8>)> {
+        let silence = Duration::from_millis(if encoding.keep_alive_ms > 0 { encoding.keep_alive_ms } else { u64::MAX });
+        let Ok(news) = timeout(silence, self.news(after, limit)).await else {
+            return Ok((after, encoding.format.keep_alive().to_vec()));
+        };
+        let (news, mut bytes) = (news?, Vec::new());
+        news.iter().for_each(|one| feed::write(encoding.format, one.change.n, one, &mut bytes));
+        Ok((news.last().map_or(after, |one| one.change.n), bytes))
     }
 
     /// The number of the newest change: where a feed goes on for whoever has just listed the sessions.

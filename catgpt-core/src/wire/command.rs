@@ -1,9 +1,11 @@
-//! What a client may ask for, as one closed set: over a web socket, or as the AI SDK's requests say it.
+//! What a client may ask for, as one closed set: over a web socket, over HTTP, or as the AI SDK's requests say it.
 
 use std::fmt;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Seq, SessionId, TurnId};
 use crate::message::Offset;
 
@@ -48,6 +50,17 @@ pub enum Command {
         #[serde(default)]
         key: Option<String>,
     },
+    /// Goes on with a reply that was cut off, or with any other, as a new one that follows it.
+    Continue {
+        /// Where.
+        session: SessionId,
+        /// With which; else the newest.
+        #[serde(default)]
+        seq: Option<Seq>,
+        /// As for `send`.
+        #[serde(default)]
+        key: Option<String>,
+    },
     /// Stops a turn.
     Cancel {
         /// Which.
@@ -67,7 +80,22 @@ pub enum Command {
 
 impl Command {
     /// The names, as they stand in `type`.
-    pub const NAMES: [&'static str; 6] = ["send", "edit", "regenerate", "cancel", "attach", "ping"];
+    pub const NAMES: [&'static str; 7] = ["send", "edit", "regenerate", "continue", "cancel", "attach", "ping"];
+
+    /// Reads the fields of one, with its name in `type`.
+    ///
+    /// # Errors
+    /// `Unsupported` for a name that is none, `InvalidInput` for fields that do not fit it.
+    pub(super) fn read(fields: Map<String, Value>) -> Result<Self> {
+        let kind = fields.get("type").and_then(Value::as_str);
+        if !kind.is_some_and(|kind| Self::NAMES.contains(&kind)) {
+            let known = format!("`type` must be one of {}", Self::NAMES.join(", "));
+            return Err(Error::new(ErrorKind::Unsupported, known));
+        }
+        // serde's text may quote a value, and so what was said; the name of the command is enough to find the mistake.
+        let bad = |_| Error::invalid("a field of this command is missing, unknown, or of a wrong type");
+        serde_json::from_value(Value::Object(fields)).map_err(bad)
+    }
 
     /// Its name, as it stands in `type`.
     pub fn name(&self) -> &'static str {
@@ -75,6 +103,7 @@ impl Command {
             Self::Send { .. } => "send",
             Self::Edit { .. } => "edit",
             Self::Regenerate { .. } => "regenerate",
+            Self::Continue { .. } => "continue",
             Self::Cancel { .. } => "cancel",
             Self::Attach { .. } => "attach",
             Self::Ping { .. } => "ping",

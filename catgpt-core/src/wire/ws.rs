@@ -79,21 +79,10 @@ pub fn parse(frame: &str) -> (Option<String>, Result<Command>) {
         return (None, Err(Error::invalid("this frame is not a JSON object")));
     };
     match fields.remove("request") {
-        None | Some(Value::Null) => (None, command(fields)),
-        Some(Value::String(request)) if request.len() <= MAX_REQUEST => (Some(request), command(fields)),
+        None | Some(Value::Null) => (None, Command::read(fields)),
+        Some(Value::String(request)) if request.len() <= MAX_REQUEST => (Some(request), Command::read(fields)),
         Some(_) => (None, Err(Error::invalid(format!("`request` must be a text of at most {MAX_REQUEST} bytes")))),
     }
-}
-
-fn command(fields: Map<String, Value>) -> Result<Command> {
-    let kind = fields.get("type").and_then(Value::as_str);
-    if !kind.is_some_and(|kind| Command::NAMES.contains(&kind)) {
-        let known = format!("`type` must be one of {}", Command::NAMES.join(", "));
-        return Err(Error::new(ErrorKind::Unsupported, known));
-    }
-    // serde's text may quote a value, and so what was said; the name of the command is enough to find the mistake.
-    let bad = |_| Error::invalid("a field of this command is missing, unknown, or of a wrong type");
-    serde_json::from_value(Value::Object(fields)).map_err(bad)
 }
 
 /// Whether a socket that watches `open` turns may be given one more by this command.
@@ -163,7 +152,7 @@ mod tests {
             let wanted: &[&str] = match name {
                 "send" => &["session", "text"],
                 "edit" => &["session", "text", "seq"],
-                "regenerate" => &["session"],
+                "regenerate" | "continue" => &["session"],
                 "cancel" | "attach" => &["turn"],
                 _ => &[],
             };
