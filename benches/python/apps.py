@@ -1,4 +1,5 @@
-"""The two endpoints: `uvicorn apps:ours` and `uvicorn apps:tutorial`. Both keep what was said in SQLite."""
+"""The endpoints: `uvicorn apps:ours`, and `uvicorn apps:tutorial` with events and with plain text. All keep what was said in
+SQLite."""
 
 from __future__ import annotations
 
@@ -62,23 +63,33 @@ async def tables(_: FastAPI) -> AsyncGenerator[None, None]:
 tutorial = FastAPI(lifespan=tables)
 
 
-@tutorial.post("/chat")
-async def tutorial_chat(body: Chat) -> StreamingResponse:
+async def answer(body: Chat) -> AsyncIterator[str]:
+    """What the model says, piece by piece, between what is stored before and after."""
     async with sessions() as db:
         db.add(Message(session=body.session_id, role="user", content=body.message))
         await db.commit()
         rows = await db.scalars(select(Message).where(Message.session == body.session_id).order_by(Message.id))
         messages = [{"role": row.role, "content": row.content} for row in rows]
+    said = []
+    async for chunk in await client.chat.completions.create(model=MODEL, messages=messages, stream=True):
+        if chunk.choices and (text := chunk.choices[0].delta.content):
+            said.append(text)
+            yield text
+    async with sessions() as db:
+        db.add(Message(session=body.session_id, role="assistant", content="".join(said)))
+        await db.commit()
 
+
+@tutorial.post("/chat")
+async def tutorial_chat(body: Chat) -> StreamingResponse:
     async def stream() -> AsyncIterator[str]:
-        said = []
-        async for chunk in await client.chat.completions.create(model=MODEL, messages=messages, stream=True):
-            if chunk.choices and (text := chunk.choices[0].delta.content):
-                said.append(text)
-                yield f"data: {json.dumps({'type': 'text', 'text': text})}\n\n"
-        async with sessions() as db:
-            db.add(Message(session=body.session_id, role="assistant", content="".join(said)))
-            await db.commit()
+        async for text in answer(body):
+            yield f"data: {json.dumps({'type': 'text', 'text': text})}\n\n"
         yield f"data: {json.dumps({'type': 'finished'})}\n\n"
 
     return StreamingResponse(stream(), media_type="text/event-stream")
+
+
+@tutorial.post("/api/chat")
+async def tutorial_text(body: Chat) -> StreamingResponse:
+    return StreamingResponse(answer(body), media_type="text/plain")

@@ -1,4 +1,4 @@
-"""A FastAPI endpoint that streams and stores, against the one of the tutorials: CPU of the server an event."""
+"""FastAPI applications that stream and store, against those of the tutorials: CPU of the server an event."""
 
 from __future__ import annotations
 
@@ -10,68 +10,143 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import uvloop
 from kit import cpu_of, model_server, percentile
 
-RUNS = [
-    # name, clients, turns of each, events of a turn, milliseconds between two
-    ("burst", 1, 20, 2_000, 0),
-    ("100 x 50/s", 100, 1, 500, 20),
-    ("400 x 50/s", 400, 1, 500, 20),
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[1] / "examples"
+
+
+@dataclass(frozen=True)
+class App:
+    """An application, and how it is asked."""
+
+    name: str
+    folder: Path
+    target: str
+    path: str
+    session: str | None
+    """The field of a request that names the conversation."""
+    events: bool
+    """Whether it sends events; else plain text."""
+    against: str | None = None
+    """With what it is compared: one that is measured before it."""
+
+
+APPS = [
+    App("tutorial, SSE", HERE, "apps:tutorial", "/chat", "session_id", True),
+    App("endpoint", HERE, "apps:ours", "/chat", "session_id", True, "tutorial, SSE"),
+    App("catgpt-fastapi", EXAMPLES / "catgpt-fastapi/backend", "main:app", "/chat", "sessionId", True, "tutorial, SSE"),
+    App("tutorial, text", HERE, "apps:tutorial", "/api/chat", "session_id", False),
+    App("mychatgpt", EXAMPLES / "mychatgpt/backend", "main:app", "/api/chat", None, False, "tutorial, text"),
 ]
-STAMP = re.compile(rb'"text":\s*"((?:\d{16})+)"')
 
 
-async def client(port: int, number: int, turns: int, late: list[float]) -> int:
-    """Sends turns one after another over one connection; how many of them came to their end."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
-    whole = 0
-    for turn in range(turns):
-        body = json.dumps({"session_id": f"{number}-{turn}", "message": "Hi"}).encode()
-        head = f"POST /chat HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
-        seen = b""
-        while b"0\r\n\r\n" not in seen[-7:] and (more := await reader.read(1 << 16)):
+@dataclass(frozen=True)
+class Shape:
+    """What is asked of an application."""
+
+    name: str
+    clients: int
+    turns: int
+    events: int
+    """Of a turn."""
+    pause: int
+    """Milliseconds between two."""
+    apart: float | None = None
+    """Seconds between two writes at least, where that is not as usual. Only our applications can do this."""
+
+
+SHAPES = [
+    Shape("burst", 1, 40, 2_000, 0),
+    Shape("100 x 50/s", 100, 1, 500, 20),
+    Shape("1000 x 50/s", 1_000, 1, 500, 20, apart=0.06),
+]
+STAMPS = {True: re.compile(rb'"text":\s*"((?:\d{16})+)"'), False: re.compile(rb"\r\n((?:\d{16})+)\r\n")}
+END = b"\r\n0\r\n\r\n"
+
+
+class Client:
+    """Sends turns one after another over one connection."""
+
+    def __init__(self, app: App, shape: Shape, number: int) -> None:
+        self.app, self.shape, self.number = app, shape, number
+        self.late: list[float] = []
+        self.whole = 0
+
+    async def run(self, port: int) -> None:
+        """All its turns."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
+        for turn in range(self.shape.turns):
+            writer.write(self.request(turn))
+            self.whole += await self.read(reader)
+        writer.close()
+
+    def request(self, turn: int) -> bytes:
+        said = {"message": "Hi", self.app.session or "key": f"{self.number}-{turn}"}
+        body = json.dumps(said).encode()
+        head = f"POST {self.app.path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
+        return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+    async def read(self, reader: asyncio.StreamReader) -> bool:
+        """Reads an answer to its end; whether it was whole."""
+        tail, found, finished, stamps = b"", False, not self.app.events, 0
+        while not tail.endswith(END) and (more := await reader.read(1 << 16)):
             now = time.time() * 1e6
-            for stamps in STAMP.findall(more):
-                late.extend(now - int(stamps[at : at + 16]) for at in range(0, len(stamps), 16))
-            seen = seen[-64:] + more
-            whole += b'"finished"' in more
-    writer.close()
-    return whole
+            found = found or more.startswith(b"HTTP/1.1 200")
+            finished = finished or b'"finished"' in tail + more
+            for run in STAMPS[self.app.events].findall(more) if self.shape.pause else ():
+                stamps += len(run) // 16
+                self.late.extend(now - int(run[at : at + 16]) for at in range(0, len(run), 16))
+            tail = (tail + more)[-64:]
+        # A stamp that two reads share is not looked at, which is seldom.
+        enough = not self.shape.pause or stamps > self.shape.events * 0.9
+        return found and finished and enough and tail.endswith(END)
 
 
-async def load(port: int, clients: int, turns: int) -> tuple[int, list[float]]:
-    late: list[float] = []
-    work = (client(port, number, turns, late) for number in range(clients))
-    done = await asyncio.gather(*work, return_exceptions=True)
-    return sum(whole for whole in done if isinstance(whole, int)), late
+def environment(shape: Shape, url: str, store: str) -> dict[str, str]:
+    """What the applications are told: the same model, a store each, no limit that this load reaches."""
+    model = f"mock,n={shape.events},d={shape.pause}" + (",ts=1" if shape.pause else "")
+    bench = {"BENCH_URL": url, "BENCH_MODEL": model, "BENCH_STORE": store, "PYTHON_DOTENV_DISABLED": "1"}
+    openai = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "k", "OPENAI_MODEL": model, "TITLE_MODEL": "mock,n=4"}
+    stores = {"DATABASE_URL": f"sqlite:{store}/cat.db", "SQLITE_URL": f"sqlite:{store}/chat.db"}
+    pace = {} if shape.apart is None else {"MIN_INTERVAL": str(shape.apart)}
+    return {**os.environ, **bench, **openai, **stores, **pace, "RATE_LIMIT": "1000000/day"}
 
 
-def measure(app: str, clients: int, turns: int, events: int, pause: int, url: str) -> None:
-    stamps = ",ts=1" if pause else ""
+def measure(app: App, shape: Shape, url: str) -> float:
+    """µs an event; also told on a line, with what the clients saw."""
     with tempfile.TemporaryDirectory() as store:
-        model = f"mock,n={events},d={pause}{stamps}"
-        env = {**os.environ, "BENCH_URL": url, "BENCH_MODEL": model, "BENCH_STORE": store}
-        port = "8765" if app == "ours" else "8766"
-        command = [sys.executable, "-W", "ignore", "-m", "uvicorn", f"apps:{app}", "--port", port]
-        command += ["--log-level", "critical", "--loop", "uvloop"]
-        with subprocess.Popen(command, cwd=Path(__file__).parent, env=env) as server:
+        command = [sys.executable, "-W", "ignore", "-m", "uvicorn", app.target, "--port", "8765", "--loop", "uvloop"]
+        command += ["--log-level", "critical", "--timeout-graceful-shutdown", "2"]
+        clients = [Client(app, shape, number) for number in range(shape.clients)]
+        with subprocess.Popen(command, cwd=app.folder, env=environment(shape, url, store)) as server:
             try:
-                asyncio.run(up(int(port)))
+                uvloop.run(up(8765))
                 before, begun = cpu_of(server.pid), time.monotonic()
-                whole, late = asyncio.run(load(int(port), clients, turns))
+                uvloop.run(load(clients, 8765))
                 used, took = cpu_of(server.pid) - before, time.monotonic() - begun
             finally:
                 server.terminate()
-    cost = used / (clients * turns * events) * 1e6
-    delay = f"  p50 {percentile(late, 0.5) / 1e3:6.1f} ms  p99 {percentile(late, 0.99) / 1e3:6.1f} ms" if late else ""
-    print(f"  {app:10} {cost:8.2f} µs  {whole} of {clients * turns} turns whole in {took:5.1f} s{delay}", flush=True)
+    cost = used / (shape.clients * shape.turns * shape.events) * 1e6
+    late = [delay / 1e3 for client in clients for delay in client.late]
+    delay = f"  p50 {percentile(late, 0.5):6.1f} ms  p99 {percentile(late, 0.99):6.1f} ms" if late else ""
+    whole = f"{sum(client.whole for client in clients)} of {shape.clients * shape.turns} turns whole"
+    print(f"  {app.name:15} {cost:8.2f} µs  {whole} in {took:5.1f} s{delay}", flush=True)
+    return cost
+
+
+async def load(clients: list[Client], port: int) -> None:
+    """All clients at once; one that fails is told by its turns."""
+    await asyncio.gather(*(client.run(port) for client in clients), return_exceptions=True)
 
 
 async def up(port: int) -> None:
-    for _ in range(500):
+    """Waits until it listens."""
+    for _ in range(1_000):
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             return writer.close()
@@ -81,13 +156,17 @@ async def up(port: int) -> None:
 
 
 def main() -> None:
-    """All runs, or those that are named."""
+    """All shapes, or those that are named."""
     with model_server() as url:
-        for name, *shape in RUNS:
-            if len(sys.argv) < 2 or name in sys.argv[1:]:
-                print(f"{name}: CPU of the server an event")
-                for app in ("ours", "tutorial"):
-                    measure(app, *shape, url)
+        for shape in SHAPES:
+            if len(sys.argv) > 1 and shape.name not in sys.argv[1:]:
+                continue
+            print(f"{shape.name}: CPU of the server an event")
+            costs: dict[str, float] = {}
+            for app in APPS if shape.apart is None else [app for app in APPS if app.folder != HERE]:
+                costs[app.name] = measure(app, shape, url)
+                if app.against in costs:
+                    print(f"  {'':15} {costs[app.against] / costs[app.name]:8.1f} times less than {app.against}")
 
 
 if __name__ == "__main__":

@@ -134,13 +134,15 @@ impl Reply {
     pub fn into_bytes(mut self, encoding: impl Into<Encoding>) -> BoxStream<'static, Vec<u8>> {
         let encoding = encoding.into();
         let mut encoder = Encoder::new(&encoding, self.turn, &self.session);
+        let alive = encoding.format.keep_alive();
+        let silence = if alive.is_empty() { 0 } else { encoding.keep_alive_ms };
         let bytes = async_stream::stream! {
             while !self.over {
-                let event = match self.next_within(encoding.keep_alive_ms).await {
+                let event = match self.next_within(silence).await {
                     Ok(Some(event)) => event,
                     Ok(None) => return,
                     Err(_) => {
-                        yield encoding.format.keep_alive().to_vec();
+                        yield alive.to_vec();
                         continue;
                     }
                 };
@@ -151,6 +153,9 @@ impl Reply {
                         yield std::mem::take(&mut bytes);
                     }
                     encoder.write(&event, &mut bytes);
+                }
+                if bytes.is_empty() {
+                    continue;
                 }
                 let written = Instant::now();
                 yield bytes;

@@ -153,11 +153,7 @@ impl Session {
 
     fn set_title(&self, title: &str) -> Result<Op> {
         // What is stored reaches terminals and lists, which have one line for it.
-        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
-        if title.is_empty() || title.len() > MAX_TITLE {
-            return Err(Error::invalid(format!("a title must be 1 to {MAX_TITLE} bytes long")));
-        }
-        let title = Some(encode_title(&title, TitleSource::User));
+        let title = Some(given_title(title)?);
         Ok(Op::SetTitle { session: self.id.clone(), title, over: None })
     }
 
@@ -358,4 +354,13 @@ impl IntoFuture for Send {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move { self.runner.send(self.ask).await })
     }
+}
+
+/// A title as a person gives it, encoded. White space becomes single spaces.
+fn given_title(title: &str) -> Result<Vec<u8>> {
+    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    if title.is_empty() || title.len() > MAX_TITLE {
+        return Err(Error::invalid(format!("a title must be 1 to {MAX_TITLE} bytes long")));
+    }
+    Ok(encode_title(&title, TitleSource::User))
 }

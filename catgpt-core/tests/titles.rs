@@ -12,8 +12,8 @@ use catgpt_core::hooks::{Hook, Source, TurnAt};
 use catgpt_core::memory::{Answer, GroupBy, Purpose, Query, Spent};
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::{
-    ChatModel, Engine, EngineBuilder, Error, ErrorKind, Event, Message, ModelRequest, Owner, Persona, Price, Prices,
-    Result, Role, Scripted, Session, Status, Titles, Usage,
+    ChatModel, Engine, EngineBuilder, Error, ErrorKind, Event, Message, ModelRequest, NewSession, Owner, Persona,
+    Price, Prices, Result, Role, Scripted, Session, Status, Titles, Usage,
 };
 use common::{Store, all, eager, eventually, until_text};
 
@@ -25,6 +25,7 @@ on_each_memory! {
     a_turn_that_fails_or_is_stopped_has_a_title_all_the_same
     what_is_no_title_leaves_the_first_words
     only_the_first_message_is_read_and_once
+    a_session_that_was_made_before_has_its_title_too
     a_close_waits_for_titles_up_to_its_deadline
     a_title_is_made_when_asked_for
     a_key_goes_to_its_own_model_alone
@@ -221,6 +222,27 @@ async fn only_the_first_message_is_read_and_once(store: Store) {
     let text = request.messages[1].content.text();
     assert!(text.contains(ASKED) && !text.contains("one line"));
     assert!(!request.messages[0].content.text().contains("cat"));
+}
+
+async fn a_session_that_was_made_before_has_its_title_too(store: Store) {
+    let gate = Gate::new();
+    let titler = gated(&gate);
+    let engine = engine(&talker(), &titler, &store);
+    let user = engine.user("ann").unwrap();
+    let mine = user.session("mine").unwrap();
+    let given = NewSession { title: Some("Our trip".into()), ..NewSession::default() };
+    assert_eq!(mine.create(given).await.unwrap().title.as_deref(), Some("Our trip"));
+    assert_eq!(session(&engine).create(NewSession::default()).await.unwrap().title, None);
+    for session in [&mine, &session(&engine)] {
+        all(session.send(ASKED).await.unwrap()).await;
+    }
+    gate.reached().await;
+    assert_eq!(title(&session(&engine)).await, ASKED);
+    // By its title, and by what was said in each.
+    assert_eq!(user.search("kyoto", None, 9).await.unwrap().hits.len(), 3);
+    gate.open();
+    is_titled(&session(&engine), "Kyoto").await;
+    assert_eq!((title(&mine).await.as_str(), titler.asked()), ("Our trip", 1));
 }
 
 async fn a_close_waits_for_titles_up_to_its_deadline(store: Store) {

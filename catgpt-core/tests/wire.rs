@@ -8,6 +8,7 @@ mod kit;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use catgpt_core::model::Gate;
 use catgpt_core::model::Step;
@@ -15,6 +16,7 @@ use catgpt_core::wire::{Command, Encoding, Format, ui_message_stream, ws};
 use catgpt_core::{ChatModel, Engine, ErrorKind, InMemory, Memory, Reply, Scripted, SessionId, Status, User};
 use futures_util::StreamExt;
 use kit::{Fields, open, scripted, take};
+use tokio::time::timeout;
 
 fn alice(model: Scripted) -> User {
     Engine::builder().model(model).build().user("alice").unwrap()
@@ -117,12 +119,18 @@ async fn what_an_owner_asks_for_reaches_nobody_elses_sessions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_has_its_sign_in_every_format() {
+async fn silence_has_its_sign_in_every_format_but_that_of_the_text_alone() {
     for format in Format::ALL {
         let gate = Gate::new();
         let alice = alice(Scripted::script([Step::gate(&gate), Step::text("late"), Step::stop()]));
         let reply = alice.session("chat").unwrap().send("Hi").await.unwrap();
         let mut writes = reply.into_bytes(Encoding { keep_alive_ms: 70, ..format.into() });
+        if format == Format::Text {
+            assert!(timeout(Duration::from_secs(60), writes.next()).await.is_err());
+            gate.open();
+            assert_eq!(writes.collect::<Vec<_>>().await, ["late"].map(Vec::from));
+            continue;
+        }
         writes.next().await.unwrap();
         for _ in 0..2 {
             assert_eq!(writes.next().await.unwrap(), format.keep_alive());

@@ -11,7 +11,7 @@ use napi_derive::napi;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::stream::Stream;
+use crate::stream::{Served, Stream};
 use crate::{Id, read, write};
 
 /// One piece of news, as the package reads it.
@@ -29,6 +29,8 @@ enum News {
 enum More {
     /// A call gave a turn to watch: [`Hub::take`] its stream.
     Reply { id: u64, stream: u64, turn: TurnId, session: SessionId },
+    /// A call gave a response of the HTTP API: [`Hub::take_served`] it.
+    Served { id: u64, served: u64 },
     /// A call gave data.
     Data { id: u64, data: Box<RawValue> },
     /// A call failed; `cause` is the question in which the application's own code did.
@@ -47,6 +49,7 @@ pub struct Hub {
     hub: Arc<bridge::Hub>,
     /// Replies that the package has not taken yet.
     arrived: Mutex<HashMap<u64, Subscription>>,
+    served: Mutex<HashMap<u64, bridge::Served>>,
 }
 
 #[napi]
@@ -59,7 +62,7 @@ impl Hub {
             // Refused only when the loop is gone, and then nobody is left to be told.
             wake.call((), NonBlocking);
         });
-        Ok(Self { hub, arrived: Mutex::default() })
+        Ok(Self { hub, arrived: Mutex::default(), served: Mutex::default() })
     }
 
     /// All that has come, as JSON.
@@ -72,7 +75,13 @@ impl Hub {
     /// The stream of a reply that has come, once.
     #[napi]
     pub fn take(&self, stream: Id) -> Option<Stream> {
-        self.waiting().remove(&stream.cast_unsigned()).map(Stream::new)
+        locked(&self.arrived).remove(&stream.cast_unsigned()).map(Stream::new)
+    }
+
+    /// A response that has come, once.
+    #[napi]
+    pub fn take_served(&self, served: Id) -> Option<Served> {
+        locked(&self.served).remove(&served.cast_unsigned()).map(Served::new)
     }
 
     /// From now on lines of the log of this level and above come here; without one, none.
@@ -92,6 +101,11 @@ impl Hub {
             Notice::Ready { id } => return News::Ready(id),
             Notice::Done { id, outcome: Ok(Answer::Json(data)) } => More::Data { id, data: raw(data) },
             Notice::Done { id, outcome: Ok(Answer::Reply(reply)) } => self.arrived(id, *reply),
+            Notice::Done { id, outcome: Ok(Answer::Served(response)) } => {
+                let served = response.id();
+                locked(&self.served).insert(served, *response);
+                More::Served { id, served }
+            }
             Notice::Done { id, outcome: Err(Failure { info, cause }) } => More::Failed { id, error: info, cause },
             Notice::Ask { desk, id, method, body } => More::Ask { desk, id, method, body: raw(body) },
             Notice::Forget { id } => More::Forget { id },
@@ -101,13 +115,13 @@ impl Hub {
 
     fn arrived(&self, id: u64, reply: Subscription) -> More {
         let (stream, turn, session) = (reply.id(), reply.turn(), reply.session().clone());
-        self.waiting().insert(stream, reply);
+        locked(&self.arrived).insert(stream, reply);
         More::Reply { id, stream, turn, session }
     }
+}
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Subscription>> {
-        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Hub {

@@ -13,7 +13,7 @@ mod stream;
 
 use std::collections::{BTreeMap, HashMap};
 
-use catgpt_core::wire::{Format, feed};
+use catgpt_core::wire::{Format, feed, rest};
 use catgpt_core::{Error, ErrorKind, Finished, SessionId};
 use napi_derive::napi;
 
@@ -40,6 +40,12 @@ pub fn headers() -> String {
 #[napi]
 pub fn news_position(event_id: String) -> Option<Id> {
     feed::parse_id(&event_id).map(u64::cast_signed)
+}
+
+/// The most bytes that the body of a request of the HTTP API may have.
+#[napi]
+pub fn max_body() -> Id {
+    rest::MAX_BODY.try_into().unwrap_or(Id::MAX)
 }
 
 /// An id for a new session.

@@ -1,6 +1,6 @@
 //! A reply as the loop reads it.
 
-use catgpt_core::bridge::{Polled, Subscription};
+use catgpt_core::bridge::{self, Polled, Subscription};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
@@ -45,16 +45,50 @@ impl Stream {
     /// The bytes that are there; none after the last; `null` when the news will tell that there are some.
     #[napi]
     pub fn poll_bytes(&self) -> napi::Result<Option<Buffer>> {
-        Ok(match self.0.poll_bytes().map_err(thrown)? {
-            Polled::Ready(bytes) => Some(bytes.into()),
-            Polled::Waiting => None,
-            Polled::Over => Some(Buffer::from(Vec::new())),
-        })
+        Ok(bytes(self.0.poll_bytes().map_err(thrown)?))
     }
 
     /// Ends the subscription.
     #[napi]
     pub fn close(&self) {
         self.0.close();
+    }
+}
+
+/// A response of the HTTP API.
+#[napi]
+#[derive(Debug)]
+pub struct Served(bridge::Served);
+
+#[napi]
+impl Served {
+    pub(crate) fn new(served: bridge::Served) -> Self {
+        Self(served)
+    }
+
+    /// Its head, as JSON.
+    #[napi(getter)]
+    pub fn head(&self) -> String {
+        self.0.head().to_owned()
+    }
+
+    /// The bytes that are there; none after the last; `null` when the news will tell that there are some.
+    #[napi]
+    pub fn poll_bytes(&self) -> napi::Result<Option<Buffer>> {
+        Ok(bytes(self.0.poll_bytes().map_err(thrown)?))
+    }
+
+    /// Ends it.
+    #[napi]
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+fn bytes(polled: Polled<Vec<u8>>) -> Option<Buffer> {
+    match polled {
+        Polled::Ready(bytes) => Some(bytes.into()),
+        Polled::Waiting => None,
+        Polled::Over => Some(Buffer::from(Vec::new())),
     }
 }

@@ -7,7 +7,7 @@ import { Scripted } from "catgpt-node/testing";
 import { GATED, scripted, settles, until } from "./kit/kit.js";
 
 const spec = new URL("../../spec/wire/", import.meta.url);
-const FORMATS = ["sse", "ui_message_stream", "ndjson", "ws"];
+const FORMATS = ["sse", "ui_message_stream", "ndjson", "ws", "text"];
 
 /** All writes of a reply; frames of a web socket one a line. */
 async function bytes(reply, format) {
@@ -36,7 +36,12 @@ for (const { name } of folders) {
 test("a response has the headers of its format", async () => {
   const { session } = scripted([{ text: "Hello" }, { finish: "stop" }]);
   const { turn } = await session.send("Hi");
-  const types = { sse: "text/event-stream; charset=utf-8", ui_message_stream: "text/event-stream", ndjson: "application/x-ndjson; charset=utf-8" };
+  const types = {
+    sse: "text/event-stream; charset=utf-8",
+    ui_message_stream: "text/event-stream",
+    ndjson: "application/x-ndjson; charset=utf-8",
+    text: "text/plain; charset=utf-8",
+  };
   for (const [format, type] of Object.entries(types)) {
     const { headers } = (await session.attach(turn)).toResponse({ format });
     assert.deepEqual([headers.get("content-type"), headers.get("cache-control")], [type, "no-store, no-transform"]);

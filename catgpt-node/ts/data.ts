@@ -149,6 +149,18 @@ export interface Message {
   created_ms: number;
 }
 
+/** The newest messages of a branch, and what a screen needs to know beside them. */
+export interface MessagePage {
+  /** Oldest first; a running reply with the text that is stored. */
+  messages: Message[];
+  /** For each of these messages that others stand beside, by its number: all of them, itself too. */
+  siblings: Record<number, number[]>;
+  /** The turn that runs in the session. */
+  running: TurnId | null;
+  /** Whether there are older ones: ask again with the first one's `parent` as `head`. */
+  more: boolean;
+}
+
 /** What is known about a session besides its messages. */
 export interface SessionInfo {
   id: string;

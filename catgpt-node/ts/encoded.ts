@@ -5,7 +5,7 @@ import { native } from "./native.js";
  * What a reply can be sent as: server-sent events, the AI SDK's stream, JSON lines, frames of a web socket. What belongs to
  * each (headers, signs of life) is the core's.
  */
-export type Format = "sse" | "ui_message_stream" | "ndjson" | "ws";
+export type Format = "sse" | "ui_message_stream" | "ndjson" | "ws" | "text";
 
 /** How events are cut into writes. What is left out is as the core has it. */
 export interface PaceOptions {
@@ -49,13 +49,13 @@ export function streamOf<T>(next: () => Promise<T | undefined>, end: () => void)
 /** Writes until there is no more, or until nobody is there; `end` is called when the client has gone. */
 export async function writeTo(
   response: ServerResponseLike,
-  format: Format,
+  headers: Readonly<Record<string, string>>,
   next: () => Promise<Uint8Array | undefined>,
   end: () => void,
 ): Promise<void> {
   response.once("close", end);
   try {
-    if (!response.headersSent) head(response, format);
+    if (!response.headersSent) head(response, headers);
     for (let bytes = await next(); bytes && !response.destroyed; bytes = await next()) {
       if (!response.write(bytes)) await drained(response);
     }
@@ -66,8 +66,8 @@ export async function writeTo(
   }
 }
 
-function head(response: ServerResponseLike, format: Format): void {
-  for (const [name, value] of Object.entries(HEADERS[format])) {
+function head(response: ServerResponseLike, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) {
     if (!response.hasHeader(name)) response.setHeader(name, value);
   }
   response.flushHeaders();

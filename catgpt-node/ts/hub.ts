@@ -3,10 +3,16 @@ import { onAbort } from "./abort.js";
 import { InvalidInputError, crossing, errorFrom, type ErrorInfo } from "./errors.js";
 import { causeOf } from "./causes.js";
 import type { OnProgress, Progress } from "./options.js";
-import { native, type NativeCall, type NativeEngine, type NativeHub, type NativeStream } from "./native.js";
+import { native, type NativeCall, type NativeEngine, type NativeHub, type NativeServed, type NativeStream } from "./native.js";
 
-/** A call's answer: data, or a turn to watch. */
-export type Answer = { data: unknown } | Arrived;
+/** A call's answer: data, a turn to watch, or a response of the HTTP API. */
+export type Answer = { data: unknown } | Arrived | Served;
+
+/** A response, and the number under which there is news of its body. */
+export interface Served {
+  id: number;
+  served: NativeServed;
+}
 
 /** A turn to watch. */
 export interface Arrived {
@@ -25,6 +31,7 @@ export interface Asked {
 type News =
   | number
   | { is: "reply"; id: number; stream: number; turn: string; session: string }
+  | { is: "served"; id: number; served: number }
   | { is: "data"; id: number; data: unknown }
   | { is: "failed"; id: number; error: ErrorInfo; cause: number | null }
   | { is: "ask"; desk: number; id: number; method: string; body: unknown }
@@ -149,6 +156,8 @@ class Hub {
         return this.#take(this.#calls, news.id)?.reject(errorFrom(news.error, causeOf(news.cause)));
       case "reply":
         return this.#arrived(news);
+      case "served":
+        return this.#served(news.id, news.served);
       case "ask":
         return void this.#ask(news.desk, news.id, news.method, news.body);
       case "forget":
@@ -164,6 +173,13 @@ class Hub {
     const waiting = this.#take(this.#calls, call);
     if (waiting && stream) waiting.resolve({ id, stream, turn, session });
     else stream?.close();
+  }
+
+  #served(call: number, id: number): void {
+    const served = this.native.takeServed(id);
+    const waiting = this.#take(this.#calls, call);
+    if (waiting && served) waiting.resolve({ id, served });
+    else served?.close();
   }
 
   async #ask(desk: number, id: number, method: string, body: unknown): Promise<void> {

@@ -14,6 +14,7 @@ export type * from "./memory.js";
 export type { CallOptions, LongCallOptions, OnProgress, Progress } from "./options.js";
 export type { Hook, HookRequest, Source, TurnAt } from "./hooks.js";
 export type { ByteOptions, Format, PaceOptions, ServerResponseLike } from "./encoded.js";
+export type { HttpOptions, HttpResponseLike, IncomingMessageLike } from "./http.js";
 export { serveWebSocket, type ServeOptions, type WebSocketLike } from "./websocket.js";
 export {
   BusyError,

@@ -5,11 +5,17 @@ import { createRequire } from "node:module";
 export interface NativeHub {
   drain(): string;
   take(stream: number): NativeStream | null;
+  takeServed(served: number): NativeServed | null;
   listen(level?: string): void;
 }
 export interface NativeStream {
   poll(): string | null;
   beginBytes(encoding: string): void;
+  pollBytes(): Uint8Array | null;
+  close(): void;
+}
+export interface NativeServed {
+  readonly head: string;
   pollBytes(): Uint8Array | null;
   close(): void;
 }
@@ -45,6 +51,7 @@ export interface Native {
   failure(finished: string): string | null;
   headers(): string;
   newsPosition(eventId: string): number | null;
+  maxBody(): number;
   freshSession(): string;
   builtinPersona(name: string): string;
   readPersona(markdown: string): string;

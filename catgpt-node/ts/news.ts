@@ -85,7 +85,7 @@ export class Feed implements AsyncIterableIterator<News, undefined> {
 
   /** Writes to a response of Node, Express or Fastify (`reply.raw`), until the engine closes or the client goes. */
   async pipeTo(response: ServerResponseLike, options: FeedByteOptions = {}): Promise<void> {
-    await writeTo(response, options.format ?? "sse", this.#bytes(options), () => this.#end());
+    await writeTo(response, HEADERS[options.format ?? "sse"], this.#bytes(options), () => this.#end());
   }
 
   /** The next bytes; none when the engine closes. */

@@ -88,7 +88,7 @@ export class Reply implements AsyncIterableIterator<Event, undefined> {
 
   /** Writes to a response of Node, Express or Fastify (`reply.raw`), until the end or the client goes. */
   async pipeTo(response: ServerResponseLike, options: ByteOptions = {}): Promise<void> {
-    await writeTo(response, options.format ?? "sse", this.#bytes(options), () => this.#feed.end());
+    await writeTo(response, HEADERS[options.format ?? "sse"], this.#bytes(options), () => this.#feed.end());
   }
 
   /** A web `Response` that the AI SDK's `useChat` reads, versions 5 to 7. */

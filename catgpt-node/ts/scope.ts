@@ -1,6 +1,6 @@
 /** The calls of one owner at one engine. */
 import type { ExportFormat } from "./data.js";
-import { hub, type Answer, type Arrived } from "./hub.js";
+import { hub, type Answer, type Arrived, type Served } from "./hub.js";
 import type { NativeEngine } from "./native.js";
 import type { OnProgress } from "./options.js";
 import { Reply } from "./reply.js";
@@ -16,6 +16,11 @@ export class Scope {
     return this.#reply((await this.#call(call, signal)) as Arrived, signal);
   }
 
+  /** A call that gives a response of the HTTP API. */
+  async served(call: object, signal: AbortSignal | undefined): Promise<Served> {
+    return (await this.#call(call, signal)) as Served;
+  }
+
   /** A call that may give a turn to watch. */
   async resumed(call: object, signal: AbortSignal | undefined): Promise<Reply | null> {
     const answer = await this.#call(call, signal);
@@ -26,7 +31,7 @@ export class Scope {
   async *frames(call: object, signal: AbortSignal | undefined): AsyncGenerator<string, void> {
     const answer = await this.#call(call, signal);
     if ("stream" in answer) yield* this.#reply(answer, signal).frames();
-    else yield answer.data as string;
+    else yield (answer as { data: string }).data;
   }
 
   #reply(arrived: Arrived, signal: AbortSignal | undefined): Reply {

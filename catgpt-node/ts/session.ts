@@ -1,5 +1,5 @@
 /** One conversation of an owner: say something, watch it, read it, change it. */
-import type { Branch, Content, ExportFormat, Message, Metadata, Node, Params, SessionInfo, Summary, TurnId, UiMessage } from "./data.js";
+import type { Branch, Content, ExportFormat, Message, MessagePage, Metadata, Node, Params, SessionInfo, Summary, TurnId, UiMessage } from "./data.js";
 import type { PaceOptions } from "./encoded.js";
 import { spelledLimits, type Limit } from "./limits.js";
 import type { CallOptions } from "./options.js";
@@ -113,6 +113,14 @@ export class Session {
   /** The newest messages of the active branch, oldest first. */
   history({ last, signal }: CallOptions & { last?: number } = {}): Promise<Message[]> {
     return this.#look({ do: "history", last }, signal);
+  }
+
+  /**
+   * The newest messages of the branch that ends at `head`, or of the one that is shown, with their siblings: what a chat's
+   * page shows. To go back, the first one's `parent` is the next `head`.
+   */
+  page({ head, last, signal }: CallOptions & { head?: number | null; last?: number } = {}): Promise<MessagePage> {
+    return this.#look({ do: "page", head, last }, signal);
   }
 
   /** Messages of all branches after number `after`, by number. */

@@ -1,5 +1,6 @@
 /** The owner's handle: all that belongs to one owner, and nothing else. */
 import type { Change, Cursor, ExportFormat, ImportFormat, ImportReport, SearchPage, SessionPage, TurnId } from "./data.js";
+import { handle, serve, type HttpOptions, type HttpResponseLike, type IncomingMessageLike } from "./http.js";
 import { spelledLimits, type GroupBy, type Limit, type LimitState, type Spent } from "./limits.js";
 import { Feed } from "./news.js";
 import { native } from "./native.js";
@@ -144,6 +145,19 @@ export class User {
   frames(frame: string, { open, keepAliveMs, signal, ...options }: FrameOptions = {}): AsyncGenerator<string, void> {
     const encoding = spelled({ keepAliveMs });
     return this.#scope.frames({ do: "frame", frame, open, encoding, options: spelledLimits(options) }, signal);
+  }
+
+  /**
+   * Answers a request of the HTTP API that comes with the engine: `export const GET = (request) => user.serve(request)`.
+   * What goes wrong is in the response.
+   */
+  serve(request: Request, options: HttpOptions = {}): Promise<Response> {
+    return serve(this.#scope, request, options);
+  }
+
+  /** The same for `node:http` and Express: `app.use("/api", (request, response) => user.handle(request, response))`. */
+  handle(request: IncomingMessageLike, response: HttpResponseLike, options: HttpOptions = {}): Promise<void> {
+    return handle(this.#scope, request, response, options);
   }
 
   /** Stops a turn, wherever it runs. The text so far is kept; a turn that has ended is left as it is. */

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use catgpt_core::bridge;
-use catgpt_core::wire::{Format, feed, sse};
+use catgpt_core::wire::{Format, feed, rest, sse};
 use catgpt_core::{Error, ErrorKind, Event, Image, Owner, Persona, SessionId};
 use pyo3::prelude::*;
 
@@ -84,6 +84,18 @@ pub(crate) fn news_position(event_id: &str) -> Option<u64> {
 #[pyfunction]
 pub(crate) fn formats() -> Vec<(String, Vec<(&'static str, &'static str)>)> {
     Format::ALL.map(|format| (json(&format).trim_matches('"').to_owned(), format.headers().to_vec())).to_vec()
+}
+
+/// A route of the HTTP API: its method, its path, what it does, the arguments of its query, whether it takes a body.
+type Route = (&'static str, &'static str, &'static str, Vec<&'static str>, bool);
+
+/// Every route of the HTTP API: its method, its path, what it does, the arguments of its query, whether it takes a body.
+#[pyfunction]
+pub(crate) fn routes() -> Vec<Route> {
+    rest::ROUTES
+        .iter()
+        .map(|route| (route.method, route.path, route.summary, route.query.to_vec(), route.body))
+        .collect()
 }
 
 /// The built-in persona of this name, as JSON.

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use crate::error::exception;
-use crate::stream::Stream;
+use crate::stream::{Served, Stream};
 use crate::wake::Ear;
 
 /// Where news for one event loop come together.
@@ -73,6 +73,7 @@ fn object(py: Python<'_>, notice: Notice) -> PyResult<Bound<'_, PyAny>> {
         Notice::Ready { id } => id.into_bound_py_any(py),
         Notice::Done { id, outcome: Ok(Answer::Json(json)) } => (id, json).into_bound_py_any(py),
         Notice::Done { id, outcome: Ok(Answer::Reply(reply)) } => (id, Stream(*reply)).into_bound_py_any(py),
+        Notice::Done { id, outcome: Ok(Answer::Served(served)) } => (id, Served(*served)).into_bound_py_any(py),
         Notice::Done { id, outcome: Err(failure) } => (id, exception(py, &failure)?).into_bound_py_any(py),
         Notice::Ask { desk, id, method, body } => (id, desk, method, body).into_bound_py_any(py),
         Notice::Forget { id } => (id,).into_bound_py_any(py),

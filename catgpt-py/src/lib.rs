@@ -16,6 +16,9 @@ mod wake;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
+    /// The most bytes that the body of a request of the HTTP API may have.
+    #[pymodule_export]
+    const MAX_BODY: usize = catgpt_core::wire::rest::MAX_BODY;
     #[pymodule_export]
     use crate::desk::{Desk, Play};
     #[pymodule_export]
@@ -27,12 +30,12 @@ mod _native {
     #[pymodule_export]
     use crate::functions::{
         after_fork, before_fork, failure, forked, formats, image, image_from_file, kinds, news_position, owner,
-        persona, persona_from_file, persona_from_markdown, position, session, shutdown, version,
+        persona, persona_from_file, persona_from_markdown, position, routes, session, shutdown, version,
     };
     #[pymodule_export]
     use crate::hub::Hub;
     #[pymodule_export]
     use crate::log::Log;
     #[pymodule_export]
-    use crate::stream::Stream;
+    use crate::stream::{Served, Stream};
 }

@@ -1,6 +1,6 @@
 //! A subscription as Python polls it.
 
-use catgpt_core::bridge::{BATCH, Polled, Subscription};
+use catgpt_core::bridge::{self, BATCH, Polled, Subscription};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -52,15 +52,48 @@ impl Stream {
 
     /// The next bytes; `None` if there are none yet, and empty if there never will be.
     fn poll_bytes<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyBytes>>> {
-        Ok(match self.0.poll_bytes()? {
-            Polled::Ready(bytes) => Some(PyBytes::new(py, &bytes)),
-            Polled::Waiting => None,
-            Polled::Over => Some(PyBytes::new(py, b"")),
-        })
+        Ok(bytes(py, self.0.poll_bytes()?))
     }
 
     /// Ends the subscription.
     fn close(&self) {
         self.0.close();
+    }
+}
+
+/// A response of the HTTP API.
+#[pyclass(frozen, module = "catgpt._native")]
+pub(crate) struct Served(pub(crate) bridge::Served);
+
+#[pymethods]
+impl Served {
+    /// The number under which a hub tells that there is news.
+    #[getter]
+    fn id(&self) -> u64 {
+        self.0.id()
+    }
+
+    /// Its head, as JSON.
+    #[getter]
+    fn head(&self) -> &str {
+        self.0.head()
+    }
+
+    /// The next bytes; `None` if there are none yet, and empty if there never will be.
+    fn poll_bytes<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyBytes>>> {
+        Ok(bytes(py, self.0.poll_bytes()?))
+    }
+
+    /// Ends it.
+    fn close(&self) {
+        self.0.close();
+    }
+}
+
+fn bytes(py: Python<'_>, polled: Polled<Vec<u8>>) -> Option<Bound<'_, PyBytes>> {
+    match polled {
+        Polled::Ready(bytes) => Some(PyBytes::new(py, &bytes)),
+        Polled::Waiting => None,
+        Polled::Over => Some(PyBytes::new(py, b"")),
     }
 }

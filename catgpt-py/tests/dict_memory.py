@@ -150,8 +150,9 @@ class DictMemory(Memory):
             raise UnsupportedError("this store has no limits and forgets nothing")
         if created:
             self.chats[owner, session] = chat
-            chat.row["title"] = begin["title"]
             self.note(owner, session, "created")
+        if not chat.tree and chat.row["title"] is None:
+            chat.row["title"] = begin["title"]
         user = None
         if begin["message"] is not None:
             user = above = chat.push(turn, above, "user", status="complete", body=begin["message"])

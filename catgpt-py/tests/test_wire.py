@@ -12,7 +12,16 @@ import httpx
 import pytest
 import websockets
 from catgpt import Engine, Format, InvalidInputError, NotFoundError, Reply, _hub, sync
-from catgpt.fastapi import install, lifespan, ndjson_response, sse_response, ui_message_response, ui_resume, websocket
+from catgpt.fastapi import (
+    install,
+    lifespan,
+    ndjson_response,
+    sse_response,
+    text_response,
+    ui_message_response,
+    ui_resume,
+    websocket,
+)
 from catgpt.testing import Scripted
 from fastapi import FastAPI, Request, WebSocket
 from starlette.responses import Response
@@ -41,7 +50,8 @@ def app_of(engine: Engine) -> FastAPI:
     @app.get("/turns/{turn}")
     async def watch(turn: str, format: Format) -> Response:
         reply = await alice.attach(turn)
-        return {"sse": sse_response, UI: ui_message_response, "ndjson": ndjson_response}[format](reply)
+        responses = {"sse": sse_response, UI: ui_message_response, "ndjson": ndjson_response, "text": text_response}
+        return responses[format](reply)
 
     @app.websocket("/ws")
     async def socket(ws: WebSocket) -> None:
@@ -90,7 +100,12 @@ async def test_a_turn_is_the_same_bytes_in_every_language(folder: Path) -> None:
 async def test_a_response_is_those_bytes_with_the_headers_of_its_format() -> None:
     folder = SPEC / "complete"
     turn = json.loads((folder / "turn.json").read_text())
-    types = {"sse": "text/event-stream; charset=utf-8", UI: "text/event-stream", "ndjson": "application/x-ndjson; charset=utf-8"}
+    types = {
+        "sse": "text/event-stream; charset=utf-8",
+        UI: "text/event-stream",
+        "ndjson": "application/x-ndjson; charset=utf-8",
+        "text": "text/plain; charset=utf-8",
+    }
     async with client_of(Engine(model=Scripted(turn["model"]), retry_base=0)) as client:
         first = await client.post("/api/chat", json=asking(turn["send"]))
         ids = [json.loads(line[6:])["messageMetadata"]["turn"] for line in first.text.splitlines() if '"start"' in line]

@@ -40,7 +40,7 @@ pub struct Begin {
     /// [`Parent::Under`] it may be a reply too, which is then gone on from. Anything else is `InvalidInput`.
     #[serde(with = "bytes_option")]
     pub message: Option<Vec<u8>>,
-    /// The encoded title of a session that this makes.
+    /// The encoded title of a session that has none, and no message yet: of one that this makes, or that was only made.
     #[serde(with = "bytes_option")]
     pub title: Option<Vec<u8>>,
     /// The model, kept with the reply.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Session, SessionInfo};
-use crate::body::{TitleSource, encode_meta, encode_title};
+use super::{Session, SessionInfo, given_title};
+use crate::body::encode_meta;
 use crate::error::{Error, Result};
 use crate::memory::Op;
 use crate::persona::Persona;
@@ -43,12 +43,13 @@ impl Session {
     /// Makes it before anything is said, and tells what is there then. One that is there already is left as it is.
     ///
     /// # Errors
-    /// `InvalidInput` for metadata that is too large or a persona that cannot be used.
+    /// `InvalidInput` for a title as [`rename`](Self::rename) takes none, metadata that is too large or a persona that
+    /// cannot be used.
     pub async fn create(&self, new: NewSession) -> Result<SessionInfo> {
         new.persona.as_ref().map(Persona::validate).transpose()?;
         let op = Op::Create {
             session: self.id.clone(),
-            title: new.title.map(|title| encode_title(&title, TitleSource::User)),
+            title: new.title.as_deref().map(given_title).transpose()?,
             pin: new.persona.as_ref().map(Persona::encode),
             meta: new.metadata.as_ref().map(encoded).transpose()?,
             ttl: new.ttl.or(self.runner.session_ttl),

@@ -78,7 +78,7 @@ mod tests {
         data: {"kind":"created","n":7}
         "#);
         assert_eq!(written(Format::Ndjson), "{\"kind\":\"created\",\"n\":7}\n");
-        assert!([Format::Ws, Format::UiMessageStream].map(begin).iter().all(Result::is_err));
+        assert!([Format::Ws, Format::UiMessageStream, Format::Text].map(begin).iter().all(Result::is_err));
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub enum Format {
     Ndjson,
     /// The text frames of a web socket: see [`ws`].
     Ws,
+    /// The text of the reply and nothing else: neither offsets nor how it ended.
+    Text,
 }
 
 /// A header of a response.
@@ -29,10 +31,12 @@ type Header = (&'static str, &'static str);
 const CACHE: Header = ("cache-control", "no-store, no-transform");
 /// Proxies of nginx's kind pass each write on at once.
 const BUFFER: Header = ("x-accel-buffering", "no");
+/// What a model says is text, also where it looks like a page; and no browser waits for more of it to be sure.
+const AS_TOLD: Header = ("x-content-type-options", "nosniff");
 
 impl Format {
     /// Every format, for tables of front ends.
-    pub const ALL: [Format; 4] = [Self::Sse, Self::UiMessageStream, Self::Ndjson, Self::Ws];
+    pub const ALL: [Format; 5] = [Self::Sse, Self::UiMessageStream, Self::Ndjson, Self::Ws, Self::Text];
 
     /// The headers of a response in this format. A web socket has none: its handshake is the server's. `connection` is
     /// not among them, because it is the server's too, and not allowed in HTTP/2.
@@ -47,15 +51,18 @@ impl Format {
             ],
             Self::Ndjson => &[("content-type", "application/x-ndjson; charset=utf-8"), CACHE, BUFFER],
             Self::Ws => &[],
+            Self::Text => &[("content-type", "text/plain; charset=utf-8"), CACHE, BUFFER, AS_TOLD],
         }
     }
 
-    /// What is sent after a silence, so that no proxy takes a thinking model for a dead connection.
+    /// What is sent after a silence, so that no proxy takes a thinking model for a dead connection. Nothing where all
+    /// that is sent is the reply's own.
     pub fn keep_alive(self) -> &'static [u8] {
         match self {
             Self::Sse | Self::UiMessageStream => sse::KEEP_ALIVE,
             Self::Ndjson => json::KEEP_ALIVE,
             Self::Ws => ws::KEEP_ALIVE,
+            Self::Text => b"",
         }
     }
 }
@@ -98,6 +105,7 @@ enum Kind {
     UiMessageStream(Box<ui_message_stream::Encoder>),
     Ndjson,
     Ws(ws::Events),
+    Text,
 }
 
 impl Encoder {
@@ -108,6 +116,7 @@ impl Encoder {
             Format::UiMessageStream => Kind::UiMessageStream(Box::new(ui_message_stream::Encoder::new(turn, session))),
             Format::Ndjson => Kind::Ndjson,
             Format::Ws => Kind::Ws(ws::Events::new(turn, session, encoding.request.clone())),
+            Format::Text => Kind::Text,
         })
     }
 
@@ -116,13 +125,18 @@ impl Encoder {
         matches!(self.0, Kind::Ws(_))
     }
 
-    /// Appends one event.
+    /// Appends one event; some leave nothing in some formats.
     pub fn write(&mut self, event: &Event, out: &mut Vec<u8>) {
         match &mut self.0 {
             Kind::Sse(turn) => sse::write(*turn, event, out),
             Kind::UiMessageStream(encoder) => encoder.write(event, out),
             Kind::Ndjson => json::write(event, out),
             Kind::Ws(frames) => frames.write(event, out),
+            Kind::Text => {
+                if let Event::Text { text, .. } = event {
+                    out.extend_from_slice(text.as_bytes());
+                }
+            }
         }
     }
 }
@@ -134,14 +148,14 @@ mod tests {
     #[test]
     fn names_and_defaults_are_frozen() {
         let names: Vec<_> = Format::ALL.iter().map(|format| serde_json::to_string(format).unwrap()).collect();
-        assert_eq!(names, ["\"sse\"", "\"ui_message_stream\"", "\"ndjson\"", "\"ws\""]);
+        assert_eq!(names, ["\"sse\"", "\"ui_message_stream\"", "\"ndjson\"", "\"ws\"", "\"text\""]);
         let Encoding { format, keep_alive_ms, min_interval_ms, request } = serde_json::from_str("{}").unwrap();
         assert_eq!((format, keep_alive_ms, min_interval_ms, request), (Format::Sse, 15_000, 20, None));
     }
 
     #[test]
     fn every_response_is_neither_kept_nor_held_back() {
-        for format in [Format::Sse, Format::UiMessageStream, Format::Ndjson] {
+        for format in [Format::Sse, Format::UiMessageStream, Format::Ndjson, Format::Text] {
             let headers = format.headers();
             assert!(headers[0].0 == "content-type" && headers.contains(&CACHE) && headers.contains(&BUFFER));
             assert!(headers.iter().all(|(name, _)| *name == name.to_ascii_lowercase()));

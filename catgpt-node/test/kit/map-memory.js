@@ -25,6 +25,7 @@ export class MapMemory {
     const { reserve, max_running, ttl_ms } = begin;
     if (reserve.length > 0 || max_running !== null || ttl_ms !== null) throw new UnsupportedError("this store has no limits and forgets nothing");
     if (created) this.#sessions.set(id(begin.owner, begin.session), session), this.#note(begin, "created");
+    if (session.tree.length === 0) session.title ??= begin.title;
     const row = { turn: begin.turn, body: "", model: null, usage: null, created_ms: Date.now() };
     const user = begin.message === null ? null : push(session, { ...row, parent, role: "user", status: "complete", body: begin.message });
     const reply = push(session, { ...row, parent: user ?? parent, role: "assistant", status: "running", model: begin.model });

@@ -78,7 +78,7 @@ from ._events import (
     event_from_dict,
 )
 from ._feed import Feed
-from ._found import Branch, News, Node, Piece, SearchHit, SearchPage
+from ._found import Branch, MessagePage, News, Node, Piece, SearchHit, SearchPage
 from ._hooks import Hook, Source, TurnAt
 from ._limits import GroupBy, Limit, LimitState, Price, Spent
 from ._native import version as _version
@@ -129,6 +129,7 @@ __all__ = [
     "LimitedError",
     "Memory",
     "Message",
+    "MessagePage",
     "Metric",
     "ModelInfo",
     "NewSession",

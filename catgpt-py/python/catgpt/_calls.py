@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
 from ._data import Change, Cursor, Message, ModelInfo, SessionInfo, SessionPage, Summary
-from ._found import Branch, News, Node, SearchPage
+from ._found import Branch, MessagePage, News, Node, SearchPage
 from ._limits import GroupBy, Limit, LimitState, Spent
 from ._persona import Params, Persona, who
 
@@ -17,7 +17,7 @@ OnDrop: TypeAlias = Literal["detach", "cancel"]
 OnProgress: TypeAlias = Callable[[int, int | None], object]
 """Hears how much is done, and of how much, as far as that is known."""
 
-Format: TypeAlias = Literal["sse", "ui_message_stream", "ndjson", "ws"]
+Format: TypeAlias = Literal["sse", "ui_message_stream", "ndjson", "ws", "text"]
 """What a reply can be sent as: server-sent events, the AI SDK's stream, JSON lines, frames of a web socket."""
 
 
@@ -201,6 +201,11 @@ def journal(rows: list[dict[str, Any]]) -> list[Change]:
 def history(at: At, last: int | None) -> Ask[list[Message]]:
     """The newest messages of the active branch."""
     return Ask(at.call("history", last=last), messages)
+
+
+def message_page(at: At, head: int | None, last: int | None) -> Ask[MessagePage]:
+    """A page of a branch."""
+    return Ask(at.call("page", head=head, last=last), MessagePage.from_dict)
 
 
 def tree(at: At, after: int | None, limit: int | None) -> Ask[list[Message]]:

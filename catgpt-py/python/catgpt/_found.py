@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ._data import ChangeKind, Role, SessionInfo, Status
+from ._data import ChangeKind, Message, Role, SessionInfo, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,26 @@ class Node:
     role: Role
     status: Status
     created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """The newest messages of a branch, and what a screen needs to know beside them."""
+
+    messages: list[Message]
+    """Oldest first; a running reply with the text that is stored."""
+    siblings: dict[int, list[int]]
+    """For each of these messages that others stand beside: all of them, itself too, by number."""
+    running: str | None
+    """The turn that runs in the session."""
+    more: bool
+    """Whether there are older ones: ask again with the first one's `parent` as `head`."""
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> MessagePage:
+        """From its JSON form."""
+        siblings = {int(seq): family for seq, family in data["siblings"].items()}
+        return cls([Message.from_dict(row) for row in data["messages"]], siblings, data["running"], data["more"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,30 @@ class Reasoning:
         """
 
 @final
+class Served:
+    """
+    A response of the HTTP API.
+    """
+    def close(self, /) -> None:
+        """
+        Ends it.
+        """
+    @property
+    def head(self, /) -> str:
+        """
+        Its head, as JSON.
+        """
+    @property
+    def id(self, /) -> int:
+        """
+        The number under which a hub tells that there is news.
+        """
+    def poll_bytes(self, /) -> bytes | None:
+        """
+        The next bytes; `None` if there are none yet, and empty if there never will be.
+        """
+
+@final
 class Stream:
     """
     A subscription to a turn.
@@ -338,6 +362,11 @@ def persona_from_markdown(text: str) -> str:
 def position(event_id: str) -> tuple[str, int] | None:
     """
     The turn and the offset in the id of a server-sent event.
+    """
+
+def routes() -> list[tuple[str, str, str, list[str], bool]]:
+    """
+    Every route of the HTTP API: its method, its path, what it does, the arguments of its query, whether it takes a body.
     """
 
 def session(id: str | None = None) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from . import _calls
-from ._calls import At, NewSession, OnProgress
+from . import _calls, _http, _hub
+from ._calls import At, NewSession, OnProgress, SendOptions
 from ._data import SessionInfo
 from ._feed import Feed
-from ._found import Branch, Node, SearchPage
+from ._found import Branch, MessagePage, Node, SearchPage
+from ._http import Served
 from ._persona import Persona
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class OneSession:
     async def set_persona(self, persona: Persona | str) -> None:
         """Gives it another persona, from the next turn on."""
         await self._engine._ask(_calls.persona(self._at, persona))
+
+    async def page(self, head: int | None = None, last: int | None = None) -> MessagePage:
+        """The newest messages of the branch that ends at `head`, or of the one that is shown, with their siblings: what a
+        chat's page shows. To go back, the first one's `parent` is the next `head`."""
+        return await self._engine._ask(_calls.message_page(self._at, head, last))
 
     async def outline(self) -> list[Node]:
         """All messages without their words, by number."""
@@ -122,3 +128,19 @@ class AllSessions:
         second tab listen to. It goes on after number `after`, or begins now. The numbers are dense: a gap says that changes
         older than 24 h were forgotten, and the sessions have to be listed again."""
         return Feed(self._engine, self._at, after)
+
+    async def serve(
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        body: str | bytes = b"",
+        *,
+        last_event_id: str | None = None,
+        accept: str | None = None,
+        **options: Unpack[SendOptions],
+    ) -> Served:
+        """Answers a request of the HTTP API that comes with the engine. `path` is what stands below where it is mounted, as
+        it stands in the request line. `options` hold for every send. What goes wrong is in the response."""
+        call = _http.request(self._at, method, path, query, body, last_event_id, accept, options)
+        return Served(await self._engine._call(call), _hub.current())

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from . import _calls
-from ._calls import At, NewSession, OnProgress
+from . import _calls, _http, _native
+from ._calls import At, NewSession, OnProgress, SendOptions
 from ._data import SessionInfo
-from ._found import Branch, News, Node, SearchPage
+from ._found import Branch, MessagePage, News, Node, SearchPage
+from ._http import ServedSync
 from ._persona import Persona
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class OneSession:
     def set_persona(self, persona: Persona | str) -> None:
         """Gives it another persona, from the next turn on."""
         self._engine._ask(_calls.persona(self._at, persona))
+
+    def page(self, head: int | None = None, last: int | None = None) -> MessagePage:
+        """The newest messages of the branch that ends at `head`, or of the one that is shown, with their siblings: what a
+        chat's page shows. To go back, the first one's `parent` is the next `head`."""
+        return self._engine._ask(_calls.message_page(self._at, head, last))
 
     def outline(self) -> list[Node]:
         """All messages without their words, by number."""
@@ -123,3 +129,20 @@ class AllSessions:
         while True:
             after, news = _calls.page(self._engine._call(_calls.news(self._at, after)))
             yield from news
+
+    def serve(
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        body: str | bytes = b"",
+        *,
+        last_event_id: str | None = None,
+        accept: str | None = None,
+        **options: Unpack[SendOptions],
+    ) -> ServedSync:
+        """Answers a request of the HTTP API that comes with the engine. `path` is what stands below where it is mounted, as
+        it stands in the request line. `options` hold for every send. What goes wrong is in the response."""
+        hub = _native.Hub.of_thread()
+        call = _http.request(self._at, method, path, query, body, last_event_id, accept, options)
+        return ServedSync(self._engine._call(call, hub), hub)

@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -22,11 +23,17 @@ from . import _native
 from ._calls import Format, SendOptions
 from ._engine import Engine, Session, User
 from ._errors import CatgptError
+from ._http import MAX_BODY, Served
 from ._reply import Reply
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
 
 __all__ = [
     "ReplyResponse",
     "ResponseOptions",
+    "ServedResponse",
+    "chat_api",
     "error_response",
     "install",
     "last_event",
@@ -35,6 +42,7 @@ __all__ = [
     "ndjson_response",
     "sse_feed",
     "sse_response",
+    "text_response",
     "ui_message_response",
     "ui_resume",
     "websocket",
@@ -86,6 +94,11 @@ def ndjson_response(reply: Reply, **options: Unpack[ResponseOptions]) -> ReplyRe
     return ReplyResponse(reply, "ndjson", **options)
 
 
+def text_response(reply: Reply, **options: Unpack[ResponseOptions]) -> ReplyResponse:
+    """The text of a reply and nothing else, as plain text. How it ended is asked for afterwards."""
+    return ReplyResponse(reply, "text", **options)
+
+
 def ui_message_response(reply: Reply, **options: Unpack[ResponseOptions]) -> ReplyResponse:
     """A reply as the AI SDK's UI message stream: `ui_message_response(await user.chat(await request.body()))`."""
     return ReplyResponse(reply, "ui_message_stream", **options)
@@ -127,6 +140,80 @@ async def sse_feed(
 def last_news(request: Request) -> int | None:
     """Where a client of a feed was, as its `Last-Event-ID` says."""
     return _native.news_position(request.headers.get("last-event-id", ""))
+
+
+class ServedResponse(StreamingResponse):
+    """What `user.serve` gave, as a response. However it ends, what it watches ends with it."""
+
+    def __init__(self, served: Served) -> None:
+        super().__init__(served, served.status, served.headers)
+        self._served = served
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._served:
+            await super().__call__(scope, receive, send)
+
+
+def chat_api(*, user: Callable[..., Any], options: Callable[..., Any] | None = None) -> APIRouter:
+    """The engine's HTTP API: `app.include_router(chat_api(user=current_user), prefix="/api")`. `user` is a dependency that
+    gives the `User` who asks, and `options` one that gives the options of each send, as a dictionary."""
+    from fastapi import APIRouter
+
+    router = APIRouter()
+    for method, path, summary, query, body in _native.routes():
+        shown = {"parameters": [_parameter(name, "query") for name in query]}
+        shown["parameters"] += [_parameter(name, "path") for name in ("session", "turn") if f"{{{name}}}" in path]
+        content: dict[str, Any] = {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}
+        router.add_api_route(
+            path,
+            _endpoint(path, user, options),
+            methods=[method],
+            summary=summary,
+            tags=["chat"],
+            response_model=None,
+            openapi_extra=shown | content if body else shown,
+        )
+    return router
+
+
+def _parameter(name: str, where: str) -> dict[str, Any]:
+    return {"name": name, "in": where, "required": where == "path", "schema": {"type": "string"}}
+
+
+def _endpoint(path: str, user: Callable[..., Any], options: Callable[..., Any] | None) -> Callable[..., Any]:
+    from fastapi import Depends
+
+    async def chat(request: Request, user: User = Depends(user), given: SendOptions = Depends(options or _nothing)) -> Response:
+        at = path.format_map({name: quote(value, safe="") for name, value in request.path_params.items()})
+        query, head = request.scope["query_string"].decode("latin-1"), request.headers
+        served = await user.serve(
+            request.method,
+            at,
+            query,
+            await _body(request),
+            last_event_id=head.get("last-event-id"),
+            accept=head.get("accept"),
+            **given,
+        )
+        if served.whole:
+            return Response(await served.read(), served.status, served.headers)
+        return ServedResponse(served)
+
+    return chat
+
+
+def _nothing() -> SendOptions:
+    return {}
+
+
+async def _body(request: Request) -> bytes:
+    """The body, as far as the core looks at it: it refuses one that is longer."""
+    body = bytearray()
+    async for data in request.stream():
+        body += data
+        if len(body) > MAX_BODY:
+            break
+    return bytes(body)
 
 
 def error_response(error: CatgptError) -> Response:

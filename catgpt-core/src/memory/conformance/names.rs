@@ -169,6 +169,7 @@ macro_rules! __conformance_behaviours {
                 a_title_that_was_changed_meanwhile_stays
                 a_retried_title_answers_what_it_answered
                 one_of_64_titles_takes_the_place
+                the_first_words_are_the_title_of_what_has_none
             }
             bulk {
                 those_that_are_there_are_deleted

@@ -1,12 +1,12 @@
 //! Titles: a person's own is never written over by the engine's.
 
 use super::concurrency::at_once;
-use super::kit::{fails, id, user};
+use super::kit::{end, fails, id, say, user};
 use super::{Checked, Store};
 use crate::error::ErrorKind::NotFound;
-use crate::event::ChangeKind::{Created, Renamed, Titled};
+use crate::event::ChangeKind::{Created, Renamed, Titled, TurnBegun};
 use crate::id::OpId;
-use crate::memory::{Done, Op};
+use crate::memory::{Begin, Done, Op};
 
 fn title(to: Option<&str>, over: Option<&str>) -> Op {
     let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
@@ -76,5 +76,39 @@ pub(super) async fn one_of_64_titles_takes_the_place(store: &dyn Store) -> Check
     let winners: Vec<_> = (0..64).filter(|k| done[*k] != Done::Nothing).collect();
     assert_eq!(winners.len(), 1);
     assert_eq!(ann.changes(0, 1000).await.len(), 3);
+    Ok(())
+}
+
+pub(super) async fn the_first_words_are_the_title_of_what_has_none(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    let begin = |session: &str, title: &str| Begin { title: Some(title.into()), ..say(session, title) };
+    ann.apply(vec![Op::create(id("made")), Op::create(id("s"))]).await.unwrap();
+    ann.apply(vec![title(Some("Mine"), None)]).await.unwrap();
+    for (session, first) in [("made", "Hello"), ("s", "Mine"), ("new", "Hello")] {
+        let hello = begin(session, "Hello");
+        let opened = ann.start(hello.clone()).await;
+        assert_eq!(opened.session.title.as_deref(), Some(first.as_bytes()), "{session}");
+        assert_eq!(
+            (ann.session(session).await.unwrap(), &ann.start(hello.clone()).await),
+            (opened.session.clone(), &opened)
+        );
+        ann.finish(end(hello.turn, "hi")).await.unwrap();
+    }
+    let kinds = |session: &'static str| async move {
+        let changes = user(store).changes(0, 1000).await;
+        changes
+            .into_iter()
+            .filter(|change| change.session == id(session))
+            .map(|change| change.kind)
+            .take(2)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((kinds("made").await, kinds("new").await), (vec![Created, TurnBegun], vec![Created, TurnBegun]));
+    // What was said later is no title, also where there is none any more.
+    ann.apply(vec![title(None, None)]).await.unwrap();
+    for session in ["s", "made"] {
+        let before = ann.session(session).await.unwrap().title;
+        assert_eq!(ann.whole(begin(session, "And then?")).await.session.title, before);
+    }
     Ok(())
 }

@@ -116,7 +116,8 @@ impl Session {
     pub(super) fn weight_of(begin: &Begin) -> u64 {
         let message = begin.message.as_ref().map_or(0, |message| OVERHEAD + message.len() as u64);
         let reserve = begin.reserve.iter().map(|counter| weight_of_counter(&counter.name, &counter.key));
-        message + OVERHEAD + (begin.model.len() + begin.pin.body.len()) as u64 + reserve.sum::<u64>()
+        let title = begin.title.as_ref().map_or(0, Vec::len);
+        message + OVERHEAD + (begin.model.len() + begin.pin.body.len() + title) as u64 + reserve.sum::<u64>()
     }
 
     pub(super) fn changed(&mut self, now_ms: i64) {

@@ -19,7 +19,6 @@ impl State {
             return Ok(known);
         }
         let mut fresh = Session::new(begin.session.clone(), self.clock.ms(now));
-        fresh.title.clone_from(&begin.title);
         fresh.ttl = begin.ttl;
         let there = self.shelf.get(owner, &begin.session);
         let (created, session) = (there.is_none(), there.unwrap_or(&fresh));
@@ -154,6 +153,9 @@ fn write(
 ) -> Result<Begun> {
     let above = session.above(begin.parent, begin.message.is_some())?;
     let turn = begin.turn;
+    if session.rows().is_empty() && session.title.is_none() {
+        session.entitle(begin.title);
+    }
     let user =
         begin.message.map(|body| session.push(Row { body, ..row(above, turn, Role::User, Status::Complete, now_ms) }));
     let empty = row(user.or(above), turn, Role::Assistant, Status::Running, now_ms);

@@ -158,7 +158,7 @@ fn open(
     let mut held = match held {
         Some(held) => held,
         None => {
-            let fresh = Fresh { title: begin.title.as_deref(), ttl: begin.ttl, ..Fresh::default() };
+            let fresh = Fresh { ttl: begin.ttl, ..Fresh::default() };
             create(conn, owner, &begin.session, &fresh, now)?
         }
     };
@@ -241,18 +241,24 @@ fn insert(
     Ok(())
 }
 
-/// Gives the session to the turn.
+/// Gives the session to the turn, and with its first words a title.
 fn claim(conn: &Connection, held: &mut Held, begin: &Begin, reply: Seq, now: i64) -> Outcome<()> {
     let until = now.saturating_add(millis(begin.lease));
     let pin = (begin.pin.replace || held.row.pin.is_none()).then_some(&begin.pin.body);
+    let untitled = held.row.messages == 0 && held.row.title.is_none();
+    let title = begin.title.as_ref().filter(|_| untitled);
     let reserved = limits::reserve(conn, &begin.reserve, now)?;
     let kept = (!reserved.is_empty()).then(|| to_json(&reserved)).transpose()?;
     let sql = "UPDATE session SET head = ?2, last_seq = ?2, version = version + 1, run = ?3, run_until = ?4,
-        run_cancel = 0, updated_at = ?5, pin = coalesce(?6, pin), reserved = ?7 WHERE sid = ?1";
-    let place = (held.sid, int(reply), begin.turn.to_bytes(), until, now, pin, kept);
+        run_cancel = 0, updated_at = ?5, pin = coalesce(?6, pin), reserved = ?7, title = coalesce(?8, title),
+        retitled = retitled OR ?8 IS NOT NULL WHERE sid = ?1";
+    let place = (held.sid, int(reply), begin.turn.to_bytes(), until, now, pin, kept, title);
     conn.prepare_cached(sql)?.execute(place)?;
     if let Some(pin) = pin {
         held.row.pin = Some(pin.clone());
+    }
+    if let Some(title) = title {
+        (held.row.title, held.retitled) = (Some(title.clone()), true);
     }
     held.row.reserved = reserved;
     held.until = Some(until);

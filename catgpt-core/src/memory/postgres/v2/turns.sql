@@ -116,8 +116,8 @@ BEGIN
     IF a.outcome IS NOT NULL THEN RETURN a; END IF;
     a.made := s.sid IS NULL;
     EXIT WHEN NOT a.made;
-    INSERT INTO catgpt.session(owner, id, title, ttl, created_at, updated_at)
-      VALUES (p_owner, p_id, p_title, p_ttl, v_now, v_now) ON CONFLICT (owner, id) DO NOTHING RETURNING * INTO s;
+    INSERT INTO catgpt.session(owner, id, ttl, created_at, updated_at)
+      VALUES (p_owner, p_id, p_ttl, v_now, v_now) ON CONFLICT (owner, id) DO NOTHING RETURNING * INTO s;
     -- Somebody else made it meanwhile: decide again.
     EXIT WHEN s.sid IS NOT NULL;
   END LOOP;
@@ -145,7 +145,8 @@ BEGIN
       VALUES (s.sid, a.reply, v_parent, p_turn, 2, 0, v_now, p_model, '', a.s_reserved);
     UPDATE catgpt.session x SET head = a.reply, last_seq = a.reply, version = x.version + 1, run = p_turn,
       run_seq = a.reply, run_until = v_now + p_lease, run_cancel = false, updated_at = v_now,
-      pin = CASE WHEN p_replace OR x.pin IS NULL THEN p_pin ELSE x.pin END
+      pin = CASE WHEN p_replace OR x.pin IS NULL THEN p_pin ELSE x.pin END,
+      title = coalesce(x.title, CASE x.last_seq WHEN 0 THEN p_title END)
       WHERE x.sid = s.sid RETURNING x.* INTO s;
     IF p_key IS NOT NULL THEN
       INSERT INTO catgpt.idem(owner, session, key, hash, turn, at) VALUES (p_owner, p_id, p_key, p_hash, p_turn, v_now)

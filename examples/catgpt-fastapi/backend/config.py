@@ -1,0 +1,78 @@
+"""What the environment and `.env` say."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from catgpt import EngineOptions, InvalidInputError, Limit, Persona
+from dotenv import load_dotenv
+
+HERE = Path(__file__).resolve().parent
+load_dotenv(HERE / ".env")
+CAT = Persona.load(HERE / "cat.md")
+FEATURES = ["edit", "regenerate", "branches", "rename", "pin", "delete", "delete-empty", "batch-delete", "search"]
+FEATURES += ["usage", "summary", "export", "sounds"]
+SPANS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
+DAY = 86_400
+
+
+def value(name: str) -> str | None:
+    """A variable; one that is empty is not there."""
+    return os.environ.get(name, "").strip() or None
+
+
+def names(name: str) -> list[str]:
+    """A variable that is a list, with commas."""
+    return [one.strip() for one in (value(name) or "").split(",") if one.strip()]
+
+
+def rates(given: list[str]) -> list[Limit]:
+    """`20/minute, 500/day`: how many messages each address may send."""
+    limits = []
+    for rate in given:
+        most, _, span = rate.partition("/")
+        if not most.isdecimal() or span not in SPANS:
+            raise SystemExit(f"RATE_LIMIT: {rate!r} is not like 20/minute (second, minute, hour, day)")
+        limits.append(Limit(f"messages a {span}", "turns", int(most), window=SPANS[span], per={"key": "ip"}))
+    return limits
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of it."""
+
+    key: str | None = field(default_factory=lambda: value("OPENAI_API_KEY"), repr=False)
+    base_url: str | None = field(default_factory=lambda: value("OPENAI_BASE_URL"))
+    model: str = field(default_factory=lambda: value("OPENAI_MODEL") or "gpt-4o-mini")
+    models: list[str] = field(default_factory=lambda: names("MODELS"))
+    store: str | None = field(default_factory=lambda: value("DATABASE_URL"), repr=False)
+    session_ttl: str | None = field(default_factory=lambda: value("SESSION_TTL"))
+    rates: list[Limit] = field(default_factory=lambda: rates(names("RATE_LIMIT") or ["20/minute"]))
+    address_header: str | None = field(default_factory=lambda: value("CLIENT_IP_HEADER"))
+    origins: list[str] = field(default_factory=lambda: names("ALLOWED_ORIGINS"))
+    min_interval: float = field(default_factory=lambda: float(value("MIN_INTERVAL") or 0.02))
+    page: Path = field(default_factory=lambda: Path(value("WEB_DIST") or HERE.parents[1] / "web" / "dist"))
+
+    def engine(self) -> EngineOptions:
+        """What the engine is made of. Without a store's address all is in memory: bounded, and a session that nobody
+        uses for a day goes."""
+        ttl = float(self.session_ttl) if self.session_ttl else None if self.store else DAY
+        model = self.model if self.key or self.base_url else "offline"
+        return EngineOptions(
+            model=model, memory=self.store or "memory:", persona=CAT, limits=self.rates, session_ttl=ttl
+        )
+
+    def features(self) -> list[str]:
+        """What the page may offer."""
+        return FEATURES
+
+    def choice(self, model: str | None, image: bool) -> str | None:
+        """The model that was chosen, if it is one of those that are offered: the bill is not the visitor's."""
+        if model is not None and model not in self.models:
+            raise InvalidInputError("this model is not offered here: see `models` of /capabilities")
+        return model
+
+
+settings = Settings()

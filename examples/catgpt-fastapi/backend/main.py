@@ -1,0 +1,89 @@
+"""The service: `POST /chat`, what the page asks first, and the engine's own HTTP API for all the rest."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from catgpt import Engine, SendOptions, User
+from catgpt.fastapi import chat_api, install, lifespan, sse_response
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, Field
+
+from config import CAT, settings
+from guests import Guests, address
+
+engine = Engine(**settings.engine())
+app = FastAPI(title="CatGPT", lifespan=lifespan(engine))
+install(app)
+app.add_middleware(Guests)
+if settings.origins:
+    headers = ["content-type", "last-event-id"]
+    app.add_middleware(
+        CORSMiddleware, allow_origins=settings.origins, allow_methods=["*"], allow_headers=headers, allow_credentials=True
+    )
+
+
+class Said(BaseModel):
+    """What the browser sends: its session, and the newest message."""
+
+    session: str = Field(alias="sessionId")
+    message: str
+    key: str | None = None
+    image: bool = False
+    model: str | None = None
+
+
+def current_user(request: Request) -> User:
+    """Who asks. What others own is not found."""
+    return engine.user(request.state.owner)
+
+
+def send_options(request: Request) -> SendOptions:
+    """By what the limits count."""
+    return {"limit_keys": {"ip": address(request, settings.address_header)}}
+
+
+Caller = Annotated[User, Depends(current_user)]
+Options = Annotated[SendOptions, Depends(send_options)]
+
+
+@app.post("/chat")
+async def chat(said: Said, user: Caller, options: Options) -> Response:
+    """Says something, and streams the answer as server-sent events."""
+    if said.key is not None:
+        options["key"] = said.key
+    if model := settings.choice(said.model, said.image):
+        options["model"] = model
+    reply = await user.session(said.session).send(said.message, **options)
+    return sse_response(reply, min_interval=settings.min_interval)
+
+
+@app.get("/capabilities")
+async def capabilities() -> dict[str, Any]:
+    """What the page shows, and how it talks."""
+    return {
+        "app": "catgpt",
+        "name": "CatGPT",
+        "skin": "cat",
+        "transport": "sse",
+        "api": "/api",
+        "auth": "none",
+        "greeting": CAT.greeting,
+        "features": settings.features(),
+        "models": settings.models,
+    }
+
+
+@app.get("/health")
+async def health() -> Response:
+    """Whether to send requests here."""
+    found = await engine.health()
+    return JSONResponse(found, 200 if found["healthy"] else 503)
+
+
+app.include_router(chat_api(user=current_user, options=send_options), prefix="/api")
+if settings.page.is_dir():
+    app.mount("/", StaticFiles(directory=settings.page, html=True))

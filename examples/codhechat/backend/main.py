@@ -1,0 +1,103 @@
+"""The application: one engine, who may use it and how much, and where it is reached. `uvicorn backend:app` in development."""
+
+from typing import Any
+
+from auth import Auth, SignInError
+from catgpt import ChatModel, Engine, InvalidInputError, Limit, Persona, SendOptions, User
+from catgpt.fastapi import chat_api, error_response, install, lifespan
+from catgpt.testing import Scripted
+from fastapi import Depends, FastAPI, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from logs import RequestLog, configure, logger
+from settings import PLACEHOLDER, Settings, load
+from starlette.requests import HTTPConnection
+from ws import Socket, opened
+
+PERSONA = Persona("codhe", "You are CoDHeChat, a helpful assistant. Answer clearly and to the point, in Markdown.")
+FEATURES = "edit regenerate branches rename pin delete delete-empty batch-delete search usage summary export accounts"
+CAPABILITIES = {"app": "codhechat", "name": "CoDHeChat", "skin": "plain", "transport": "ws-request", "api": "/api"}
+
+
+def engine_of(settings: Settings, model: ChatModel | Scripted | None) -> Engine:
+    """Limits are counted in the store, and so for all replicas together; that of an address, because guests cost nothing."""
+    most = settings.turns_per_minute
+    key, redis = settings.openai_api_key, settings.redis_url
+    named = settings.model_name if key or settings.openai_base_url else "offline"
+    return Engine(
+        model=model or named,
+        api_key=key and key.get_secret_value(),
+        base_url=settings.openai_base_url,
+        memory=settings.database_url.get_secret_value(),
+        live=redis and redis.get_secret_value(),
+        persona=PERSONA,
+        limits=[
+            Limit("turns", "turns", most, window=60),
+            Limit("turns of an address", "turns", 5 * most, window=60, per={"key": "address"}),
+            Limit("tokens", "tokens", settings.tokens_per_day, window=86_400),
+        ],
+    )
+
+
+def send_options(asked: HTTPConnection) -> SendOptions:
+    """Behind a proxy the address is what `uvicorn --proxy-headers` believes."""
+    return {"limit_keys": {"address": asked.client.host if asked.client else "unknown"}}
+
+
+def create_app(settings: Settings, model: ChatModel | Scripted | None = None) -> FastAPI:
+    """With a model of a test's own, nothing leaves the machine."""
+    configure(settings.log_level, settings.log_json)
+    if settings.secret_key.get_secret_value() == PLACEHOLDER:
+        logger.warning("SECRET_KEY is the placeholder: anybody can make tokens")
+    engine, auth = engine_of(settings, model), Auth(settings)
+    app = FastAPI(title="CoDHeChat", lifespan=lifespan(engine))
+    install(app)
+    cors = {"allow_origins": settings.allowed_origins, "allow_methods": ["*"], "allow_headers": ["*"], "expose_headers": ["*"]}
+    app.add_middleware(CORSMiddleware, **cors)
+    app.add_middleware(RequestLog)
+
+    def current_user(claims: dict[str, Any] = Depends(auth.caller)) -> User:
+        return engine.user(claims["sub"])
+
+    app.include_router(auth.routes(engine))
+    app.include_router(chat_api(user=current_user, options=send_options), prefix="/api")
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        """Without what was given, which may be a password."""
+        return error_response(InvalidInputError("; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())))
+
+    @app.get("/capabilities")
+    async def capabilities() -> dict[str, Any]:
+        return {**CAPABILITIES, "auth": "guest", "features": FEATURES.split()}
+
+    @app.get("/health")
+    async def health() -> Response:
+        found = await engine.health()
+        return JSONResponse(found, 200 if found["healthy"] else 503)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return PlainTextResponse(await engine.prometheus(), media_type="text/plain; version=0.0.4")
+
+    @app.websocket("/ws")
+    async def socket(ws: WebSocket) -> None:
+        if (token := await opened(ws, settings.allowed_origins)) is not None:
+            try:
+                claims = auth.read(token)
+            except SignInError as error:
+                return await ws.close(4401, error.message)
+            await Socket(ws, engine.user(claims["sub"]), auth, claims["exp"], send_options(ws)).serve()
+
+    if settings.web_dist.is_dir():
+        app.mount("/", StaticFiles(directory=settings.web_dist, html=True))
+    return app
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`uvicorn main:app` reads the environment; whoever imports this for a test does not."""
+    if name == "app":
+        return create_app(load())
+    raise AttributeError(name)
