@@ -20,18 +20,18 @@
  *   chat-item           data-chat=id, data-running="true|false", data-pinned, aria-current="page" on its link if shown
  *   chat-open           its link, with the title as text
  *   chat-running        the dot of a running answer, inside its chat-item
- *   chat-menu           button of its menu; in the menu: chat-rename, chat-pin, chat-export, chat-delete
+ *   chat-menu           button of its menu; in the menu: chat-rename, chat-pin, chat-delete
  *   chat-rename-input   while renamed: Enter keeps, Escape leaves
  *   chat-select         checkbox while selecting
  *   list-menu           button of the list's menu; in it: select-start, delete-empty, export-all
  *   delete-selected     button while selecting; select-cancel
  *   open-usage          link to #/usage
- *   open-account        button; account-name, account-password, account-submit, account-register in the dialog
+ *   open-account        button; account: the dialog; in it account-name, account-password, account-submit, account-register
  *   confirm             dialog that asks before deleting; confirm-yes, confirm-no
  *
  * Chat (main)
  *   chat                data-chat=id or "new", data-loading="true|false", data-live=turn or ""
- *   chat-title          heading
+ *   chat-title          heading; chat-export beside it: menu with export-markdown, export-jsonl
  *   chat-missing        shown for a chat that is not there or not yours
  *   messages            the scroller
  *   message             article; data-seq (or "pending"), data-role="user|assistant|system|summary",
@@ -68,13 +68,13 @@ export const ids = [
   "sidebar", "sidebar-open", "sidebar-close", "new-chat", "search", "search-hit", "chat-list", "chat-item", "chat-open",
   "chat-running", "chat-menu", "chat-rename", "chat-pin", "chat-export", "chat-delete", "chat-rename-input", "chat-select",
   "list-menu", "select-start", "delete-empty", "export-all", "delete-selected", "select-cancel", "open-usage", "open-account",
-  "account-name", "account-password", "account-submit", "account-register", "confirm", "confirm-yes", "confirm-no",
+  "account", "account-name", "account-password", "account-submit", "account-register", "confirm", "confirm-yes", "confirm-no",
   "chat", "chat-title", "chat-missing", "messages", "message", "message-text", "message-error", "message-note", "reasoning",
   "citations", "tool", "copy", "edit", "regenerate", "retry", "summarize", "edit-input", "edit-send", "edit-cancel",
   "branches", "branch-label", "branch-prev", "branch-next", "usage-badge", "code-copy", "jump",
   "banner", "banner-retry", "banner-close", "banner-countdown", "greeting", "suggestion", "summary",
   "composer", "composer-hint", "send", "stop", "image-mode", "model", "persona",
-  "usage", "usage-by-day", "usage-by-model", "usage-limit", "shortcuts",
+  "export-markdown", "export-jsonl", "usage", "usage-by-day", "usage-by-model", "usage-limit", "shortcuts",
 ] as const;
 
 export type TestId = (typeof ids)[number];
