@@ -95,10 +95,3 @@ def model() -> Iterator[FakeOpenAI]:
     """A model server: what is asked of it is in `model.requests`."""
     with FakeOpenAI() as server:
         yield server
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """One line that sums up, for `cargo xtask test`."""
-    stats = {kind: len(terminalreporter.stats.get(kind, [])) for kind in ("passed", "failed", "error", "skipped")}
-    failed = stats["failed"] + stats["error"]
-    terminalreporter.write_line(f"pytest summary: {stats['passed']} passed, {failed} failed, {stats['skipped']} skipped")
