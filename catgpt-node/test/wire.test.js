@@ -127,6 +127,21 @@ test("a turn is stopped, and watched again, by frames; silence is filled", async
   assert.equal(socket.text("r3"), "el");
 });
 
+test("a socket can speak otherwise", async () => {
+  const { engine } = scripted("Hello");
+  const [socket, alice] = [new Socket(), engine.user("alice")];
+  async function* frames(text, options) {
+    if (text === "who?") yield JSON.stringify({ type: "alice" });
+    else yield* alice.frames(JSON.stringify({ type: "send", request: "r1", session: "chat", text }), options);
+  }
+  void serveWebSocket(socket, alice, { frames, minIntervalMs: 0 });
+  socket.says("who?");
+  socket.says("Hi");
+  await until(() => socket.ended("r1"), "the end");
+  assert.ok(socket.frames.some((frame) => frame.type === "alice"));
+  assert.equal(socket.text("r1"), "Hello");
+});
+
 test("a socket that closes ends its subscriptions and not their turns", async () => {
   const { socket, session, model, over } = served({}, GATED);
   socket.says({ type: "send", request: "r1", session: "chat", text: "Hi" });

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -189,6 +189,41 @@ async def test_a_turn_is_stopped_by_a_frame_and_outlives_its_socket() -> None:
             await ws.send(json.dumps({"type": "attach", "turn": turn, "offset": 1}))
             frames = [json.loads(await ws.recv()) for _ in range(2)]
             assert (frames[0]["text"], frames[1]["status"]) == ("el", "cancelled")
+
+
+@run
+async def test_a_socket_can_speak_otherwise() -> None:
+    alice = Engine(model=Scripted("Hello")).user("alice")
+    app = FastAPI()
+
+    async def frames(text: str, **options: Any) -> AsyncGenerator[str, None]:
+        if text == "who?":
+            yield "alice"
+            return
+        async for frame in alice.frames(json.dumps({"type": "send", "session": "chat", "text": text}), **options):
+            yield json.loads(frame)["type"]
+
+    @app.websocket("/ws")
+    async def socket(ws: WebSocket) -> None:
+        await ws.accept()
+        await websocket(ws, alice, frames=frames, min_interval=0, keep_alive=0)
+
+    async with serving(app) as host, websockets.connect(f"ws://{host}/ws") as ws:
+        await ws.send("who?")
+        assert await ws.recv() == "alice"
+        await ws.send("Hi")
+        assert [await ws.recv() for _ in range(3)] == ["started", "text", "finished"]
+
+
+@run
+async def test_bytes_are_refused_and_a_client_that_does_not_read_is_not_read() -> None:
+    async with serving(app_of(Engine(model=Scripted("Hello")))) as host, websockets.connect(f"ws://{host}/ws") as ws:
+        await ws.send(b"bytes")
+        assert json.loads(await ws.recv())["error"]["kind"] == "invalid_input"
+        for number in range(2_000):
+            await ws.send(json.dumps({"type": "ping", "request": str(number)}))
+        pongs = {json.loads(await ws.recv())["request"] for _ in range(2_000)}
+        assert len(pongs) == 2_000
 
 
 @run

@@ -10,14 +10,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from . import _native
 from ._calls import Format, SendOptions
@@ -48,6 +48,9 @@ __all__ = [
     "websocket",
 ]
 
+_ANSWERS = 512
+"""How many frames of one socket are answered at once: more than it may watch turns. A client that sends and does not read is
+not read either."""
 _HEADERS = {name: dict(headers) for name, headers in _native.formats()}
 
 
@@ -250,25 +253,41 @@ def lifespan(
     return run
 
 
+Frames: TypeAlias = Callable[..., AsyncGenerator[str, None]]
+"""What answers a frame of a web socket: it is called as `User.frames` is."""
+
+
 async def websocket(
-    ws: WebSocket, user: User, *, keep_alive: float | None = None, **options: Unpack[SendOptions]
+    ws: WebSocket,
+    user: User,
+    *,
+    frames: Frames | None = None,
+    keep_alive: float | None = None,
+    min_interval: float | None = None,
+    **options: Unpack[SendOptions],
 ) -> None:
     """Serves a web socket that was accepted, until it is closed: any number of turns at once, in the frames that the
     core's `wire::ws` describes. `options` hold for every send. A client that goes away stops nothing. With frames of your
-    own beside these, read the socket yourself, and answer with `user.frames(…)`."""
-    answers, writing = set[asyncio.Task[None]](), asyncio.Lock()
+    own beside these, or instead of them, `frames` answers: it is called as `user.frames` is, which it can ask in turn."""
+    asked, writing = frames or user.frames, asyncio.Lock()
+    answers = set[asyncio.Task[None]]()
 
     async def answer(text: str) -> None:
-        frames = user.frames(text, open=len(answers) - 1, keep_alive=keep_alive, **options)
+        found = asked(text, open=len(answers) - 1, keep_alive=keep_alive, min_interval=min_interval, **options)
         with contextlib.suppress(WebSocketDisconnect):
-            async with contextlib.aclosing(frames):
-                async for frame in frames:
+            async with contextlib.aclosing(found):
+                async for frame in found:
                     async with writing:
+                        if ws.application_state is not WebSocketState.CONNECTED:
+                            return
                         await ws.send_text(frame)
 
     async with asyncio.TaskGroup() as group:
-        async for text in ws.iter_text():
-            answers.add(task := group.create_task(answer(text)))
+        while (message := await ws.receive())["type"] == "websocket.receive":
+            while len(answers) >= _ANSWERS:
+                await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+            # What is not text is no command.
+            answers.add(task := group.create_task(answer(message.get("text") or "")))
             task.add_done_callback(answers.discard)
         for task in answers:
             task.cancel()
