@@ -128,7 +128,7 @@ test("a turn is stopped, and watched again, by frames; silence is filled", async
 });
 
 test("a socket can speak otherwise", async () => {
-  const { engine } = scripted("Hello");
+  const { engine } = scripted([{ text: "Hello" }, { finish: "stop" }]);
   const [socket, alice] = [new Socket(), engine.user("alice")];
   async function* frames(text, options) {
     if (text === "who?") yield JSON.stringify({ type: "alice" });
