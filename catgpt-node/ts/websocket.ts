@@ -1,7 +1,7 @@
 /** A web socket on which any number of turns are sent and watched, for whatever server gave it. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SendOptions } from "./session.js";
-import type { FrameOptions, User } from "./user.js";
+import type { User } from "./user.js";
 
 /** As many bytes may wait in a socket before its turns do. */
 const FULL = 1 << 20;
@@ -20,10 +20,11 @@ export interface WebSocketLike {
 export interface ServeOptions extends SendOptions {
   /** Milliseconds of silence (15 000) before a frame that says nothing else; 0 for none. */
   keepAliveMs?: number | undefined;
-  /** Milliseconds between two frames of a turn at least (20): what comes meanwhile goes in one. */
-  minIntervalMs?: number | undefined;
-  /** Answers frames of your own beside these, or instead of them: it is called as `user.frames` is, which it can ask in turn. */
-  frames?: ((frame: string, options: FrameOptions) => AsyncIterable<string>) | undefined;
+  /**
+   * For frames of your own: answers one that came, while `open` are being answered already, with what `user.frames(…)` gives,
+   * in words of your own.
+   */
+  frames?: ((frame: string, open: number) => AsyncIterable<string>) | undefined;
 }
 
 /**
@@ -31,12 +32,13 @@ export interface ServeOptions extends SendOptions {
  * every send. A client that goes away stops nothing.
  */
 export function serveWebSocket(socket: WebSocketLike, user: User, given: ServeOptions = {}): Promise<void> {
-  const { signal, frames = (frame, options) => user.frames(frame, options), ...options } = given;
+  const { signal, frames, ...options } = given;
   const gone = new AbortController();
   const either = signal ? AbortSignal.any([signal, gone.signal]) : gone.signal;
   let open = 0;
   const answer = async (frame: string): Promise<void> => {
-    for await (const text of frames(frame, { ...options, open: open++, signal: either })) {
+    const before = open++;
+    for await (const text of frames?.(frame, before) ?? user.frames(frame, { ...options, open: before, signal: either })) {
       socket.send(text);
       // Nobody tells when a socket has drained. Meanwhile the turn's log keeps what comes, in one piece.
       while ((socket.bufferedAmount ?? 0) > FULL) await sleep(20, undefined, { signal: either });

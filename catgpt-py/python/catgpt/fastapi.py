@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -48,9 +48,8 @@ __all__ = [
     "websocket",
 ]
 
-_ANSWERS = 512
-"""How many frames of one socket are answered at once: more than it may watch turns. A client that sends and does not read is
-not read either."""
+_AT_ONCE = 512
+"""How many frames of one socket are answered at the same time; some of them watch a turn, of which the core has a limit."""
 _HEADERS = {name: dict(headers) for name, headers in _native.formats()}
 
 
@@ -253,41 +252,43 @@ def lifespan(
     return run
 
 
-Frames: TypeAlias = Callable[..., AsyncGenerator[str, None]]
-"""What answers a frame of a web socket: it is called as `User.frames` is."""
-
-
 async def websocket(
     ws: WebSocket,
     user: User,
     *,
-    frames: Frames | None = None,
+    frames: Callable[[str, int], AsyncGenerator[str, None]] | None = None,
     keep_alive: float | None = None,
-    min_interval: float | None = None,
     **options: Unpack[SendOptions],
 ) -> None:
     """Serves a web socket that was accepted, until it is closed: any number of turns at once, in the frames that the
     core's `wire::ws` describes. `options` hold for every send. A client that goes away stops nothing. With frames of your
-    own beside these, or instead of them, `frames` answers: it is called as `user.frames` is, which it can ask in turn."""
-    asked, writing = frames or user.frames, asyncio.Lock()
-    answers = set[asyncio.Task[None]]()
+    own, `frames` answers one that came, while so many are being answered already: with what `user.frames(…)` gives, in
+    words of your own."""
+    answers, writing, room = set[asyncio.Task[None]](), asyncio.Lock(), asyncio.Semaphore(_AT_ONCE)
+
+    def engines(text: str, open: int) -> AsyncGenerator[str, None]:
+        return user.frames(text, open=open, keep_alive=keep_alive, **options)
 
     async def answer(text: str) -> None:
-        found = asked(text, open=len(answers) - 1, keep_alive=keep_alive, min_interval=min_interval, **options)
         with contextlib.suppress(WebSocketDisconnect):
-            async with contextlib.aclosing(found):
-                async for frame in found:
+            async with contextlib.aclosing((frames or engines)(text, len(answers) - 1)) as given:
+                async for frame in given:
                     async with writing:
+                        # Another answer may have heard before that nobody is there.
                         if ws.application_state is not WebSocketState.CONNECTED:
                             return
                         await ws.send_text(frame)
 
+    def answered(task: asyncio.Task[None]) -> None:
+        answers.discard(task)
+        room.release()
+
     async with asyncio.TaskGroup() as group:
         while (message := await ws.receive())["type"] == "websocket.receive":
-            while len(answers) >= _ANSWERS:
-                await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+            # Who asks faster than it reads is not read either.
+            await room.acquire()
             # What is not text is no command.
             answers.add(task := group.create_task(answer(message.get("text") or "")))
-            task.add_done_callback(answers.discard)
+            task.add_done_callback(answered)
         for task in answers:
             task.cancel()

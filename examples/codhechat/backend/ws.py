@@ -55,7 +55,7 @@ def answered(frame: str) -> str:
 
 
 async def serve(ws: WebSocket, user: User, auth: Auth, expires: float, options: SendOptions) -> None:
-    async def frames(text: str, **given: Any) -> AsyncGenerator[str, None]:
+    async def frames(text: str, open: int) -> AsyncGenerator[str, None]:
         nonlocal expires
         request = None
         try:
@@ -73,7 +73,7 @@ async def serve(ws: WebSocket, user: User, auth: Auth, expires: float, options: 
             return
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass  # the engine says what is wrong with it
-        async for answer in user.frames(text, **given):
+        async for answer in user.frames(text, open=open, keep_alive=0, min_interval=PACE, **options):
             yield answered(answer)
 
     async def guard() -> None:
@@ -86,5 +86,5 @@ async def serve(ws: WebSocket, user: User, auth: Auth, expires: float, options: 
 
     async with asyncio.TaskGroup() as group:
         guarding = group.create_task(guard())
-        await websocket(ws, user, frames=frames, keep_alive=0, min_interval=PACE, **options)
+        await websocket(ws, user, frames=frames)
         guarding.cancel()
