@@ -113,15 +113,19 @@ fn status_of(events: &[Event]) -> Status {
     }
 }
 
+/// An engine on the model that is handed over.
+const OWN: &str = r#"{"model":{"own":0}}"#;
+
 fn scripted(scripts: &Value) -> (Play, Arc<Bridge>) {
     let play = Play::new(&scripts.to_string()).unwrap();
-    let bridge = Bridge::new(r#"{"memory":"memory:","retry_base_ms":0}"#, Some(play.model()), None).unwrap();
+    let bridge =
+        Bridge::new(r#"{"model":{"own":0},"memory":"memory:","retry_base_ms":0}"#, &[play.model()], None).unwrap();
     (play, Arc::new(bridge))
 }
 
 fn of_desk(desk: &Arc<Desk>) -> Arc<Bridge> {
     let model = DeskModel::new("mine", Arc::clone(desk), DeskTimeouts::default());
-    Arc::new(Bridge::new("{}", Some(Arc::new(model)), None).unwrap())
+    Arc::new(Bridge::new(OWN, &[Arc::new(model)], None).unwrap())
 }
 
 #[test]
@@ -192,8 +196,11 @@ fn what_is_not_a_call_is_refused_and_quotes_no_value() {
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
     let live = r#"{"live":"postgres://h/d"}"#;
-    for config in [r#"{"colour":1}"#, r#"{"memory":"mysql:x"}"#, live, r#"{"persona":"dog"}"#, "7"] {
-        assert!(Bridge::new(config, Some(Play::new("[]").unwrap().model()), None).is_err(), "{config}");
+    let models = [r#"{"model":{"own":1}}"#, r#"{"model":{"images":{"colour":1}}}"#, r#"{"model":{"by_name":{}}}"#];
+    for config in
+        [r#"{"colour":1}"#, r#"{"memory":"mysql:x"}"#, live, r#"{"persona":"dog"}"#, "7"].into_iter().chain(models)
+    {
+        assert!(Bridge::new(config, &[Play::new("[]").unwrap().model()], None).is_err(), "{config}");
     }
 }
 
@@ -373,7 +380,7 @@ fn a_hosts_failure_fails_the_turn_without_its_words() {
 
 fn hooked(desk: &Arc<Desk>, asks: Vec<DeskAsks>) -> (Play, Arc<Bridge>) {
     let play = Play::new(r#"[[{"text":"So "},{"text":"it is"},{"finish":"stop"}]]"#).unwrap();
-    let bridge = Bridge::new("{}", Some(play.model()), None).unwrap().hooks(DeskHook::each(desk, asks));
+    let bridge = Bridge::new(OWN, &[play.model()], None).unwrap().hooks(DeskHook::each(desk, asks));
     (play, Arc::new(bridge))
 }
 
@@ -475,7 +482,7 @@ fn a_hosts_store_is_asked_and_its_failure_is_told_apart() {
     let (desk, mut host) = (Desk::new(), Host::new());
     let memory = DeskMemory::new(Arc::clone(&desk), DeskCaps::default());
     let play = Play::new(r#"[[{"text":"x"},{"finish":"stop"}]]"#).unwrap();
-    let bridge = Arc::new(Bridge::new("{}", Some(play.model()), Some(Arc::new(memory))).unwrap());
+    let bridge = Arc::new(Bridge::new(OWN, &[play.model()], Some(Arc::new(memory))).unwrap());
     desk.serve(&host.hub);
     let call = json!({ "do": "send", "owner": "alice", "session": "chat", "content": "Hi" });
     let ticket = bridge.call(&host.hub, &call.to_string()).unwrap();
@@ -518,7 +525,7 @@ fn conversations_go_out_and_in_page_by_page_and_tell_how_far_they_are() {
 #[test]
 fn health_and_metrics_are_data_even_where_nothing_works() {
     let mut host = Host::new();
-    let bridge = Arc::new(Bridge::new(r#"{"model":"offline"}"#, None, None).unwrap());
+    let bridge = Arc::new(Bridge::new(r#"{"model":"offline"}"#, &[], None).unwrap());
     host.send(&bridge, "Hello").close();
     let health = host.json(&bridge, &json!({ "do": "health" }));
     assert_eq!(
@@ -534,7 +541,7 @@ fn health_and_metrics_are_data_even_where_nothing_works() {
 
     let folder = tempfile::tempdir().unwrap();
     let config = json!({ "model": "offline", "memory": format!("sqlite:{}", folder.path().display()) });
-    let broken = Arc::new(Bridge::new(&config.to_string(), None, None).unwrap());
+    let broken = Arc::new(Bridge::new(&config.to_string(), &[], None).unwrap());
     let health = host.json(&broken, &json!({ "do": "health" }));
     assert_eq!((&health["healthy"], &health["store"]["error"]["kind"]), (&json!(false), &json!("store")));
     assert_eq!(host.json(&broken, &json!({ "do": "metrics" })).as_array().unwrap().len(), names.len());

@@ -102,7 +102,9 @@ fn every_test(root: &Path, count: &mut Count) -> Result<(), String> {
         println!("pytest {}", folder.file_name().unwrap_or_default().display());
         let mut pytest = run::inside(&folder, python::python(root));
         // The plugin sums up as the tests of catgpt-py do.
-        pytest.args(["-m", "pytest", "--color=no", "-p", "counted", "tests"]).env("PYTHONPATH", root.join("examples"));
+        pytest
+            .args(["-m", "pytest", "--color=no", "-p", "counted", "tests"])
+            .env("PYTHONPATH", root.join("examples").join("kit"));
         add(count, run::tests(servers.tell(&mut pytest), run::PYTEST))?;
     }
     for app in apps.iter().filter(|app| app.needs("node")) {

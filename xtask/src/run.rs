@@ -79,7 +79,7 @@ pub(crate) const NEXTEST: &str = "Summary [";
 /// Where cargo test does, once for each binary: `test result: ok. 3 passed; 0 failed; 0 ignored; …`.
 pub(crate) const CARGO_TEST: &str = "test result: ";
 
-/// Where catgpt-py/tests/conftest.py and examples/counted.py do.
+/// Where catgpt-py/tests/conftest.py and examples/kit/counted.py do.
 pub(crate) const PYTEST: &str = "pytest summary: ";
 
 /// Where vitest does: `     Tests  3 failed | 12 passed (15)`.
