@@ -18,7 +18,7 @@ from catgpt.testing import FakeOpenAI
 
 PATIENCE = 20.0
 """Seconds that a test waits for what should happen at once."""
-OURS = re.compile("OPENAI_|DATABASE_URL|SQLITE_URL|REDIS_URL|FORWARDED_ALLOW_IPS|WEB_CONCURRENCY|RATE_LIMIT")
+OURS = re.compile("OPENAI_|DATABASE_URL|SQLITE_URL|REDIS_URL|FORWARDED_ALLOW_IPS|WEB_CONCURRENCY|RATE_LIMIT|IMAGE_|MODELS|SESSION_TTL")
 
 
 def until(condition: Callable[[], Any]) -> Any:

@@ -137,6 +137,22 @@ def test_only_offered_models_can_be_chosen(start: Callable[..., Any], model: Fak
         assert (refused.status_code, refused.json()["error"]["kind"], len(model.requests)) == (400, "invalid_input", 1)
 
 
+def test_pictures_take_a_key_and_have_a_limit(start: Callable[..., Any], model: FakeOpenAI) -> None:
+    cat = {**HI, "message": "A cat on the moon", "image": True}
+    with start(**served(model), IMAGE_RATE_LIMIT="1/day").browser() as client:
+        assert "images" in client.get("/capabilities").json()["features"]
+        (_, picture, last) = events(client.post("/chat", json=cat).text)
+        assert picture["part"]["type"] == "image" and picture["part"]["url"].startswith("data:image/png;base64,")
+        assert last["status"] == "complete" and model.requests[0]["path"].endswith("/images/generations")
+        assert "漢字" in text(said(client, message="Lovely")), "and then it goes on in words"
+        refused = client.post("/chat", json=cat)
+        assert (refused.status_code, refused.json()["error"]["limit"]["name"]) == (429, "pictures a day")
+    for env in ({}, {**served(model), "IMAGE_MODEL": "none"}):
+        with start(**env).browser() as client:
+            assert client.post("/chat", json=cat).json()["error"]["kind"] == "unsupported"
+            assert "images" not in client.get("/capabilities").json()["features"]
+
+
 def test_who_comes_back_hears_the_rest(start: Callable[..., Any], model: FakeOpenAI) -> None:
     with start(**served(model, "n=200,d=5")).browser() as client:
         got = b""
