@@ -21,7 +21,7 @@ WORDS = {
     "unavailable": "The model cannot be reached. What was said is kept: try again when it can.",
     "timeout": "The model did not answer in time. Try again.",
     "context_too_long": "This is too long for the model. Say it in fewer words, or begin a new chat.",
-    "truncated": "The answer broke off. What came is kept.",
+    "truncated": "Interrupted. What came is kept.",
     "refused": "The model does not answer this.",
 }
 
@@ -30,7 +30,7 @@ WORDS = {
 def shared() -> Engine:
     """One for all tabs: an answer goes on while none of them looks."""
     return Engine(
-        model={"offline": "offline", "*": MODELS[0]},
+        model=MODELS[0],
         base_url=os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1"),
         api_key=os.environ.get("OPENAI_API_KEY"),
         memory=os.environ.get("DATABASE_URL", "sqlite:///./chat.db"),
@@ -116,7 +116,7 @@ def said(message: Message) -> None:
         if message.error:
             st.error(words(message.error))
         elif message.status in ("cancelled", "interrupted"):
-            st.caption("Stopped." if message.status == "cancelled" else "Interrupted.")
+            st.caption("Stopped." if message.status == "cancelled" else WORDS["truncated"])
 
 
 def watch(user: User, reply: Reply) -> None:
