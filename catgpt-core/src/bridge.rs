@@ -21,6 +21,7 @@ mod jobs;
 mod log;
 mod memory;
 mod model;
+mod models;
 mod news;
 mod options;
 mod run;
@@ -56,6 +57,7 @@ pub use hub::{Hub, Notice, Parked};
 pub use log::{LogLevel, LogRecord, listen};
 pub use memory::{DeskCaps, DeskMemory};
 pub use model::{DeskModel, DeskTimeouts};
+pub use models::{Drawing, Model};
 pub use options::{SendOptions, WhenBusy};
 pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
@@ -127,14 +129,15 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// Reads a [`Config`]. A model or a store that is handed over takes the place of the one that the config names.
+    /// Reads a [`Config`]. The models of the host's own are those that it names by their numbers; a store that is handed
+    /// over takes the place of the one that it names.
     ///
     /// # Errors
     /// `InvalidInput` for a config that cannot be used; the text names the field.
-    pub fn new(config: &str, model: Option<Arc<dyn ChatModel>>, memory: Option<Arc<dyn Memory>>) -> Result<Self> {
+    pub fn new(config: &str, own: &[Arc<dyn ChatModel>], memory: Option<Arc<dyn Memory>>) -> Result<Self> {
         let config: Config = parse("config", config)?;
         config.check()?;
-        let model = config.cached(model.map_or_else(|| config.model(), Ok)?);
+        let model = config.model(own)?;
         let engine = Mutex::new((runtime::generation(), Arc::default()));
         Ok(Self { config, model, memory, hooks: Vec::new(), engine })
     }

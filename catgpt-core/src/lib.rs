@@ -51,12 +51,12 @@ pub use memory::{InMemory, Memory};
 pub use message::{
     Content, Detail, FinishReason, Image, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage,
 };
-#[cfg(feature = "openai")]
-pub use model::OpenAi;
 pub use model::{
-    Cached, ChatModel, ModelEvent, ModelInfo, ModelRequest, Offline, Params, PromptMessage, Provider, RetryPolicy,
-    Scripted, Secret,
+    ByName, Cached, ChatModel, ModelEvent, ModelInfo, ModelRequest, Offline, Params, PromptMessage, Provider,
+    RetryPolicy, Scripted, Secret,
 };
+#[cfg(feature = "openai")]
+pub use model::{Images, OpenAi};
 pub use observe::{Health, Metric};
 pub use persona::Persona;
 pub use prices::{Price, Prices};

@@ -1,5 +1,6 @@
 //! The model: the contract for anything that can answer, and what it is asked.
 
+pub mod by_name;
 pub mod cached;
 #[cfg(feature = "openai")]
 mod decode;
@@ -25,10 +26,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::TurnId;
 use crate::message::{Content, FinishReason, Part, Role, ToolCall, Usage};
 
+pub use by_name::ByName;
 pub use cached::Cached;
 pub use offline::Offline;
 #[cfg(feature = "openai")]
-pub use openai::{OpenAi, Timeouts};
+pub use openai::{Images, OpenAi, Timeouts};
 pub use retry::RetryPolicy;
 pub use scripted::{Gate, Scripted, Step};
 
@@ -65,6 +67,15 @@ pub trait ChatModel: fmt::Debug + Send + Sync + 'static {
     fn provider(&self) -> Provider {
         Provider::default()
     }
+
+    /// Which model answers where a request says this name, for what is to be known of it before it is asked; `None`: this
+    /// one. For those that choose among others, as [`ByName`] does.
+    ///
+    /// # Errors
+    /// `InvalidInput` if none answers to the name.
+    fn chosen(&self, _: Option<&str>) -> Result<Option<&dyn ChatModel>> {
+        Ok(None)
+    }
 }
 
 #[async_trait]
@@ -83,6 +94,9 @@ impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
     }
     fn provider(&self) -> Provider {
         (**self).provider()
+    }
+    fn chosen(&self, model: Option<&str>) -> Result<Option<&dyn ChatModel>> {
+        (**self).chosen(model)
     }
 }
 

@@ -99,15 +99,21 @@ impl Prices {
 
     /// The price of a model, if there is one.
     pub fn get(&self, model: &str) -> Option<&Price> {
-        let begins = |name: &str| name.strip_suffix('*').is_some_and(|begin| model.starts_with(begin));
-        let longest = || self.0.iter().filter(|(name, _)| begins(name)).max_by_key(|(name, _)| name.len());
-        self.0.get(model).or_else(|| longest().map(|(_, price)| price))
+        best(self.0.iter().map(|(name, price)| (name.as_str(), price)), model)
     }
 
     /// What a usage of this model costs, in millionths of the unit; `None` if its price is not known.
     pub fn cost(&self, model: &str, usage: &Usage) -> Option<u64> {
         self.get(model).map(|price| price.of(usage))
     }
+}
+
+/// Of what stands under names, the one that a model's name fits best: the whole name, else the longest beginning
+/// (`gpt-4o*`).
+pub(crate) fn best<'a, T>(all: impl Iterator<Item = (&'a str, T)>, model: &str) -> Option<T> {
+    let begins = |name: &str| name.strip_suffix('*').is_some_and(|begin| model.starts_with(begin));
+    let fits = all.filter(|(name, _)| *name == model || begins(name));
+    fits.max_by_key(|(name, _)| (*name == model, name.len())).map(|(_, it)| it)
 }
 
 #[cfg(test)]

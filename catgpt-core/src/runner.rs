@@ -123,6 +123,11 @@ impl Runner {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Who answers where a turn says `model`.
+    fn chosen(&self, model: Option<&str>) -> Result<&dyn ChatModel> {
+        Ok(self.model.chosen(model)?.unwrap_or(&*self.model))
+    }
+
     /// The turn, if it runs here and is this owner's.
     pub(crate) fn running(&self, owner: &Owner, turn: TurnId) -> Option<Arc<Running>> {
         self.turns().running.get(&turn).filter(|running| running.owner == *owner).cloned()

@@ -1,4 +1,4 @@
-//! A Chat Completions server that goes wrong on purpose: for this crate's tests, for those of other languages, and as
+//! A Chat Completions server that goes wrong on purpose, and draws one picture: for this crate's tests, for those of other languages, and as
 //! the upstream of benchmarks.
 //!
 //! What it does next is said by the test ([`FakeServer::next`]) or by the request itself, in its model's name
@@ -8,6 +8,7 @@ mod answer;
 mod fault;
 mod frames;
 mod http;
+mod images;
 mod list;
 mod refusal;
 mod script;
@@ -181,8 +182,8 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let mut buffer = Vec::with_capacity(4096);
     while let Ok(Some(request)) = http::read(&mut stream, &mut buffer).await {
         let served = match (request.method.as_str(), request.path.as_str()) {
-            ("POST", path) if path.ends_with("/chat/completions") => {
-                chat(&mut stream, &mut buffer, &shared, request).await
+            ("POST", path) if path.ends_with("/chat/completions") || path.ends_with("/images/generations") => {
+                answer(&mut stream, &mut buffer, &shared, request).await
             }
             ("GET", path) if path.ends_with("/models") => models(&mut stream, &shared, request).await,
             _ => {
@@ -196,7 +197,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn chat(
+async fn answer(
     stream: &mut TcpStream,
     buffer: &mut Vec<u8>,
     shared: &Shared,
@@ -204,7 +205,7 @@ async fn chat(
 ) -> std::io::Result<()> {
     shared.requests.fetch_add(1, Ordering::Relaxed);
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-    let asked = answer::Asked::of(&body);
+    let asked = answer::Asked::of(&request.path, &body);
     let script = shared.script(body["model"].as_str().unwrap_or_default());
     let n =
         shared.begin(Received { path: request.path, headers: request.headers, body, progress: Progress::Answering });
@@ -258,7 +259,7 @@ fn control(shared: &Shared, request: &http::Request) -> Value {
             "chunks": shared.chunks.load(Ordering::Relaxed),
         }),
         _ => {
-            json!({ "error": "POST /v1/chat/completions, /next; GET /v1/models, /requests, /faults, /refused, /stats; DELETE /requests" })
+            json!({ "error": "POST /v1/chat/completions, /v1/images/generations, /next; GET /v1/models, /requests, /faults, /refused, /stats; DELETE /requests" })
         }
     }
 }

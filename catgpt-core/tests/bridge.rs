@@ -55,14 +55,14 @@ impl Host {
         let call = json!({ "do": "send", "owner": "alice", "session": "chat", "content": text });
         match self.call(bridge, &call).unwrap() {
             Answer::Reply(reply) => reply,
-            Answer::Json(json) => panic!("{json}"),
+            other => panic!("{other:?}"),
         }
     }
 
     fn json(&mut self, bridge: &Arc<Bridge>, call: &Value) -> Value {
         match self.call(bridge, call).unwrap() {
             Answer::Json(json) => serde_json::from_str(&json).unwrap(),
-            Answer::Reply(reply) => panic!("{reply:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -113,15 +113,19 @@ fn status_of(events: &[Event]) -> Status {
     }
 }
 
+/// An engine on the model that is handed over.
+const OWN: &str = r#"{"model":{"own":0}}"#;
+
 fn scripted(scripts: &Value) -> (Play, Arc<Bridge>) {
     let play = Play::new(&scripts.to_string()).unwrap();
-    let bridge = Bridge::new(r#"{"memory":"memory:","retry_base_ms":0}"#, Some(play.model()), None).unwrap();
+    let bridge =
+        Bridge::new(r#"{"model":{"own":0},"memory":"memory:","retry_base_ms":0}"#, &[play.model()], None).unwrap();
     (play, Arc::new(bridge))
 }
 
 fn of_desk(desk: &Arc<Desk>) -> Arc<Bridge> {
     let model = DeskModel::new("mine", Arc::clone(desk), DeskTimeouts::default());
-    Arc::new(Bridge::new("{}", Some(Arc::new(model)), None).unwrap())
+    Arc::new(Bridge::new(OWN, &[Arc::new(model)], None).unwrap())
 }
 
 #[test]
@@ -192,8 +196,11 @@ fn what_is_not_a_call_is_refused_and_quotes_no_value() {
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
     let live = r#"{"live":"postgres://h/d"}"#;
-    for config in [r#"{"colour":1}"#, r#"{"memory":"mysql:x"}"#, live, r#"{"persona":"dog"}"#, "7"] {
-        assert!(Bridge::new(config, Some(Play::new("[]").unwrap().model()), None).is_err(), "{config}");
+    let models = [r#"{"model":{"own":1}}"#, r#"{"model":{"images":{"colour":1}}}"#, r#"{"model":{"by_name":{}}}"#];
+    for config in
+        [r#"{"colour":1}"#, r#"{"memory":"mysql:x"}"#, live, r#"{"persona":"dog"}"#, "7"].into_iter().chain(models)
+    {
+        assert!(Bridge::new(config, &[Play::new("[]").unwrap().model()], None).is_err(), "{config}");
     }
 }
 
@@ -265,6 +272,39 @@ fn a_clients_frame_is_answered_with_frames_even_if_it_is_refused() {
     let refused = host.json(&bridge, &frame(json!({ "type": "dance", "request": "r3" })));
     let refused: Value = serde_json::from_str(refused.as_str().unwrap()).unwrap();
     assert_eq!((&refused["request"], &refused["error"]["kind"]), (&json!("r3"), &json!("unsupported")));
+}
+
+#[test]
+fn a_request_of_the_http_api_is_a_head_and_a_body_that_is_polled() {
+    let (play, bridge) = scripted(&json!([[{ "text": "Hello" }, { "gate": "g" }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    let mut serve = |method: &str, path: &str, body: &str| {
+        let request = json!({ "method": method, "path": path, "body": body });
+        let call = json!({ "do": "serve", "owner": "alice", "request": request, "options": { "model": "mine" } });
+        let Answer::Served(served) = host.call(&bridge, &call).unwrap() else { panic!("no response") };
+        let head: Value = serde_json::from_str(served.head()).unwrap();
+        (served, head["status"].as_u64().unwrap(), head["whole"].as_bool().unwrap())
+    };
+    let (events, status, whole) = serve("POST", "/sessions/s/turns", r#"{"text":"Hi"}"#);
+    assert_eq!((status, whole), (200, false));
+    let (list, status, whole) = serve("GET", "/sessions", "");
+    assert_eq!((status, whole), (200, true));
+    let (refusal, status, _) = serve("GET", "/nothing", "");
+    let Polled::Ready(error) = refusal.poll_bytes().unwrap() else { panic!("a refusal has a body") };
+    assert!(status == 404 && error.starts_with(b"{\"error\":") && refusal.poll_bytes().unwrap() == Polled::Over);
+    list.close();
+    assert_eq!(list.poll_bytes().unwrap(), Polled::Over);
+
+    let mut seen = String::new();
+    play.open("g");
+    loop {
+        match events.poll_bytes().unwrap() {
+            Polled::Ready(more) => seen.push_str(std::str::from_utf8(&more).unwrap()),
+            Polled::Waiting => host.wait_for(events.id()),
+            Polled::Over => break,
+        }
+    }
+    assert!(seen.contains("\"text\":\"Hello\"") && seen.contains("\"status\":\"complete\""), "{seen}");
 }
 
 #[test]
@@ -340,7 +380,7 @@ fn a_hosts_failure_fails_the_turn_without_its_words() {
 
 fn hooked(desk: &Arc<Desk>, asks: Vec<DeskAsks>) -> (Play, Arc<Bridge>) {
     let play = Play::new(r#"[[{"text":"So "},{"text":"it is"},{"finish":"stop"}]]"#).unwrap();
-    let bridge = Bridge::new("{}", Some(play.model()), None).unwrap().hooks(DeskHook::each(desk, asks));
+    let bridge = Bridge::new(OWN, &[play.model()], None).unwrap().hooks(DeskHook::each(desk, asks));
     (play, Arc::new(bridge))
 }
 
@@ -442,7 +482,7 @@ fn a_hosts_store_is_asked_and_its_failure_is_told_apart() {
     let (desk, mut host) = (Desk::new(), Host::new());
     let memory = DeskMemory::new(Arc::clone(&desk), DeskCaps::default());
     let play = Play::new(r#"[[{"text":"x"},{"finish":"stop"}]]"#).unwrap();
-    let bridge = Arc::new(Bridge::new("{}", Some(play.model()), Some(Arc::new(memory))).unwrap());
+    let bridge = Arc::new(Bridge::new(OWN, &[play.model()], Some(Arc::new(memory))).unwrap());
     desk.serve(&host.hub);
     let call = json!({ "do": "send", "owner": "alice", "session": "chat", "content": "Hi" });
     let ticket = bridge.call(&host.hub, &call.to_string()).unwrap();
@@ -485,7 +525,7 @@ fn conversations_go_out_and_in_page_by_page_and_tell_how_far_they_are() {
 #[test]
 fn health_and_metrics_are_data_even_where_nothing_works() {
     let mut host = Host::new();
-    let bridge = Arc::new(Bridge::new(r#"{"model":"offline"}"#, None, None).unwrap());
+    let bridge = Arc::new(Bridge::new(r#"{"model":"offline"}"#, &[], None).unwrap());
     host.send(&bridge, "Hello").close();
     let health = host.json(&bridge, &json!({ "do": "health" }));
     assert_eq!(
@@ -501,7 +541,7 @@ fn health_and_metrics_are_data_even_where_nothing_works() {
 
     let folder = tempfile::tempdir().unwrap();
     let config = json!({ "model": "offline", "memory": format!("sqlite:{}", folder.path().display()) });
-    let broken = Arc::new(Bridge::new(&config.to_string(), None, None).unwrap());
+    let broken = Arc::new(Bridge::new(&config.to_string(), &[], None).unwrap());
     let health = host.json(&broken, &json!({ "do": "health" }));
     assert_eq!((&health["healthy"], &health["store"]["error"]["kind"]), (&json!(false), &json!("store")));
     assert_eq!(host.json(&broken, &json!({ "do": "metrics" })).as_array().unwrap().len(), names.len());

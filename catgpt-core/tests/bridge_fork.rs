@@ -32,7 +32,7 @@ fn end((hub, parked): (Arc<Hub>, Parked)) -> Box<Subscription> {
 #[test]
 fn a_forked_child_is_told_about_what_it_inherited_and_begins_anew() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let bridge = Arc::new(Bridge::new(r#"{"model":"offline"}"#, None, None).unwrap());
+    let bridge = Arc::new(Bridge::new(r#"{"model":"offline"}"#, &[], None).unwrap());
     let reply = end(begin(&bridge));
     forked();
     let error = reply.poll().unwrap_err();
@@ -55,7 +55,7 @@ fn a_fork_finds_no_file_open_and_the_parent_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("chat.db");
     let config = serde_json::json!({ "model": "offline", "memory": format!("sqlite:{}", store.display()) });
-    let bridge = Arc::new(Bridge::new(&config.to_string(), None, None).unwrap());
+    let bridge = Arc::new(Bridge::new(&config.to_string(), &[], None).unwrap());
     end(begin(&bridge));
     assert_ne!(descriptors(&store), 0);
     before_fork();

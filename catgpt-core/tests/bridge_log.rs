@@ -55,7 +55,7 @@ fn a_host_hears_what_it_asked_for_and_no_more() {
 
 fn a_turn_is_one_line(hub: &Arc<Hub>) {
     listen(hub, Some(LogLevel::Debug));
-    let bridge = Arc::new(Bridge::new(r#"{"model":"offline"}"#, None, None).unwrap());
+    let bridge = Arc::new(Bridge::new(r#"{"model":"offline"}"#, &[], None).unwrap());
     let (calls, parked) = Hub::parked();
     let send = r#"{"do":"send","owner":null,"session":"s","content":"Hello"}"#;
     for call in [send, r#"{"do":"close"}"#] {

@@ -2,29 +2,21 @@
 
 use std::sync::Arc;
 
-use catgpt_core::bridge::{Bridge, DeskAsks, DeskCaps, DeskHook, DeskMemory, DeskModel, DeskTimeouts, Ticket};
+use catgpt_core::bridge::{Bridge, DeskAsks, DeskCaps, DeskHook, DeskMemory, Ticket};
 use catgpt_core::memory::Memory;
-use catgpt_core::model::ChatModel;
 use napi_derive::napi;
 use serde::Deserialize;
 
 use crate::desk::Desk;
 use crate::hub::Hub;
-use crate::play::Play;
+use crate::models::Models;
 use crate::{Id, read, thrown, write};
 
-/// What the application has written itself.
+/// What the application has written itself, besides models.
 #[derive(Deserialize)]
 struct Own {
-    model: Option<OwnModel>,
     memory: Option<DeskCaps>,
     hooks: Vec<DeskAsks>,
-}
-
-#[derive(Deserialize)]
-struct OwnModel {
-    name: String,
-    timeouts: DeskTimeouts,
 }
 
 /// An engine; making one does no I/O.
@@ -34,14 +26,12 @@ pub struct Engine(Arc<Bridge>);
 
 #[napi]
 impl Engine {
-    /// `own` says what of it is asked at the desk; a play takes the place of the model.
+    /// `own` says what of it is asked at the desk.
     #[napi(constructor)]
-    pub fn new(config: String, desk: &Desk, own: String, play: Option<&Play>) -> napi::Result<Self> {
+    pub fn new(config: String, models: &Models, desk: &Desk, own: String) -> napi::Result<Self> {
         let own: Own = read(&own)?;
-        let asked = |model: OwnModel| Arc::new(DeskModel::new(model.name, desk.shared(), model.timeouts)) as _;
-        let model: Option<Arc<dyn ChatModel>> = play.map(Play::model).or(own.model.map(asked));
         let kept = |caps| Arc::new(DeskMemory::new(desk.shared(), caps)) as Arc<dyn Memory>;
-        let bridge = Bridge::new(&config, model, own.memory.map(kept)).map_err(thrown)?;
+        let bridge = Bridge::new(&config, &models.all(), own.memory.map(kept)).map_err(thrown)?;
         Ok(Self(Arc::new(bridge.hooks(DeskHook::each(&desk.shared(), own.hooks)))))
     }
 

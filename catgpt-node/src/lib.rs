@@ -7,6 +7,7 @@ mod desk;
 mod engine;
 mod hub;
 pub mod image;
+mod models;
 pub mod persona;
 mod play;
 mod stream;

@@ -27,11 +27,9 @@ export class Desk implements Asked {
 
   /** What is asked here, as the native half reads it. */
   describe(): string {
-    const { model, memory } = this;
-    const timeouts = { first_ms: model?.firstMs, idle_ms: model?.idleMs };
+    const { memory } = this;
     const { durable, shared, leaseMs, pollMs, timeoutMs } = memory ?? {};
     return JSON.stringify({
-      model: model && { name: model.name ?? "model", timeouts },
       memory: memory && spelled({ durable, shared, leaseMs, pollMs, timeoutMs }),
       hooks: this.hooks.map(asks),
     });

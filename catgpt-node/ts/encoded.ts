@@ -2,8 +2,8 @@
 import { native } from "./native.js";
 
 /**
- * What a reply can be sent as: server-sent events, the AI SDK's stream, JSON lines, frames of a web socket. What belongs to
- * each (headers, signs of life) is the core's.
+ * What a reply can be sent as: server-sent events, the AI SDK's stream, JSON lines, frames of a web socket, its text alone. What
+ * belongs to each (headers, signs of life) is the core's.
  */
 export type Format = "sse" | "ui_message_stream" | "ndjson" | "ws" | "text";
 

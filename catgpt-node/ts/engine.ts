@@ -6,18 +6,21 @@ import type { Hook } from "./hooks.js";
 import { hub } from "./hub.js";
 import { spelledLimits, type Limit, type Price } from "./limits.js";
 import type { Memory } from "./memory.js";
-import type { ChatModel, ModelFunction } from "./model.js";
+import { Own, type Model, type Models } from "./models.js";
 import { native, type NativeEngine } from "./native.js";
 import { spelled, type CallOptions, type LongCallOptions } from "./options.js";
 import type { Persona } from "./persona.js";
 import { Scope } from "./scope.js";
-import { Scripted } from "./testing.js";
 import { User } from "./user.js";
 
 /** An engine's parts; what is left out is as the engine has it. */
 export interface EngineOptions {
-  /** A model's name at the endpoint, `offline` for the built-in cat, or a model of yours. Left out: `OPENAI_MODEL`. */
-  model?: string | ChatModel | ModelFunction | Scripted | undefined;
+  /**
+   * A model's name at the endpoint, `offline` for the built-in cat, or a model of yours; or several,
+   * `{ image: new Images(), "*": "gpt-4o" }`, of which `send(…, { model })` chooses one by its name or the beginning of it
+   * (`gpt-*`). Left out: `OPENAI_MODEL`.
+   */
+  model?: Model | Models | undefined;
   /** The endpoint; left out: `OPENAI_BASE_URL`, else OpenAI's own. */
   baseUrl?: string | undefined;
   /** The key; left out: `OPENAI_API_KEY`. */
@@ -124,17 +127,17 @@ export interface SummaryOptions {
 /** Making one does no I/O; the first call opens the store. */
 export class Engine implements AsyncDisposable {
   readonly #native: NativeEngine;
-  readonly #desk: Desk;
+  readonly #desks: readonly Desk[];
 
   constructor({ model, memory, hooks = [], cache, titles, summaries, ...rest }: EngineOptions = {}) {
-    const own = typeof model === "string" || model instanceof Scripted ? undefined : model;
+    const models = new Own();
     const url = typeof memory === "string" ? memory : undefined;
     const inner = { cache: nested(cache), titles: nested(titles), summaries: nested(summaries) };
-    const config = { ...rest, ...inner, model: typeof model === "string" ? model : undefined, memory: url };
-    const desk = new Desk(asModel(own), url === undefined ? (memory as Memory | undefined) : undefined, hooks);
-    const play = model instanceof Scripted ? model.play : undefined;
-    this.#native = crossing(() => new native.Engine(JSON.stringify(spelledLimits(config)), desk.native, desk.describe(), play));
-    this.#desk = desk;
+    const config = { ...rest, ...inner, model: crossing(() => models.named(model)), memory: url };
+    const desk = new Desk(undefined, url === undefined ? (memory as Memory | undefined) : undefined, hooks);
+    const text = JSON.stringify(spelledLimits(config));
+    this.#native = crossing(() => new native.Engine(text, models.native, desk.native, desk.describe()));
+    this.#desks = [desk, ...models.desks];
   }
 
   /** An owner of sessions: a user, a tenant, an anonymous id. */
@@ -202,16 +205,12 @@ export class Engine implements AsyncDisposable {
   /** Takes no new sends, waits for turns that run, ends the rest `interrupted` with their text, and closes the store. */
   async close({ deadlineMs, signal }: CallOptions & { deadlineMs?: number } = {}): Promise<void> {
     await hub().call(this.#native, { do: "close", deadline_ms: deadlineMs }, signal);
-    this.#desk.leave();
+    for (const desk of this.#desks) desk.leave();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-function asModel(model: ChatModel | ModelFunction | undefined): ChatModel | undefined {
-  return typeof model === "function" ? { name: model.name || "model", stream: model } : model;
 }
 
 function nested(options: object | boolean | undefined): unknown {

@@ -42,10 +42,15 @@ export interface NativePlay {
   requests(): string;
   dropped(): number;
 }
+export interface NativeModels {
+  desk(desk: NativeDesk, name: string, timeouts: string): void;
+  play(play: NativePlay): void;
+}
 export interface Native {
   Hub: new (wake: () => void) => NativeHub;
-  Engine: new (config: string, desk: NativeDesk, own: string, play?: NativePlay) => NativeEngine;
+  Engine: new (config: string, models: NativeModels, desk: NativeDesk, own: string) => NativeEngine;
   Desk: new (hub: NativeHub) => NativeDesk;
+  Models: new () => NativeModels;
   Play: new (scripts: string) => NativePlay;
   kinds(): string;
   failure(finished: string): string | null;

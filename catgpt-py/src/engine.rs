@@ -10,35 +10,48 @@ use crate::desk::{Desk, Play};
 use crate::error::Result;
 use crate::hub::Hub;
 
+/// A model of the application's own, or one that plays scripts.
+#[derive(FromPyObject)]
+enum Own<'py> {
+    Play(Bound<'py, Play>),
+    Desk((Bound<'py, Desk>, String, String)),
+}
+
+impl Own<'_> {
+    fn model(self) -> std::result::Result<Arc<dyn ChatModel>, Error> {
+        Ok(match self {
+            Self::Play(play) => play.get().0.model(),
+            Self::Desk((desk, name, timeouts)) => {
+                Arc::new(DeskModel::new(name, desk.get().0.clone(), read(&timeouts)?))
+            }
+        })
+    }
+}
+
 /// An engine.
 #[pyclass(frozen, module = "catgpt._native")]
 pub(crate) struct Engine(Arc<Bridge>);
 
 #[pymethods]
 impl Engine {
-    /// From its config as JSON. A model, a store and hooks of the application's own are a desk, and what they are like as
-    /// JSON.
+    /// From its config as JSON. Models, a store and hooks of the application's own are a desk each, and what they are like as
+    /// JSON; a model may be a play too.
     #[new]
-    #[pyo3(signature = (config, *, play=None, model=None, memory=None, hooks=None))]
+    #[pyo3(signature = (config, *, models=vec![], memory=None, hooks=None))]
     fn new(
         config: &str,
-        play: Option<&Bound<'_, Play>>,
-        model: Option<(Bound<'_, Desk>, String, String)>,
+        models: Vec<Own<'_>>,
         memory: Option<(Bound<'_, Desk>, String)>,
         hooks: Option<(Bound<'_, Desk>, String)>,
     ) -> Result<Self> {
-        let play = play.map(|play| play.get().0.model());
-        let model = model.map(|(desk, name, timeouts)| {
-            let model = DeskModel::new(name, desk.get().0.clone(), read(&timeouts)?);
-            Ok::<_, Error>(Arc::new(model) as Arc<dyn ChatModel>)
-        });
+        let models: std::result::Result<Vec<_>, Error> = models.into_iter().map(Own::model).collect();
         let memory = memory.map(|(desk, caps)| {
             let memory = DeskMemory::new(desk.get().0.clone(), read(&caps)?);
             Ok::<_, Error>(Arc::new(memory) as Arc<dyn Memory>)
         });
         let hooks =
             hooks.map(|(desk, asks)| Ok::<_, Error>(DeskHook::each(&desk.get().0, read(&asks)?))).transpose()?;
-        let bridge = Bridge::new(config, model.transpose()?.or(play), memory.transpose()?)?;
+        let bridge = Bridge::new(config, &models?, memory.transpose()?)?;
         Ok(Self(Arc::new(bridge.hooks(hooks.unwrap_or_default()))))
     }
 

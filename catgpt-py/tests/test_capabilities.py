@@ -20,6 +20,8 @@ def there(name: str) -> bool:
         options = catgpt.EngineOptions if option[1] == "Engine" else catgpt.SendOptions
         return option[2] in options.__annotations__
     where, _, what = name.rpartition(".")
+    if not where:
+        return hasattr(catgpt, what)
     if where.startswith("catgpt."):
         return hasattr(importlib.import_module(where), what)
     if where in ("engine", "user", "session", "reply"):

@@ -23,6 +23,8 @@ export function makeApp(engine, settings) {
   app.use(identify(engine, settings.addressHeader));
   app.get("/capabilities", (req, res) => void res.json(capabilities(settings)));
   app.post("/chat", express.json({ limit: "17mb" }), (req, res) => chat(req, res, settings));
+  // Everything else is the engine's: lists, history, edits, attaching, search, usage, the feed.
+  app.use("/api", (req, res) => req.user.handle(req, res, { options: { limitKeys: req.limitKeys } }));
   app.use((error, req, res, next) => (res.headersSent ? res.destroy(error) : refuse(error, res)));
   return app;
 }

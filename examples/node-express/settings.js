@@ -6,7 +6,8 @@ import { Engine, Persona } from "catgpt-node";
 const beside = (path) => fileURLToPath(new URL(path, import.meta.url));
 const DAY = 86_400;
 const SPANS = { second: 1, minute: 60, hour: 3_600, day: DAY };
-const FEATURES = ["sounds"];
+const FEATURES = ["edit", "regenerate", "branches", "rename", "pin", "delete", "delete-empty", "batch-delete", "search"];
+FEATURES.push("usage", "summary", "export", "sounds");
 
 /** Reads `.env`, which takes nothing from the environment. */
 export function loadEnv() {

@@ -7,13 +7,14 @@ use serde::Deserialize;
 
 use super::given::{Hidden, Who};
 use super::jobs::{self, Switch};
+use super::models::{self, Model};
 use crate::engine::{Engine, EngineBuilder};
 use crate::error::Result;
 use crate::hooks::Hook;
 use crate::limits::{self, Limit};
 use crate::live;
 use crate::memory::{self, Memory};
-use crate::model::{Cached, ChatModel, Offline, RetryPolicy};
+use crate::model::{Cached, ChatModel, RetryPolicy};
 use crate::prices::Prices;
 use crate::prompt::Window;
 
@@ -21,9 +22,8 @@ use crate::prompt::Window;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// A model's name at the endpoint (see [`OpenAi`](crate::OpenAi)), or `offline` for the built-in cat. Left out:
-    /// `OPENAI_MODEL`.
-    pub model: Option<String>,
+    /// Who is asked; left out: the endpoint's `OPENAI_MODEL`.
+    pub model: Option<Model>,
     /// The endpoint; left out: `OPENAI_BASE_URL`, else OpenAI's own.
     pub base_url: Option<String>,
     /// The key; left out: `OPENAI_API_KEY`.
@@ -86,34 +86,19 @@ impl Config {
         self.live.as_ref().map(|url| live::check(&url.0)).transpose().map(drop)
     }
 
-    /// The model that is named.
-    pub(super) fn model(&self) -> Result<Arc<dyn ChatModel>> {
-        match self.model.as_deref() {
-            Some("offline") => Ok(Arc::new(Offline::default())),
-            name => self.endpoint(name),
-        }
-    }
-
-    /// The model with its cache, if one is wanted.
-    pub(super) fn cached(&self, model: Arc<dyn ChatModel>) -> Arc<dyn ChatModel> {
-        let Some(Cache { bytes, ttl_ms }) = self.cache else { return model };
+    /// The model, with its cache if one is wanted. `own` are those that the host hands over.
+    pub(super) fn model(&self, own: &[Arc<dyn ChatModel>]) -> Result<Arc<dyn ChatModel>> {
+        let model = self.model.as_ref().map_or_else(|| models::endpoint(self, None), |model| model.read(self, own))?;
+        let Some(Cache { bytes, ttl_ms }) = self.cache else { return Ok(model) };
         let cached = bytes.into_iter().fold(Cached::new(model), Cached::bytes);
-        Arc::new(ttl_ms.map(Duration::from_millis).into_iter().fold(cached, Cached::ttl))
+        Ok(Arc::new(ttl_ms.map(Duration::from_millis).into_iter().fold(cached, Cached::ttl)))
     }
 
+    /// The endpoint.
     #[cfg(feature = "openai")]
-    fn endpoint(&self, name: Option<&str>) -> Result<Arc<dyn ChatModel>> {
+    pub(super) fn openai(&self) -> Result<crate::model::OpenAi> {
         let (key, url) = (self.api_key.as_ref().map(|key| key.0.as_str()), self.base_url.as_deref());
-        let model = crate::model::OpenAi::configured(key, url)?;
-        Ok(Arc::new(name.into_iter().fold(model, crate::model::OpenAi::model)))
-    }
-
-    #[cfg(not(feature = "openai"))]
-    fn endpoint(&self, _: Option<&str>) -> Result<Arc<dyn ChatModel>> {
-        Err(crate::error::Error::new(
-            crate::error::ErrorKind::Unsupported,
-            "this build has no client for models: use `offline`",
-        ))
+        crate::model::OpenAi::configured(key, url)
     }
 
     /// The URL of the store.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Params, PromptMessage};
+use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Params, PromptMessage, Provider};
 use crate::error::Result;
 use crate::message::{FinishReason, Usage};
 
@@ -107,6 +107,14 @@ impl<M: ChatModel> ChatModel for Cached<M> {
 
     async fn models(&self) -> Result<Vec<ModelInfo>> {
         self.model.models().await
+    }
+
+    fn provider(&self) -> Provider {
+        self.model.provider()
+    }
+
+    fn chosen(&self, model: Option<&str>) -> Result<Option<&dyn ChatModel>> {
+        self.model.chosen(model)
     }
 }
 

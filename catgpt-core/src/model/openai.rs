@@ -1,7 +1,9 @@
 //! The Chat Completions client: OpenAI's own, and every server that speaks its protocol.
 
 mod answer;
+mod document;
 mod http;
+mod images;
 mod list;
 mod reader;
 mod request;
@@ -19,6 +21,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use self::answer::Answer;
 use self::http::Call;
+pub use self::images::Images;
 use super::failure::Reveal;
 use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Provider, Secret};
 use crate::error::{Error, ErrorKind, Result};

@@ -135,7 +135,8 @@ impl Runner {
     /// Sends: comes back once the turn is committed and runs, whether or not anybody watches it then.
     pub(crate) async fn send(self: &Arc<Self>, ask: Ask) -> Result<Reply> {
         ask.check(&self.persona)?;
-        if !self.model.takes_images() && ask.content.as_ref().is_some_and(Content::has_visible_images) {
+        let model = self.chosen(ask.options.model.as_deref())?;
+        if !model.takes_images() && ask.content.as_ref().is_some_and(Content::has_visible_images) {
             return Err(Error::new(ErrorKind::Refused, "this model takes no pictures: send text, or choose another"));
         }
         let body = ask.content.as_ref().map(|content| Body::new(content).encode());
@@ -145,7 +146,7 @@ impl Runner {
             let limit = format!("a message may have at most {MAX_BODY} bytes; send it in parts");
             return Err(Error::invalid(limit).with("bytes", body.len()));
         }
-        let model = ask.options.model.clone().unwrap_or_else(|| self.model.name().to_owned());
+        let model = ask.options.model.clone().unwrap_or_else(|| model.name().to_owned());
         let gate = self.gate(&ask, &model)?;
         let (turn, asked, caller) = (TurnId::fresh(), Instant::now(), Span::current());
         let order = Order { turn, model, gate, asked, caller, body, ask };

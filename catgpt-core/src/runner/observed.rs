@@ -13,7 +13,7 @@ use crate::error::ErrorKind;
 use crate::event::{Event, Finished};
 use crate::memory::Kept;
 use crate::message::{Content, FinishReason, Status, Usage};
-use crate::model::{ModelEvent, ModelRequest, Params, Provider};
+use crate::model::{ChatModel, ModelEvent, ModelRequest, Params, Provider};
 use crate::observe::{Labels, Meter, Of, input, output};
 use crate::turn::{Effect, Input};
 
@@ -59,7 +59,9 @@ impl Observed {
             meter,
             running: Arc::clone(running),
             content: runner.record_content,
-            provider: runner.model.provider(),
+            provider: runner
+                .chosen(order.ask.options.model.as_deref())
+                .map_or_else(|_| Provider::default(), ChatModel::provider),
             model: order.model.clone(),
             span: turn_span(running, order),
             call: None,

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::frames::{self, BLOCK, Block, Ending};
 use super::http::{self, LAST_CHUNK, STREAM_HEAD};
+use super::images::{self, Given};
 use super::refusal;
 use super::script::Chunks;
 use super::{Fault, Script};
@@ -20,11 +21,17 @@ use super::{Fault, Script};
 pub(super) struct Asked {
     stream: bool,
     usage: bool,
+    /// A picture, and whether its address is enough.
+    image: Option<Given>,
 }
 
 impl Asked {
-    pub(super) fn of(body: &Value) -> Self {
-        Self { stream: body["stream"] == true, usage: body["stream_options"]["include_usage"] == true }
+    pub(super) fn of(path: &str, body: &Value) -> Self {
+        Self {
+            stream: body["stream"] == true,
+            usage: body["stream_options"]["include_usage"] == true,
+            image: path.ends_with("/images/generations").then(|| Given::of(body)),
+        }
     }
 }
 
@@ -65,6 +72,9 @@ async fn write(to: &mut WriteHalf<'_>, script: &Script, asked: Asked) -> io::Res
     if let Some(response) = refusal::response(script) {
         to.write_all(&response).await?;
         return Ok(Ending::Whole);
+    }
+    if let Some(given) = asked.image {
+        return images::write(to, script, given).await;
     }
     if !asked.stream {
         to.write_all(&refusal::whole_body(script)).await?;

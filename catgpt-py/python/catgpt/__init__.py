@@ -83,6 +83,7 @@ from ._hooks import Hook, Source, TurnAt
 from ._limits import GroupBy, Limit, LimitState, Price, Spent
 from ._native import version as _version
 from ._persona import Example, Params, Persona
+from ._models import Images
 from ._process import EngineOptions
 from ._reply import Encoded, Reply, Sending
 from ._transfer import ExportFormat, ImportFormat
@@ -120,6 +121,7 @@ __all__ = [
     "Hook",
     "Image",
     "ImagePart",
+    "Images",
     "ImportEntry",
     "ImportFormat",
     "ImportReport",

@@ -18,7 +18,8 @@ OnProgress: TypeAlias = Callable[[int, int | None], object]
 """Hears how much is done, and of how much, as far as that is known."""
 
 Format: TypeAlias = Literal["sse", "ui_message_stream", "ndjson", "ws", "text"]
-"""What a reply can be sent as: server-sent events, the AI SDK's stream, JSON lines, frames of a web socket."""
+"""What a reply can be sent as: server-sent events, the AI SDK's stream, JSON lines, frames of a web socket, its text
+alone."""
 
 
 class SendOptions(TypedDict, total=False):
@@ -126,6 +127,11 @@ class At(NamedTuple):
 def milliseconds(seconds: float | None) -> int | None:
     """Python counts in seconds, the core in milliseconds."""
     return None if seconds is None else round(seconds * 1000)
+
+
+def times(**seconds: float | None) -> dict[str, int]:
+    """The same of those that are given."""
+    return {name: round(value * 1000) for name, value in seconds.items() if value is not None}
 
 
 def text(request: Mapping[str, Any]) -> str:

@@ -14,8 +14,8 @@ from ._calls import Cache, Summaries, Titles
 from ._desk import ChatModel, Memory, Server
 from ._hooks import Hook, Hooks
 from ._limits import Limit, Price
+from ._models import Model, Own
 from ._persona import Persona, who
-from .testing import Scripted
 
 SLICE_MS = 50
 """How long a thread waits before it looks for Ctrl-C."""
@@ -26,8 +26,9 @@ _EXIT_MS = 2_000
 class EngineOptions(TypedDict, total=False):
     """What an engine is made of. What is left out is as the core has it."""
 
-    model: str | ChatModel | Scripted | None
-    """A model's name, `offline` for the built-in cat, or a model of your own. Left out: `OPENAI_MODEL`."""
+    model: Model | Mapping[str, Model] | None
+    """A model's name, `offline` for the built-in cat, or a model of your own; or several, `{"image": Images(), "*": "gpt-4o"}`,
+    of which `send(model=…)` chooses one by its name or the beginning of it (`gpt-*`). Left out: `OPENAI_MODEL`."""
     base_url: str | None
     """The model's endpoint. Left out: `OPENAI_BASE_URL`, else OpenAI's own."""
     api_key: str | None
@@ -84,14 +85,9 @@ class Parts:
         named: dict[str, Any] = dict(options)
         own: dict[str, Any] = {}
         self.servers: list[Server] = []
-        model, memory = options.get("model"), options.get("memory")
-        if isinstance(model, ChatModel):
-            limits = {"first_ms": model.first_timeout, "idle_ms": model.idle_timeout}
-            own["model"] = (self._desk(model), model.name, _times(limits))
-            del named["model"]
-        elif isinstance(model, Scripted):
-            own["play"] = model._play
-            del named["model"]
+        models, memory = Own(self._desk), options.get("memory")
+        named["model"] = models.named(options.get("model"))
+        own["models"] = models.models
         if isinstance(memory, Memory):
             own["memory"] = (self._desk(memory), _caps(memory))
             del named["memory"]
@@ -119,12 +115,8 @@ class Parts:
         return self.native
 
 
-def _times(seconds: dict[str, float | None]) -> str:
-    return _calls.text({name: _calls.milliseconds(value) for name, value in seconds.items()})
-
-
 def _caps(memory: Memory) -> str:
-    times = json.loads(_times({"lease_ms": memory.lease, "poll_ms": memory.poll, "timeout_ms": memory.timeout}))
+    times = _calls.times(lease_ms=memory.lease, poll_ms=memory.poll, timeout_ms=memory.timeout)
     return json.dumps({"durable": memory.durable, "shared": memory.shared, **times})
 
 

@@ -53,10 +53,9 @@ Options = Annotated[SendOptions, Depends(send_options)]
 @app.post("/chat")
 async def chat(said: Said, user: Caller, options: Options) -> Response:
     """Says something, and streams the answer as server-sent events."""
+    options |= settings.choice(said.model, said.image)
     if said.key is not None:
         options["key"] = said.key
-    if model := settings.choice(said.model, said.image):
-        options["model"] = model
     reply = await user.session(said.session).send(said.message, **options)
     return sse_response(reply, min_interval=settings.min_interval)
 

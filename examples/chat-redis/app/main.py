@@ -4,7 +4,7 @@ from typing import Any
 
 import uvicorn
 from catgpt import Engine
-from catgpt.fastapi import install, lifespan
+from catgpt.fastapi import chat_api, install, lifespan
 from fastapi import FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
@@ -29,6 +29,7 @@ install(app)
 app.add_middleware(CORSMiddleware, allow_origins=settings.allowed_origins.split(), allow_methods=["*"], allow_headers=["*"])
 for part in (identity, routes, socket):
     app.include_router(part.router)
+app.include_router(chat_api(user=identity.current_user), prefix="/api/v1")
 
 
 @app.webhooks.post("/ws/{user_id}", summary="The frames of the web socket")

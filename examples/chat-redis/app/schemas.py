@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
 Status = Literal["running", "complete", "cancelled", "interrupted", "failed", "paused"]
 Text = Annotated[str, BeforeValidator(str)]
+MessageId = Annotated[int, WithJsonSchema({"type": "string"})]
 
 
 class Guest(BaseModel):
@@ -51,14 +52,14 @@ class SendMessage(Turn):
 class Edit(Turn):
     action: Literal["edit"]
     chat_id: str
-    message_id: int
+    message_id: MessageId
     content: str
 
 
 class Regenerate(Turn):
     action: Literal["regenerate"]
     chat_id: str
-    message_id: int
+    message_id: MessageId
 
 
 class Attach(BaseModel):

@@ -17,8 +17,8 @@ import pytest
 import websockets
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped, unused-ignore]
 
-from .kit import SECRET, Guest, Replica, Socket, replicas, run, text
-from .model import Model
+from chat_redis_kit import SECRET, Guest, Replica, Socket, replicas, run, text
+from scripted_openai import Model
 
 KEY = "sk-a-key-that-nobody-may-see"
 
@@ -134,9 +134,9 @@ async def test_edits_and_other_answers_are_branches(tmp_path: Path, model: Model
     async with one(tmp_path, model) as (replica, guest), guest.socket(replica) as socket:
         chat = (await socket.begin("first"))["chat_id"]
         await socket.until("generation_complete")
-        await socket.send("regenerate", chat_id=chat, message_id=2)
+        await socket.send("regenerate", chat_id=chat, message_id="2")
         assert (await socket.until("generation_complete"))[-1]["message_id"] == "3"
-        await socket.send("edit", chat_id=chat, message_id=1, content="second", key="e")
+        await socket.send("edit", chat_id=chat, message_id="1", content="second", key="e")
         edited = await socket.until("generation_complete")
         assert edited[0]["message"]["content"] == "second" and edited[0]["key"] == "e"
         found = await guest.chat(replica, chat)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx
 
-from .kit import PATIENCE, Guest, Replica, free_port, replicas, run, server, settled, text
-from .model import Model
+from chat_redis_kit import PATIENCE, Guest, Replica, free_port, replicas, run, server, settled, text
+from scripted_openai import Model
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ SCHEMA = "CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, id TEXT NO
 
 
 class SignInError(UnauthorizedError):
-    http_status = 401  # type: ignore[assignment]  # that of the engine is about the key of its model
+    http_status = 401  # that of the engine is about the key of its model
 
 
 class Person(BaseModel):

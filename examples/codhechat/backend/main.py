@@ -28,10 +28,10 @@ def engine_of(settings: Settings, model: ChatModel | Scripted | None) -> Engine:
     named = settings.model_name if key or settings.openai_base_url else "offline"
     return Engine(
         model=model or named,
-        api_key=key and key.get_secret_value(),
+        api_key=key.get_secret_value() if key else None,
         base_url=settings.openai_base_url,
         memory=settings.database_url.get_secret_value(),
-        live=redis and redis.get_secret_value(),
+        live=redis.get_secret_value() if redis else None,
         persona=PERSONA,
         limits=[
             Limit("turns", "turns", most, window=60),
@@ -54,8 +54,10 @@ def create_app(settings: Settings, model: ChatModel | Scripted | None = None) ->
     engine, auth = engine_of(settings, model), Auth(settings)
     app = FastAPI(title="CoDHeChat", lifespan=lifespan(engine))
     install(app)
-    cors = {"allow_origins": settings.allowed_origins, "allow_methods": ["*"], "allow_headers": ["*"], "expose_headers": ["*"]}
-    app.add_middleware(CORSMiddleware, **cors)
+    every = ["*"]
+    app.add_middleware(
+        CORSMiddleware, allow_origins=settings.allowed_origins, allow_methods=every, allow_headers=every, expose_headers=every
+    )
     app.add_middleware(RequestLog)
 
     def current_user(claims: dict[str, Any] = Depends(auth.caller)) -> User:

@@ -98,6 +98,35 @@ test("an address has so many messages in a time; a header is believed only where
   assert.equal((await send(open, "192.0.2.1")).status, 429);
 });
 
+test("the engine's API is mounted, and counts by address too", async () => {
+  const { browser } = await serve(Scripted.reply("Meow."), { RATE_LIMIT: "2/day" });
+  const mine = browser();
+  await all(await mine.chat("a trip", "Hi"));
+  const page = await (await mine.fetch("/api/sessions/a%20trip/messages?last=1")).json();
+  assert.equal(page.messages[0].content[0].text, "Meow.");
+  await all(await mine.fetch("/api/sessions/a%20trip/turns", { body: { type: "regenerate" } }));
+  const refused = await mine.fetch("/api/sessions/b/turns", { body: { text: "Hi" } });
+  assert.deepEqual([refused.status, (await refused.json()).error.limit.name], [429, "messages a day"]);
+  const { limits } = await (await mine.fetch("/api/usage")).json();
+  assert.deepEqual([limits[0].name, limits[0].used], ["messages a day", 2]);
+  assert.equal((await browser().fetch("/api/sessions/a%20trip")).status, 404);
+  assert.equal((await mine.fetch("/api/nothing")).status, 404);
+});
+
+test("a stream goes on where it was, after its last id", async () => {
+  const model = new Scripted(GATED);
+  const mine = (await serve(model)).browser();
+  let last;
+  for await (const event of events(await mine.chat("trip", "Hi"))) {
+    last = event.id;
+    if (event.type === "text") break;
+  }
+  const again = await mine.fetch(`/api/turns/${last.split(":")[0]}`, { headers: { "last-event-id": last } });
+  model.open("g");
+  const rest = await all(again);
+  assert.deepEqual([textOf(rest), rest.at(-1).status], ["world", "complete"]);
+});
+
 test("only models that are offered can be chosen", async () => {
   const model = Scripted.reply("Meow.");
   const mine = (await serve(model, { MODELS: "gpt-4o, gpt-4o-mini" })).browser();

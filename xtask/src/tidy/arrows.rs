@@ -68,12 +68,13 @@ const MODULES: &[(&str, Layer)] = &[
 type Under = (&'static str, &'static str, Option<&'static [&'static str]>);
 
 const UNDER_SEAMS: &[Under] = &[
+    ("model", "by_name", Some(&["ByName"])),
     ("model", "cached", Some(&["Cached"])),
     ("model", "retry", None),
     ("model", "decode", Some(&[])),
     ("model", "failure", Some(&[])),
     ("model", "sse", Some(&[])),
-    ("model", "openai", Some(&["OpenAi"])),
+    ("model", "openai", Some(&["OpenAi", "Images"])),
     ("model", "offline", Some(&["Offline"])),
     ("model", "scripted", Some(&["Scripted"])),
     ("memory", "check", None),

@@ -8,6 +8,7 @@ use reqwest::{Response, Url};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
+use serde::Serialize;
 
 use super::{Config, OpenAi, request, retry_after};
 use crate::error::{Error, ErrorKind, Result};
@@ -112,6 +113,13 @@ const JSON: &str = "application/json";
 /// Asks for a document.
 pub(super) async fn get(model: &OpenAi, path: &str) -> Result<Response> {
     send(model, model.config.key.as_ref(), path, JSON, |client, url| client.get(url)).await
+}
+
+/// Says something, with a key of the request's own if it has one, and is answered with a document.
+pub(super) async fn post(model: &OpenAi, key: Option<&Secret>, path: &str, body: &impl Serialize) -> Result<Response> {
+    let body = serde_json::to_vec(body).expect("texts and numbers are always JSON");
+    let post = |client: reqwest::Client, url| client.post(url).header(CONTENT_TYPE, JSON).body(body);
+    send(model, key.or(model.config.key.as_ref()), path, JSON, post).await
 }
 
 async fn send(

@@ -2,58 +2,28 @@
 
 use std::time::Duration;
 
-use reqwest::Response;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::document::{read, unreadable};
 use super::{OpenAi, http};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ModelInfo, failure};
+use crate::model::ModelInfo;
 
 /// How long the list may take once the connection stands; no model has to be loaded for it.
 const WITHIN: Duration = Duration::from_secs(30);
-/// The most bytes of a list. OpenRouter's, with all that it tells of each model, has about one million.
-const MAX_LIST: usize = 16 << 20;
 
 /// Asks the endpoint, by id and each id once.
 pub(super) async fn models(model: &OpenAi) -> Result<Vec<ModelInfo>> {
     let timeouts = model.config.timeouts;
     let most = timeouts.connect.saturating_add(timeouts.first_byte.min(WITHIN));
-    let asked = async { read(http::get(model, "models").await?).await };
+    let asked = async { read(http::get(model, "models").await?, &model.config).await };
     let late = |_| Error::new(ErrorKind::Timeout, "the endpoint did not list its models in time");
-    let list = timeout(most, asked).await.map_err(late)??;
-    let document: Value = serde_json::from_slice(&list).map_err(|_| unreadable())?;
-    match document.get("error") {
-        Some(Value::Null) | None => {}
-        // An error that comes with HTTP 200 is an error.
-        Some(_) => return Err(failure::in_stream(&document["error"], model.config.reveal)),
-    }
+    let document = timeout(most, asked).await.map_err(late)??;
     let mut models: Vec<_> = rows(&document).ok_or_else(unreadable)?.iter().filter_map(info).collect();
     models.sort_by(|a, b| a.id.cmp(&b.id));
     models.dedup_by(|a, b| a.id == b.id);
     Ok(models)
-}
-
-async fn read(mut response: Response) -> Result<Vec<u8>> {
-    let broken = |error: reqwest::Error| {
-        let error = error.without_url();
-        let base = Error::new(ErrorKind::Unavailable, "the connection to the model broke in the middle of its list");
-        base.with("cause", http::root(&error)).caused_by(error)
-    };
-    let mut list = Vec::new();
-    while let Some(more) = response.chunk().await.map_err(broken)? {
-        if list.len() + more.len() > MAX_LIST {
-            let large = Error::new(ErrorKind::Unavailable, "the endpoint's list of models is too large");
-            return Err(large.with_retryable(false).with("max_bytes", MAX_LIST));
-        }
-        list.extend_from_slice(&more);
-    }
-    Ok(list)
-}
-
-fn unreadable() -> Error {
-    let text = "the endpoint does not list its models as Chat Completions servers do: check the base URL";
-    Error::new(ErrorKind::Unavailable, text).with_retryable(false)
 }
 
 /// OpenAI's form, a bare list (Together), or `models` (others).

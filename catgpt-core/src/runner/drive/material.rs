@@ -70,7 +70,7 @@ impl Material {
         request.model.clone_from(&self.model);
         request.credentials.clone_from(&self.credentials);
         request.fresh = self.fresh;
-        if !runner.model.takes_images() {
+        if !runner.chosen(self.model.as_deref())?.takes_images() {
             request.messages.iter_mut().for_each(PromptMessage::hide_images);
         }
         Ok(request)

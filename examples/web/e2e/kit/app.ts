@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { binaries, entry, environment, EXAMPLES, type Name, python } from "./apps.ts";
 import type { Model } from "./model.ts";
-import { eventually } from "./wait.ts";
+import { eventually, Hopeless } from "./wait.ts";
 
 export interface AppOptions {
   env?: Record<string, string>;
@@ -51,7 +51,7 @@ export class App {
     child.on("error", (error) => (this.log += String(error)));
     this.#process = child;
     await eventually(`${this.name} answers`, async () => {
-      if (child.exitCode !== null) throw new Error(`${this.name} ended with ${child.exitCode}:\n${this.log}`);
+      if (child.exitCode !== null) throw new Hopeless(`${this.name} ended with ${child.exitCode}`);
       return (await fetch(`${this.url}/capabilities`)).ok;
     }).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${this.log}`);
@@ -80,7 +80,7 @@ export class App {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;

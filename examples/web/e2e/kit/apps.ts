@@ -53,8 +53,8 @@ export function environment(name: Name, folder: string, modelUrl: string): Recor
   const store = `sqlite:///${join(folder, "chat.db")}`;
   const own: Record<Name, Record<string, string>> = {
     "catgpt-fastapi": { DATABASE_URL: store, RATE_LIMIT: "10000/minute" },
-    "node-express": { DATABASE_URL: store, RATE_LIMIT: "10000" },
-    axum: { DATABASE_URL: store, RATE_LIMIT: "10000" },
+    "node-express": { DATABASE_URL: store, RATE_LIMIT: "10000/minute" },
+    axum: { DATABASE_URL: store, RATE_LIMIT: "10000/minute" },
     mychatgpt: { SQLITE_URL: store },
     codhechat: {
       DATABASE_URL: store,

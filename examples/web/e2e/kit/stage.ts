@@ -14,7 +14,6 @@ export class Stage {
   proxy!: Proxy;
   #browser!: Browser;
   readonly #people: BrowserContext[] = [];
-  readonly #closing: (() => Promise<void>)[] = [];
 
   /** Errors that pages threw; there must be none. */
   readonly broken: string[] = [];
@@ -36,13 +35,7 @@ export class Stage {
     await this.#browser?.close();
     await this.proxy?.close();
     await this.app?.stop();
-    for (const close of this.#closing) await close();
     await this.model?.close();
-  }
-
-  /** What is to be ended after the application. */
-  alsoClose(close: () => Promise<void>): void {
-    this.#closing.push(close);
   }
 
   /** Somebody new: a browser without cookies and storage. */
@@ -80,7 +73,10 @@ export class Person {
 
 /** An application for all tests of a file or a `describe`, and nobody left from the test before. */
 export function stage(name: Name, options?: AppOptions & ProxyOptions): Stage {
-  const it = new Stage(name, options);
+  return stageOf(new Stage(name, options));
+}
+
+export function stageOf(it: Stage): Stage {
   beforeAll(() => it.open());
   afterEach(async () => {
     await it.leave();

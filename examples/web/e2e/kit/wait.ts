@@ -2,6 +2,9 @@
 
 export const DEADLINE_MS = 20_000;
 
+/** It will never be so: who waits is told at once. */
+export class Hopeless extends Error {}
+
 /** Asks until it is true; what it throws counts as no, and is told if it stays so. */
 export async function eventually(what: string, holds: () => Promise<boolean> | boolean, deadlineMs = DEADLINE_MS): Promise<void> {
   const end = Date.now() + deadlineMs;
@@ -11,6 +14,7 @@ export async function eventually(what: string, holds: () => Promise<boolean> | b
       if (await holds()) return;
       last = "it stayed false";
     } catch (error) {
+      if (error instanceof Hopeless) throw error;
       last = error;
     }
     await new Promise((resolve) => setTimeout(resolve, 40));

@@ -5,7 +5,7 @@ export class Backoff {
 
   constructor(
     private readonly base = 300,
-    private readonly cap = 15_000,
+    private readonly cap = 5_000,
     private readonly random: () => number = Math.random,
   ) {}
 

@@ -28,7 +28,7 @@ class Model:
         self.gates[gate].set()
 
     def close(self) -> None:
-        """Lets go of everything."""
+        """Hangs up, and answers nobody any more."""
         for gate in list(self.gates.values()):
             gate.set()
         self._server.shutdown()
