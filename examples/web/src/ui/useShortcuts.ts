@@ -34,7 +34,8 @@ export function useShortcuts({ drawer, setDrawer, setHelp }: Doors): void {
       focus("composer");
     }
     function search(): void {
-      if (matchMedia(NARROW).matches) setDrawer(true);
+      if (!matchMedia(NARROW).matches) return focus("search");
+      setDrawer(true);
       // The drawer's content takes the focus only once it is shown.
       requestAnimationFrame(() => focus("search"));
     }
