@@ -153,11 +153,13 @@ const USAGE = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
 
 async function stream(response: ServerResponse, steps: Step[]): Promise<void> {
   response.writeHead(200, { "content-type": "text/event-stream" });
+  response.flushHeaders();
   const send = (delta: object, finish_reason: string | null = null) => {
     const chunk = { id: "c", object: "chat.completion.chunk", model: MODEL, choices: [{ index: 0, delta, finish_reason }] };
     response.write(`data: ${JSON.stringify(chunk)}\n\n`);
   };
-  send({ role: "assistant", content: "" });
+  // A model that thinks in silence has not said yet that it is the assistant who speaks.
+  if (!steps[0] || !("silence" in steps[0])) send({ role: "assistant", content: "" });
   for (const step of steps) {
     if (response.destroyed) return;
     if ("cut" in step) return void response.destroy();
