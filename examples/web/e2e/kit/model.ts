@@ -12,6 +12,9 @@ export const TITLE_MODEL = "scripted-titles";
 /** The key of all applications under test: it must not be seen anywhere but here. */
 export const KEY = "sk-e2e-6f1d0c59b7e84f2a93";
 
+/** What it draws: one transparent pixel, as PNG. */
+export const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
 export type Step =
   | { text: string }
   | { reasoning: string }
@@ -105,6 +108,7 @@ export class Model {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url?.endsWith("/models")) return json(response, 200, { object: "list", data: [{ id: MODEL, object: "model" }] });
+    if (request.url?.endsWith("/images/generations")) return json(response, 200, { data: [{ b64_json: PIXEL }] });
     const body = JSON.parse(await read(request)) as Body;
     const asked = this.#note(body, request, response);
     const steps = asked.isTitle ? this.title(asked.question) : (this.#scripts.get(asked.question) ?? [text(`You said: ${asked.question}`)]);
