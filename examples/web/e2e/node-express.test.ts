@@ -6,10 +6,11 @@ import { crash } from "./suites/crash.ts";
 import { fidelity } from "./suites/fidelity.ts";
 import { reload } from "./suites/reload.ts";
 import { secrets } from "./suites/secrets.ts";
+import { sounds } from "./suites/sounds.ts";
 import { stopping } from "./suites/stopping.ts";
 import { tabs } from "./suites/tabs.ts";
 
 describe("node-express", () => {
   const it = stage("node-express");
-  for (const suite of [fidelity, reload, tabs, stopping, crash, secrets]) suite(it);
+  for (const suite of [fidelity, reload, tabs, stopping, crash, secrets, sounds]) suite(it);
 });
