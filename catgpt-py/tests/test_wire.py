@@ -222,6 +222,15 @@ async def test_a_socket_with_frames_of_its_own_answers_no_more_at_once_than_is_r
 
 
 @run
+async def test_bytes_are_no_frame_and_leave_the_socket_open() -> None:
+    async with serving(app_of(Engine(model=Scripted("Hello")))) as host, websockets.connect(f"ws://{host}/ws") as ws:
+        await ws.send(b"bytes")
+        assert json.loads(await ws.recv())["error"]["kind"] == "invalid_input"
+        await ws.send('{"type": "ping"}')
+        assert json.loads(await ws.recv()) == {"type": "pong"}
+
+
+@run
 async def test_what_cannot_be_is_refused() -> None:
     alice = Engine(model=Scripted("Hello")).user("alice")
     with pytest.raises(InvalidInputError):

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from . import _native
 from ._calls import Format, SendOptions
@@ -274,6 +274,9 @@ async def websocket(
             async with contextlib.aclosing((frames or engines)(text, len(answers) - 1)) as given:
                 async for frame in given:
                     async with writing:
+                        # Another answer may have heard before that nobody is there.
+                        if ws.application_state is not WebSocketState.CONNECTED:
+                            return
                         await ws.send_text(frame)
 
     def answered(task: asyncio.Task[None]) -> None:
@@ -281,10 +284,11 @@ async def websocket(
         room.release()
 
     async with asyncio.TaskGroup() as group:
-        async for text in ws.iter_text():
+        while (message := await ws.receive())["type"] == "websocket.receive":
             # Who asks faster than it reads is not read either.
             await room.acquire()
-            answers.add(task := group.create_task(answer(text)))
+            # What is not text is no command.
+            answers.add(task := group.create_task(answer(message.get("text") or "")))
             task.add_done_callback(answered)
         for task in answers:
             task.cancel()

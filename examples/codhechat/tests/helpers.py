@@ -128,7 +128,8 @@ class Chat:
         """Reads up to the first frame of which it holds."""
         while True:
             frame: Frame = json.loads(await asyncio.wait_for(self.ws.recv(), PATIENCE))
-            self.came.append(frame)
+            if frame != {"keepAlive": True}:
+                self.came.append(frame)
             if enough(frame):
                 return frame
 

@@ -48,7 +48,8 @@ async def test_every_route_needs_a_token(tmp_path: Path) -> None:
             for header in wrong:
                 browser.http.headers["authorization"] = header
                 answer = await browser.http.request(method, path, json=ADA if "auth" in path else {})
-                assert (answer.status_code, answer.json()["error"]["kind"]) == (401, "unauthorized"), (method, path, header)
+                told = answer.status_code, answer.json()["error"]["kind"]
+                assert told == (401, "unauthorized"), (method, path, header)
                 asked += 1
     assert asked > 20 * len(wrong)
 
@@ -81,7 +82,8 @@ async def test_what_is_anothers_is_not_found(tmp_path: Path) -> None:
             ):
                 await his.say(request="f", **fields)
                 assert (await his.hear("f"))["error"]["kind"] == "not_found", fields
-            for method, path in (("GET", f"sessions/{place}/messages"), ("DELETE", f"sessions/{place}"), ("GET", f"turns/{turn}")):
+            for asked in (f"GET sessions/{place}/messages", f"DELETE sessions/{place}", f"GET turns/{turn}"):
+                method, path = asked.split(" ")
                 answer = await bob.http.request(method, f"/api/{path}")
                 assert (answer.status_code, answer.json()["error"]["kind"]) == (404, "not_found"), path
             # Who says something under an id that is another's begins a conversation of his own.
