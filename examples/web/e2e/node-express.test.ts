@@ -7,10 +7,11 @@ import { fidelity } from "./suites/fidelity.ts";
 import { pictures } from "./suites/pictures.ts";
 import { reload } from "./suites/reload.ts";
 import { secrets } from "./suites/secrets.ts";
+import { sounds } from "./suites/sounds.ts";
 import { stopping } from "./suites/stopping.ts";
 import { tabs } from "./suites/tabs.ts";
 
 describe("node-express", () => {
   const it = stage("node-express");
-  for (const suite of [fidelity, reload, tabs, stopping, crash, secrets, pictures]) suite(it);
+  for (const suite of [fidelity, reload, tabs, stopping, crash, secrets, pictures, sounds]) suite(it);
 });
