@@ -84,16 +84,6 @@ export function people(stage: Stage): void {
     expect(await brightness()).toBeLessThan(128);
   });
 
-  test("meow and purr are off until they are wanted, and then remembered", async () => {
-    const chat = await stage.visit();
-    const on = () => chat.get("sounds").getAttribute("aria-checked");
-    expect(await on()).toBe("false");
-    await chat.get("sounds").click();
-    await eventually("they are on", async () => (await on()) === "true");
-    await chat.reload();
-    expect(await on()).toBe("true");
-  });
-
   test("an answer that grows stays in sight, unless its reader has scrolled away", async () => {
     const [half, end] = [new Gate(), new Gate()];
     const lines = Array.from({ length: 120 }, (_, n) => `line ${n}\n\n`).join("");
