@@ -258,7 +258,7 @@ async fn a_feed_tells_and_goes_on(store: Store) {
     assert!(back.next().await.unwrap().starts_with("id: 2\n"));
     engine.close(Duration::ZERO).await.unwrap();
     let rest = tokio::time::timeout(Duration::from_secs(20), back.collect::<Vec<_>>()).await;
-    assert_eq!(rest.unwrap(), [String::new(); 0], "a feed ends with its engine");
+    assert!(rest.unwrap().is_empty(), "a feed ends with its engine");
 }
 
 async fn all_can_be_taken_out(store: Store) {

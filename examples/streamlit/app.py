@@ -13,6 +13,7 @@ from dotenv import load_dotenv
 load_dotenv()
 MODELS = os.environ.get("OPENAI_MODELS", "gpt-4o-mini gpt-4o gpt-4.1-mini gpt-4.1").split()
 PERSONAS = {"cat": "CatGPT", "plain": "Plain assistant"}
+AVATARS = {"user": ":material/person:", "assistant": "🐱"}
 SUMMARISE = "Summarise your last answer in three short sentences."
 WORDS = {
     "unauthorized": "The model refused this key. Put a valid one into the side bar.",
@@ -111,7 +112,7 @@ def delete(session: Session) -> None:
 
 
 def said(message: Message) -> None:
-    with st.chat_message(message.role):
+    with st.chat_message(message.role, avatar=AVATARS.get(message.role)):
         st.markdown(message.text)
         if message.error:
             st.error(words(message.error))
@@ -122,7 +123,7 @@ def said(message: Message) -> None:
 def watch(user: User, reply: Reply) -> None:
     """Shows an answer as it grows. Whatever is clicked meanwhile interrupts this script when it next shows something, which
     it does also in silence; the answer goes on."""
-    with reply, st.chat_message("assistant"):
+    with reply, st.chat_message("assistant", avatar=AVATARS["assistant"]):
         place, text = st.empty(), ""
         st.button("Stop", icon=":material/stop:", on_click=lambda: begin(lambda: user.cancel(reply.turn)))
         for lines in reply.encoded("ndjson", min_interval=0.1, keep_alive=0.2):

@@ -20,9 +20,12 @@ app = FastAPI(title="CatGPT", lifespan=lifespan(engine))
 install(app)
 app.add_middleware(Guests)
 if settings.origins:
-    headers = ["content-type", "last-event-id"]
     app.add_middleware(
-        CORSMiddleware, allow_origins=settings.origins, allow_methods=["*"], allow_headers=headers, allow_credentials=True
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        allow_credentials=True,
     )
 
 

@@ -58,5 +58,6 @@ async def capabilities() -> dict[str, Any]:
 if settings.web_dist.is_dir():
     app.mount("/", StaticFiles(directory=settings.web_dist, html=True))
 if __name__ == "__main__":
-    # Sockets that are cut lose nothing: a client goes on at the next replica. Its frames may have 1 MiB.
-    uvicorn.run(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=2, ws_max_size=1 << 20)
+    # Sockets that are cut lose nothing: a client goes on at the next replica. Frames are small, and dear to compress.
+    frames_as = {"ws_max_size": 1 << 20, "ws_per_message_deflate": False}
+    uvicorn.run(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=2, **frames_as)

@@ -106,12 +106,14 @@ class Token(OfTask):
     offset: int = Field(description="Where it ends: `attach` goes on from there")
 
 
-class GenerationComplete(OfTask, extra="allow"):
+class GenerationComplete(OfTask):
     type: Literal["generation_complete"] = "generation_complete"
     status: Status
     stored: int = Field(description="Who has more text than this cuts back to it")
     error: Failure | None = None
     usage: dict[str, Any] | None = None
+    finish_reason: str | None = None
+    cost: int | None = None
     message_id: Text | None = Field(default=None, description="Unknown where `attach` begins behind the start")
 
 

@@ -169,7 +169,7 @@ def test_with_a_login_everybody_has_chats_of_their_own(model: FakeOpenAI, monkey
 
     monkeypatch.setattr(st, "user", Visitor(is_logged_in=False))
     assert labels(page()) == ["Log in"]
-    seen = []
+    seen: list[str] = []
     for name in ("alice", "bob"):
         monkeypatch.setattr(st, "user", Visitor(is_logged_in=True, iss="https://id.example", sub=name))
         at = page(seen[0] if seen else None)

@@ -27,7 +27,8 @@ const screen = {
 
 async function open(): Promise<Api> {
   const query = new URLSearchParams(location.search);
-  if (import.meta.env.DEV && query.has("fake")) {
+  // While developing, and in `vite build --mode fake`; the build that is served has none of it.
+  if ((import.meta.env.DEV || import.meta.env.MODE === "fake") && query.has("fake")) {
     const { Fake } = await import("./api/fake");
     return new Fake({ skin: query.get("fake") === "plain" ? "plain" : "cat" });
   }

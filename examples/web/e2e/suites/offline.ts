@@ -28,6 +28,21 @@ export function offline(stage: Stage): void {
     await eventually("the page is calm again", async () => !(await chat.get("connection").isVisible()));
   });
 
+  test("a browser that knows that it is offline says so, and is calm at once when it is back", async () => {
+    const gate = new Gate();
+    stage.model.when("tunnel", ...pieces(words(60), 7, [[0.4, gate]]));
+    const chat = await stage.visit();
+    await chat.ask("tunnel");
+    await within("the answer is under way", gate.reached);
+    await chat.person.context.setOffline(true);
+    await eventually("the page tells", async () => (await chat.get("connection").getAttribute("data-state")) === "offline");
+    gate.open();
+    await chat.person.context.setOffline(false);
+    await chat.ends("complete");
+    expect(await chat.said()).toBe(words(60));
+    await eventually("the page is calm again", async () => !(await chat.get("connection").isVisible()));
+  });
+
   test("what is said without a network is sent once, when it is back", async () => {
     stage.model.when("into the void", text("Heard."));
     const chat = await stage.visit();

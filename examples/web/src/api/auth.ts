@@ -39,8 +39,8 @@ export class Auth {
 
   constructor(
     private readonly base: string,
-    private readonly slot = "catgpt.guest",
-    private readonly store: Store = globalThis.localStorage,
+    private readonly slot: string,
+    private readonly store: Store,
     private readonly fetch: Fetch = (input, init) => globalThis.fetch(input, init),
   ) {
     this.#token = stored(store, slot);

@@ -1,5 +1,5 @@
 /** A back end in memory, for looking at the page while it is developed: `npm run dev`, then `/?fake`. Not in the build. */
-import { bytes, weight } from "../state/content";
+import { skip, weight } from "../state/content";
 import { ANSWER, CITATIONS, dialogue, PICTURE, REASONING } from "./fake-samples";
 import type { Api, Ask, Capabilities, Chat, ChatEvent, Failure, History, Message, News, Part, Watch } from "./types";
 
@@ -140,7 +140,8 @@ export class Fake implements Api {
   }
 
   async #write(room: Room, reply: Message, turn: string, ask: Ask): Promise<void> {
-    const words = ask.type !== "regenerate" && ask.text.includes("long") ? ANSWER.repeat(25) : ANSWER;
+    const words = ask.type !== "regenerate" && ask.text.includes("long") ? `${ANSWER}\n\n`.repeat(60) : ANSWER;
+    const fast = ask.type !== "regenerate" && ask.text.includes("fast");
     const image = ask.type === "send" && ask.image === true;
     for (const [type, text] of image ? [] : ([["reasoning", REASONING], ["text", words]] as const)) {
       for (const piece of text.match(/\s*\S+/gu) ?? []) {
@@ -148,7 +149,7 @@ export class Fake implements Api {
         const last = reply.content.at(-1);
         if (last?.type === type) last.text += piece;
         else reply.content.push({ type, text: piece });
-        await wait(this.pace);
+        if (!fast || Math.random() < 0.1) await wait(this.pace);
       }
     }
     reply.content.push(...(image ? [PICTURE] : CITATIONS));
@@ -289,9 +290,7 @@ function eventsFrom(content: Part[], offset: number): ChatEvent[] {
     end += size;
     if (end <= offset) continue;
     if (part.type === "text" || part.type === "reasoning") {
-      let text = part.text;
-      while (bytes(text) > end - offset) text = text.slice(1);
-      events.push({ type: part.type, text, offset: end });
+      events.push({ type: part.type, text: skip(part.text, offset - (end - size)), offset: end });
     } else events.push({ type: "part", part, offset: end });
   }
   return events;

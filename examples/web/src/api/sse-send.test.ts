@@ -43,7 +43,8 @@ describe("sending over server-sent events", () => {
       expect(new Set(posts.map((asked) => JSON.stringify(asked.body))).size, "the same question").toBe(1);
       if (posts.length === 2) expect(server.asked).toHaveLength(2);
     }
-  });
+    // Nine hundred cuts, and a busy machine.
+  }, 60_000);
 
   test("a question whose answer was never heard is asked again with its key", async () => {
     const server = serving((_, times) => {

@@ -68,6 +68,7 @@ export class App {
     try {
       const page = await this.api.list(after);
       this.store.dispatch({ type: "listed", page, first: after === undefined });
+      this.store.dispatch({ type: "settled", retry: "list" });
     } catch (thrown) {
       this.fail(asFailure(thrown), "list");
     }

@@ -6,14 +6,13 @@ export function bytes(text: string): number {
   let sum = 0;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
-    if (unit < 0x80) sum += 1;
-    else if (unit < 0x800) sum += 2;
-    else if (isHigh(unit) && isLow(text.charCodeAt(i + 1))) (sum += 4), i++;
-    else sum += 3;
+    if (isHigh(unit) && isLow(text.charCodeAt(i + 1))) (sum += 4), i++;
+    else sum += size(unit);
   }
   return sum;
 }
 
+const size = (unit: number): number => (unit < 0x80 ? 1 : unit < 0x800 ? 2 : 3);
 const isHigh = (unit: number) => unit >= 0xd800 && unit < 0xdc00;
 const isLow = (unit: number) => unit >= 0xdc00 && unit < 0xe000;
 
@@ -31,10 +30,10 @@ function indexAt(text: string, room: number): number {
   let index = 0;
   let used = 0;
   while (index < text.length) {
-    const step = isHigh(text.charCodeAt(index)) && isLow(text.charCodeAt(index + 1)) ? 2 : 1;
-    used += bytes(text.slice(index, index + step));
+    const wide = isHigh(text.charCodeAt(index)) && isLow(text.charCodeAt(index + 1));
+    used += wide ? 4 : size(text.charCodeAt(index));
     if (used > room) break;
-    index += step;
+    index += wide ? 2 : 1;
   }
   return index;
 }

@@ -1,7 +1,7 @@
 /** Events of a watched turn, handed on once a frame at most, and less often when a frame takes long to draw. */
 import type { ChatEvent } from "../api/types";
 
-/** How much of the time may go into drawing: a third, so that typing stays smooth under a long answer. */
+/** Rest after drawing, in times of what it took: a third of the time at most goes into it, so that typing stays smooth. */
 const REST = 2;
 
 export interface Pump {
@@ -10,25 +10,40 @@ export interface Pump {
   flush(): void;
 }
 
-export function pump(take: (events: ChatEvent[]) => void, later: (work: () => void, wait: number) => () => void = nextFrame): Pump {
+/** When work is done, and when the browser has drawn it. */
+export interface Clock {
+  later(work: () => void, wait: number): () => void;
+  drawn(work: () => void): void;
+  now(): number;
+}
+
+const display: Clock = { later: nextFrame, drawn: (work) => void setTimeout(work), now: () => performance.now() };
+
+export function pump(take: (events: ChatEvent[]) => void, clock: Clock = display): Pump {
   let waiting: ChatEvent[] = [];
   let cancel: (() => void) | null = null;
-  let notBefore = 0;
-  const flush = (): void => {
+  let drawing = false;
+  const schedule = (wait: number): void => {
+    if (!drawing && waiting.length > 0) cancel ??= clock.later(flush, wait);
+  };
+  function flush(): void {
     cancel?.();
     cancel = null;
     if (waiting.length === 0) return;
     const events = waiting;
     waiting = [];
-    const start = performance.now();
+    const start = clock.now();
     take(events);
-    const end = performance.now();
-    notBefore = end + REST * (end - start);
-  };
+    drawing = true;
+    clock.drawn(() => {
+      drawing = false;
+      schedule(REST * (clock.now() - start));
+    });
+  }
   return {
     push(event) {
       waiting.push(event);
-      cancel ??= later(flush, notBefore - performance.now());
+      schedule(0);
     },
     flush,
   };

@@ -47,6 +47,7 @@ export type Action =
   | { type: "connection"; connection: Connection }
   | { type: "account"; account: State["account"] }
   | { type: "banner"; banner: Banner | null }
+  | { type: "settled"; retry: Banner["retry"] }
   | { type: "toast"; toast: Toast }
   | { type: "untoast"; id: number }
   | { type: "announced"; announced: Announcement | null }
@@ -84,6 +85,9 @@ export function reduce(state: State, action: Action): State {
       return { ...state, account: action.account };
     case "banner":
       return { ...state, banner: action.banner };
+    case "settled":
+      // What the banner offered to try again has worked meanwhile.
+      return state.banner?.retry === action.retry ? { ...state, banner: null } : state;
     case "toast":
       return { ...state, toasts: [...state.toasts.slice(-3), action.toast] };
     case "untoast":

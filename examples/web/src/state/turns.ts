@@ -200,6 +200,7 @@ export class Turns {
     if (this.#shown.chat === null || this.#shown.pending !== null) return;
     try {
       await this.#read(this.#shown.chat);
+      this.#store.dispatch({ type: "settled", retry: "reload" });
       this.#follow();
     } catch (thrown) {
       const failure = asFailure(thrown);

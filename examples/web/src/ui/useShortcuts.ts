@@ -1,6 +1,7 @@
 /** The keys of the page. They are listed by `?`, in `parts/Shortcuts.tsx`. */
 import { useEffect } from "react";
 import { useActions } from "./context";
+import { NARROW } from "./sidebar/Sidebar";
 
 interface Doors {
   drawer: boolean;
@@ -33,6 +34,7 @@ export function useShortcuts({ drawer, setDrawer, setHelp }: Doors): void {
       focus("composer");
     }
     function search(): void {
+      if (!matchMedia(NARROW).matches) return focus("search");
       setDrawer(true);
       // The drawer's content takes the focus only once it is shown.
       requestAnimationFrame(() => focus("search"));

@@ -13,7 +13,6 @@ const english: Table = {
   not_found: { title: "Not found", advice: "It was deleted, or it belongs to somebody else." },
   busy: { title: "An answer is still being written here", advice: "Wait until it ends or stop it. Your message is kept in the field below." },
   conflict: { title: "The chat changed meanwhile", advice: "It was changed in another window. Look at it again, then repeat." },
-  unauthenticated: { title: "You are signed out", advice: "Reload the page to sign in again." },
   unauthorized: { title: "Access was refused", advice: "The name, the password or the server's key for the model is not accepted." },
   rate_limited: { title: "The model is busy", advice: "Its provider asks to slow down." },
   limited: { title: "You have reached a limit", advice: "The usage page shows how much is left." },

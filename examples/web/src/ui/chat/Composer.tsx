@@ -36,6 +36,7 @@ export function Composer() {
   return (
     <form
       className="composer"
+      data-bare={!options.any}
       aria-label="Message"
       onSubmit={(event) => {
         event.preventDefault();
@@ -111,7 +112,8 @@ function useOptions() {
     </>
   );
   const chosen = () => ({ ...(image && { image }), ...(model !== "" && { model }), ...(persona !== "" && { persona }) });
-  return { controls, image, chosen };
+  const any = images || isChoice(models) || isChoice(personas);
+  return { controls, any, image, chosen };
 }
 
 /** A choice that is remembered; one that is no longer offered is forgotten. */
@@ -124,6 +126,8 @@ function useChoice(name: string, all: string[] | undefined): [string, (value: st
   return [all?.includes(value) ? value : "", choose];
 }
 
+const isChoice = (all: string[] | undefined): all is string[] => all !== undefined && all.length > 1;
+
 interface ChoiceProps {
   name: "model" | "persona";
   label: string;
@@ -133,7 +137,7 @@ interface ChoiceProps {
 }
 
 function Choice({ name, label, all, value, choose }: ChoiceProps) {
-  if (all === undefined || all.length < 2) return null;
+  if (!isChoice(all)) return null;
   return (
     <select className="chip" {...id(name)} aria-label={label} value={value} onChange={(event) => choose(event.target.value)}>
       <option value="">{label}</option>

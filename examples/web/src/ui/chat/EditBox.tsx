@@ -7,10 +7,15 @@ import { isEnter } from "./Composer";
 export function EditBox({ editing }: { editing: { seq: number; text: string } }) {
   const app = useActions();
   const field = useRef<HTMLTextAreaElement>(null);
-  const close = () => app.store.dispatch({ type: "editing", editing: null });
+  const close = () => {
+    app.store.dispatch({ type: "editing", editing: null });
+    document.getElementById("composer")?.focus();
+  };
   const send = () => {
     const text = field.current?.value.trim() ?? "";
-    if (text !== "") void app.turns.edit(editing.seq, text);
+    if (text === "") return;
+    void app.turns.edit(editing.seq, text);
+    document.getElementById("composer")?.focus();
   };
   useLayoutEffect(() => {
     field.current?.focus();

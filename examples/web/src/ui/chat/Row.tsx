@@ -49,7 +49,7 @@ export const Row = memo(function Row({ message, eager, live, pending, last }: Ro
     const element = row.current;
     if (element === null || place === null) return;
     return place.watch(element, (isNear) => {
-      if (!isNear && !element.contains(document.activeElement)) setHeight(element.offsetHeight);
+      if (!isNear && !element.contains(document.activeElement)) setHeight(element.getBoundingClientRect().height);
       setNear(isNear || element.contains(document.activeElement));
     });
   }, [place]);

@@ -10,6 +10,8 @@ const LONGEST = 60_000;
 let loaded: Highlight | null = null;
 let loading: Promise<unknown> | null = null;
 
+const current = (): Highlight | null => loaded;
+
 function subscribe(changed: () => void): () => void {
   loading ??= import("./highlight").then((module) => (loaded = module.highlight));
   if (loaded === null) void loading.then(changed, () => {});
@@ -17,7 +19,7 @@ function subscribe(changed: () => void): () => void {
 }
 
 export const CodeBlock = memo(function CodeBlock({ code, language, open }: { code: string; language: string; open: boolean }) {
-  const highlight = useSyncExternalStore(subscribe, () => loaded);
+  const highlight = useSyncExternalStore(subscribe, current, current);
   const coloured = useMemo(
     () => (open || code.length > LONGEST ? null : highlight?.(code, language.toLowerCase())),
     [highlight, code, language, open],

@@ -3,7 +3,7 @@ import { memo, type ReactElement, type ReactNode } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
 import rehypeSanitize, { defaultSchema } from "rehype-sanitize";
 import remarkGfm from "remark-gfm";
-import { blocks } from "./blocks";
+import { blocks, type Block as Cut } from "./blocks";
 import { CodeBlock } from "./CodeBlock";
 import { mend } from "./mend";
 import { safeUrl } from "./urls";
@@ -12,9 +12,11 @@ export const Markdown = memo(function Markdown({ text, live = false }: { text: s
   const all = blocks(text);
   return all.map((block, index) => {
     const last = live && index === all.length - 1;
-    return <Block key={index} text={last && !block.open ? mend(block.text) : block.text} open={last && block.open} />;
+    return <Block key={index} text={last ? whole(block) : block.text} open={last && block.open} />;
   });
 });
+
+const whole = ({ text, open, tail }: Cut): string => (open ? text : text.slice(0, tail) + mend(text.slice(tail)));
 
 const Block = memo(function Block({ text, open }: { text: string; open: boolean }) {
   return (

@@ -10,24 +10,30 @@ const DEFINITION = /^ {0,3}\[[^\]]+\]:/m;
 
 export interface Block {
   text: string;
-  /** The block is a fence that is not closed yet. */
+  /** The block ends within a fence that is not closed yet. */
   open: boolean;
+  /** Where the text after the last closed fence begins: before it, nothing is half there. */
+  tail: number;
 }
 
 export function blocks(markdown: string): Block[] {
-  if (DEFINITION.test(markdown)) return [{ text: markdown, open: fenceAtEnd(markdown) }];
+  const whole = DEFINITION.test(markdown);
   const found: Block[] = [];
   let lines: string[] = [];
   let fence: string | null = null;
   let blank = false;
+  let tail = 0;
   const cut = () => {
-    if (lines.some((line) => line.trim() !== "")) found.push({ text: lines.join("\n"), open: false });
+    if (lines.some((line) => line.trim() !== "")) found.push({ text: lines.join("\n"), open: false, tail });
     lines = [];
+    tail = 0;
   };
   for (const line of markdown.split("\n")) {
-    if (fence === null && blank && line.trim() !== "" && startsAnew(line, lines)) cut();
+    if (!whole && fence === null && blank && line.trim() !== "" && startsAnew(line, lines)) cut();
     lines.push(line);
+    const before: string | null = fence;
     fence = fenceAfter(fence, line);
+    if (before !== null && fence === null) tail = lines.reduce((sum, one) => sum + one.length + 1, 0);
     blank = fence === null && line.trim() === "";
   }
   cut();
@@ -50,8 +56,4 @@ function fenceAfter(fence: string | null, line: string): string | null {
   const [, mark = "", info = ""] = match;
   if (fence === null) return mark.startsWith("`") && info.includes("`") ? null : mark;
   return mark[0] === fence[0] && mark.length >= fence.length && info.trim() === "" ? null : fence;
-}
-
-function fenceAtEnd(markdown: string): boolean {
-  return markdown.split("\n").reduce<string | null>(fenceAfter, null) !== null;
 }

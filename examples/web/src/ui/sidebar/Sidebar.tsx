@@ -8,6 +8,9 @@ import { ChatList } from "./ChatList";
 import { Foot } from "./Foot";
 import { SearchHits } from "./SearchHits";
 
+/** Where the side bar is a drawer; the style sheets say the same. */
+export const NARROW = "(max-width: 760px)";
+
 export function Sidebar({ open, close }: { open: boolean; close: () => void }) {
   const app = useActions();
   const { name, skin } = app.api.capabilities;
@@ -68,7 +71,7 @@ function SearchField({ question, ask }: { question: string; ask: (question: stri
 function useDrawer(bar: React.RefObject<HTMLElement | null>, open: boolean): void {
   const before = useRef<Element | null>(null);
   useEffect(() => {
-    const narrow = matchMedia("(max-width: 760px)");
+    const narrow = matchMedia(NARROW);
     const apply = () => bar.current?.toggleAttribute("inert", narrow.matches && !open);
     apply();
     narrow.addEventListener("change", apply);
