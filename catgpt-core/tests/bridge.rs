@@ -55,14 +55,14 @@ impl Host {
         let call = json!({ "do": "send", "owner": "alice", "session": "chat", "content": text });
         match self.call(bridge, &call).unwrap() {
             Answer::Reply(reply) => reply,
-            Answer::Json(json) => panic!("{json}"),
+            other => panic!("{other:?}"),
         }
     }
 
     fn json(&mut self, bridge: &Arc<Bridge>, call: &Value) -> Value {
         match self.call(bridge, call).unwrap() {
             Answer::Json(json) => serde_json::from_str(&json).unwrap(),
-            Answer::Reply(reply) => panic!("{reply:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
