@@ -18,7 +18,7 @@ from catgpt.testing import FakeOpenAI
 
 PATIENCE = 20.0
 """Seconds that a test waits for what should happen at once."""
-OURS = re.compile("OPENAI_|DATABASE_URL|SQLITE_URL|REDIS_URL|FORWARDED_ALLOW_IPS|WEB_CONCURRENCY|RATE_LIMIT")
+OURS = re.compile("OPENAI_|DATABASE_URL|SQLITE_URL|REDIS_URL|FORWARDED_ALLOW_IPS|WEB_CONCURRENCY|RATE_LIMIT|IMAGE_|MODELS|SESSION_TTL")
 
 
 def until(condition: Callable[[], Any]) -> Any:
@@ -95,10 +95,3 @@ def model() -> Iterator[FakeOpenAI]:
     """A model server: what is asked of it is in `model.requests`."""
     with FakeOpenAI() as server:
         yield server
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """One line that sums up, for `cargo xtask test`."""
-    stats = {kind: len(terminalreporter.stats.get(kind, [])) for kind in ("passed", "failed", "error", "skipped")}
-    failed = stats["failed"] + stats["error"]
-    terminalreporter.write_line(f"pytest summary: {stats['passed']} passed, {failed} failed, {stats['skipped']} skipped")

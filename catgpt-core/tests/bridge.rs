@@ -275,6 +275,39 @@ fn a_clients_frame_is_answered_with_frames_even_if_it_is_refused() {
 }
 
 #[test]
+fn a_request_of_the_http_api_is_a_head_and_a_body_that_is_polled() {
+    let (play, bridge) = scripted(&json!([[{ "text": "Hello" }, { "gate": "g" }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    let mut serve = |method: &str, path: &str, body: &str| {
+        let request = json!({ "method": method, "path": path, "body": body });
+        let call = json!({ "do": "serve", "owner": "alice", "request": request, "options": { "model": "mine" } });
+        let Answer::Served(served) = host.call(&bridge, &call).unwrap() else { panic!("no response") };
+        let head: Value = serde_json::from_str(served.head()).unwrap();
+        (served, head["status"].as_u64().unwrap(), head["whole"].as_bool().unwrap())
+    };
+    let (events, status, whole) = serve("POST", "/sessions/s/turns", r#"{"text":"Hi"}"#);
+    assert_eq!((status, whole), (200, false));
+    let (list, status, whole) = serve("GET", "/sessions", "");
+    assert_eq!((status, whole), (200, true));
+    let (refusal, status, _) = serve("GET", "/nothing", "");
+    let Polled::Ready(error) = refusal.poll_bytes().unwrap() else { panic!("a refusal has a body") };
+    assert!(status == 404 && error.starts_with(b"{\"error\":") && refusal.poll_bytes().unwrap() == Polled::Over);
+    list.close();
+    assert_eq!(list.poll_bytes().unwrap(), Polled::Over);
+
+    let mut seen = String::new();
+    play.open("g");
+    loop {
+        match events.poll_bytes().unwrap() {
+            Polled::Ready(more) => seen.push_str(std::str::from_utf8(&more).unwrap()),
+            Polled::Waiting => host.wait_for(events.id()),
+            Polled::Over => break,
+        }
+    }
+    assert!(seen.contains("\"text\":\"Hello\"") && seen.contains("\"status\":\"complete\""), "{seen}");
+}
+
+#[test]
 fn a_chat_of_the_ai_sdk_is_sent_resumed_and_read() {
     let (_, bridge) = scripted(&json!([[{ "text": "Hello" }, { "finish": "stop" }]]));
     let mut host = Host::new();

@@ -47,6 +47,22 @@ test("the Express handlers stream, answer 409, and resume what an EventSource ha
   assert.match(await resumed.text(), /"text":"world"/);
 });
 
+test("the HTTP API is mounted in Express and behind web requests", async () => {
+  const { engine } = scripted([{ text: "Meow" }, { finish: "stop" }]);
+  const userOf = () => engine.user("alice");
+  let mounted;
+  const app = { use: (path, handler) => (mounted = { path, handler }) };
+  const api = evaluate(block("userOf(req).handle"), { app, userOf }, "api");
+  const said = await api(new Request("http://localhost/api/sessions/trip/turns", { method: "POST", body: '{"text":"Hi"}' }));
+  assert.match(await said.text(), /"text":"Meow"/);
+  const server = createServer((req, res) => ((req.url = req.url.slice(mounted.path.length)), mounted.handler(req, res)));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  after(() => server.close());
+  const list = await (await fetch(`http://127.0.0.1:${server.address().port}/api/sessions`)).json();
+  assert.deepEqual(list.sessions.map(({ id }) => id), ["trip"]);
+});
+
 test("the AI SDK's routes stream, resume and stop", async () => {
   const { engine, model } = scripted(GATED);
   const { errorResponse } = await import("catgpt-node");

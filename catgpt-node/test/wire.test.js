@@ -127,6 +127,25 @@ test("a turn is stopped, and watched again, by frames; silence is filled", async
   assert.equal(socket.text("r3"), "el");
 });
 
+test("a socket with frames of its own answers in words of its own", async () => {
+  const [{ engine }, socket] = [scripted([{ text: "Hello" }, { finish: "stop" }]), new Socket()];
+  const user = engine.user("alice");
+  async function* frames(frame, open) {
+    const { say } = JSON.parse(frame);
+    for await (const text of user.frames(JSON.stringify({ type: "send", session: "chat", text: say }), { open })) {
+      const event = JSON.parse(text);
+      yield JSON.stringify({ request: "r1", open, heard: event.type, text: event.text });
+    }
+  }
+  const over = serveWebSocket(socket, user, { frames });
+  socket.says({ say: "Hi" });
+  await until(() => socket.of("r1").some((frame) => frame.heard === "finished"), "the end");
+  assert.equal(socket.text("r1"), "Hello");
+  assert.ok(socket.frames.every((frame) => frame.open === 0 && frame.turn === undefined));
+  socket.close();
+  await over;
+});
+
 test("a socket that closes ends its subscriptions and not their turns", async () => {
   const { socket, session, model, over } = served({}, GATED);
   socket.says({ type: "send", request: "r1", session: "chat", text: "Hi" });

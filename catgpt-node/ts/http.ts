@@ -89,7 +89,8 @@ interface Told {
 function ask(scope: Scope, { method, url, base = "", told, body, options = {} }: Told, signal: AbortSignal): Promise<Served> {
   // What stands before the path does not matter, and in a server of Node it is not there.
   const { pathname, search } = new URL(url, "http://localhost");
-  const path = pathname.startsWith(`${base}/`) ? pathname.slice(base.length) : pathname;
+  // What is not below the base is no path of the API.
+  const path = pathname.startsWith(`${base}/`) ? pathname.slice(base.length) : "";
   const request = { method, path, query: search.slice(1), body, last_event_id: told("last-event-id"), accept: told("accept") };
   return scope.served({ do: "serve", request, options: spelledLimits(options) }, signal);
 }

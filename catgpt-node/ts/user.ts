@@ -14,6 +14,8 @@ export interface FrameOptions extends SendOptions {
   open?: number | undefined;
   /** Milliseconds of silence (15 000) before a frame that says nothing else; 0 for none. */
   keepAliveMs?: number | undefined;
+  /** Milliseconds between two frames of a turn at least (20): what comes meanwhile goes in one. */
+  minIntervalMs?: number | undefined;
 }
 
 /** Which part of an owner's ledger, and by what it is summed up; without `by` it is one sum. */
@@ -142,8 +144,8 @@ export class User {
    * Does what a frame of a web socket asks for, and gives the frames of the answer. A frame that is refused is answered
    * too. `open` is how many answers the socket is given already, of which there is a limit.
    */
-  frames(frame: string, { open, keepAliveMs, signal, ...options }: FrameOptions = {}): AsyncGenerator<string, void> {
-    const encoding = spelled({ keepAliveMs });
+  frames(frame: string, { open, keepAliveMs, minIntervalMs, signal, ...options }: FrameOptions = {}): AsyncGenerator<string, void> {
+    const encoding = spelled({ keepAliveMs, minIntervalMs });
     return this.#scope.frames({ do: "frame", frame, open, encoding, options: spelledLimits(options) }, signal);
   }
 

@@ -20,19 +20,25 @@ export interface WebSocketLike {
 export interface ServeOptions extends SendOptions {
   /** Milliseconds of silence (15 000) before a frame that says nothing else; 0 for none. */
   keepAliveMs?: number | undefined;
+  /**
+   * For frames of your own: answers one that came, while `open` are being answered already, with what `user.frames(…)` gives,
+   * in words of your own.
+   */
+  frames?: ((frame: string, open: number) => AsyncIterable<string>) | undefined;
 }
 
 /**
  * Serves a socket that is open, until it is closed, in the frames that the core's `wire::ws` describes. The options hold for
- * every send. A client that goes away stops nothing. With frames of your own beside these, listen yourself, and answer with
- * `user.frames(…)`.
+ * every send. A client that goes away stops nothing.
  */
-export function serveWebSocket(socket: WebSocketLike, user: User, { signal, ...options }: ServeOptions = {}): Promise<void> {
+export function serveWebSocket(socket: WebSocketLike, user: User, given: ServeOptions = {}): Promise<void> {
+  const { signal, frames, ...options } = given;
   const gone = new AbortController();
   const either = signal ? AbortSignal.any([signal, gone.signal]) : gone.signal;
   let open = 0;
   const answer = async (frame: string): Promise<void> => {
-    for await (const text of user.frames(frame, { ...options, open: open++, signal: either })) {
+    const before = open++;
+    for await (const text of frames?.(frame, before) ?? user.frames(frame, { ...options, open: before, signal: either })) {
       socket.send(text);
       // Nobody tells when a socket has drained. Meanwhile the turn's log keeps what comes, in one piece.
       while ((socket.bufferedAmount ?? 0) > FULL) await sleep(20, undefined, { signal: either });

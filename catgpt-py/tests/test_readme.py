@@ -56,6 +56,19 @@ async def test_the_fastapi_example_serves_and_resumes(tmp_path: Path) -> None:
 
 
 @run
+async def test_the_http_api_is_mounted(tmp_path: Path) -> None:
+    space: dict[str, Any] = {}
+    exec(program("sse_response").replace("sqlite:chat.db", f"sqlite:{tmp_path}/chat.db"), space)
+    exec(program("chat_api("), space)
+    transport = httpx.ASGITransport(app=space["app"])
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers={"x-user": "ann"}) as client:
+        said = await client.post("/api/sessions/trip/turns", json={"text": "Hi"})
+        assert said.status_code == 200 and '"finished"' in said.text
+        assert (await client.get("/api/sessions")).json()["sessions"][0]["id"] == "trip"
+    await space["engine"].close()
+
+
+@run
 async def test_the_operators_example_tells(tmp_path: Path) -> None:
     space: dict[str, Any] = {}
     exec(program("sse_response").replace("sqlite:chat.db", f"sqlite:{tmp_path}/chat.db"), space)

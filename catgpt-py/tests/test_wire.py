@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -189,6 +189,45 @@ async def test_a_turn_is_stopped_by_a_frame_and_outlives_its_socket() -> None:
             await ws.send(json.dumps({"type": "attach", "turn": turn, "offset": 1}))
             frames = [json.loads(await ws.recv()) for _ in range(2)]
             assert (frames[0]["text"], frames[1]["status"]) == ("el", "cancelled")
+
+
+@run
+async def test_a_socket_with_frames_of_its_own_answers_no_more_at_once_than_is_read() -> None:
+    app, now, peak = FastAPI(), 0, 0
+
+    async def frames(text: str, open: int) -> AsyncGenerator[str, None]:
+        nonlocal now, peak
+        now += 1
+        peak = max(peak, now)
+        try:
+            yield text.upper() + " " * 65_536
+        finally:
+            now -= 1
+
+    @app.websocket("/ws")
+    async def socket(ws: WebSocket) -> None:
+        await ws.accept()
+        await websocket(ws, Engine(model="offline").user("alice"), frames=frames)
+
+    async with serving(app) as host, websockets.connect(
+        f"ws://{host}/ws", max_queue=1, compression=None
+    ) as ws:
+        for number in range(1_000):
+            await ws.send(f"frame {number}")
+        # The client reads nothing yet: what waits does not grow further.
+        await settled(lambda: now == 512)
+        said = {(await ws.recv())[:9].strip() for _ in range(1_000)}
+        assert said == {f"FRAME {number}" for number in range(1_000)} and peak == 512
+    await settled(lambda: now == 0)
+
+
+@run
+async def test_bytes_are_no_frame_and_leave_the_socket_open() -> None:
+    async with serving(app_of(Engine(model=Scripted("Hello")))) as host, websockets.connect(f"ws://{host}/ws") as ws:
+        await ws.send(b"bytes")
+        assert json.loads(await ws.recv())["error"]["kind"] == "invalid_input"
+        await ws.send('{"type": "ping"}')
+        assert json.loads(await ws.recv()) == {"type": "pong"}
 
 
 @run

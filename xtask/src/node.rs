@@ -1,29 +1,45 @@
 //! `catgpt-node`: installed from its lock file, built, and tested as its users have it.
 
 use std::path::Path;
+use std::process::Command;
 
 use catgpt_scratch::Durability;
 
 use crate::run::{self, Count};
 use crate::servers::Servers;
 
-/// Builds the native half and the package, beside the AI SDK that its tests read with, then runs its tests, which `node` counts as cargo does.
+/// Builds the package, beside the AI SDK that its tests read with, then runs its tests, which `node` counts as cargo does.
 pub(crate) fn tests(root: &Path) -> (Count, Result<(), String>) {
     let folder = root.join("catgpt-node");
-    let npm = |args: &[&str]| {
-        let mut npm = run::inside(&folder, "npm");
-        npm.args(args);
-        npm
-    };
-    let built = tools(root)
-        .and_then(|()| run::show(&mut npm(&["ci", "--prefer-offline"])))
-        .and_then(|()| run::show(run::inside(&folder.join("test/ai-sdk"), "npm").args(["ci", "--prefer-offline"])))
-        .and_then(|()| run::show(&mut npm(&["run", "--silent", "native"])))
-        .and_then(|()| run::show(&mut npm(&["run", "--silent", "build"])));
+    let built = build(root).and_then(|()| install(&folder.join("test/ai-sdk")));
     match built.and_then(|()| Servers::start(Durability::None)) {
-        Ok(servers) => run::tests(servers.tell(&mut npm(&["test", "--silent"])), run::CARGO_TEST),
+        Ok(servers) => run::tests(servers.tell(npm(&folder).args(["test", "--silent"])), run::CARGO_TEST),
         Err(error) => (Count::default(), Err(error)),
     }
+}
+
+/// Builds the native half and the package as it stands in the tree.
+pub(crate) fn build(root: &Path) -> Result<(), String> {
+    let folder = root.join("catgpt-node");
+    tools(root)?;
+    install(&folder)?;
+    run::show(npm(&folder).args(["run", "--silent", "native"]))?;
+    run::show(npm(&folder).args(["run", "--silent", "build"]))
+}
+
+/// Builds the package, unless it has been.
+pub(crate) fn ready(root: &Path) -> Result<(), String> {
+    let uses = ["--input-type=module", "--eval", "import 'catgpt-node'"];
+    if run::exists(run::inside(&root.join("catgpt-node"), "node").args(uses)) { Ok(()) } else { build(root) }
+}
+
+/// Installs what a folder's lock file names.
+pub(crate) fn install(folder: &Path) -> Result<(), String> {
+    run::show(npm(folder).args(["ci", "--prefer-offline"]))
+}
+
+fn npm(folder: &Path) -> Command {
+    run::inside(folder, "npm")
 }
 
 fn tools(root: &Path) -> Result<(), String> {

@@ -15,10 +15,12 @@ const CHECKS: [(&str, &[&str]); 4] = [
     ("stubtest", &["-m", "mypy.stubtest", "--concise", "catgpt._native"]),
 ];
 
+const PIP: [&str; 6] = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+
 /// Installs, tests and checks.
 pub(crate) fn run(root: &Path) -> (Count, Result<(), String>) {
     let folder = root.join("catgpt-py");
-    let (mut count, result) = match install(root, &folder) {
+    let (mut count, result) = match install(root) {
         Ok(python) => tests(&folder, &python),
         Err(message) => (Count::default(), Err(message)),
     };
@@ -39,22 +41,37 @@ fn home(root: &Path) -> PathBuf {
     root.join("target").join("python")
 }
 
-fn python(root: &Path) -> PathBuf {
+/// The environment's Python, there or not yet.
+pub(crate) fn python(root: &Path) -> PathBuf {
     home(root).join("bin").join("python")
 }
 
+/// Installs the package into the environment, unless it is in there.
+pub(crate) fn ready(root: &Path) -> Result<(), String> {
+    if run::exists(run::inside(root, python(root)).args(["-c", "import catgpt"])) {
+        return Ok(());
+    }
+    install(root).map(|_| ())
+}
+
+/// Installs what these lists name, beside the package.
+pub(crate) fn require(root: &Path, lists: &[PathBuf]) -> Result<(), String> {
+    let Some(first) = lists.first() else { return Ok(()) };
+    let mut pip = run::inside(root, python(root));
+    pip.args(PIP).arg(first);
+    run::show(lists[1..].iter().fold(&mut pip, |pip, list| pip.arg("--requirement").arg(list)))
+}
+
 /// Makes the environment if it is not there, and puts the package into it as it stands in the tree.
-fn install(root: &Path, folder: &Path) -> Result<PathBuf, String> {
-    let (home, python) = (home(root), python(root));
+pub(crate) fn install(root: &Path) -> Result<PathBuf, String> {
+    let (home, python, folder) = (home(root), python(root), root.join("catgpt-py"));
     if !run::exists(run::inside(root, &python).arg("--version")) {
         let made = run::show(run::inside(root, "python3").args(["-m", "venv", "--clear"]).arg(&home));
         made.map_err(|e| format!("{e}\nthe tests need Python 3.11 or newer: sudo apt-get install -y python3-venv"))?;
     }
-    let requirements = folder.join("tests").join("requirements.txt");
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    run::show(run::inside(root, &python).args(pip).arg(requirements))?;
+    require(root, &[folder.join("tests").join("requirements.txt")])?;
     let develop = ["-m", "maturin", "develop", "--quiet", "--locked"];
-    run::show(run::inside(folder, &python).args(develop).env("VIRTUAL_ENV", home))?;
+    run::show(run::inside(&folder, &python).args(develop).env("VIRTUAL_ENV", home))?;
     Ok(python)
 }
 

@@ -79,8 +79,11 @@ pub(crate) const NEXTEST: &str = "Summary [";
 /// Where cargo test does, once for each binary: `test result: ok. 3 passed; 0 failed; 0 ignored; …`.
 pub(crate) const CARGO_TEST: &str = "test result: ";
 
-/// Where catgpt-py/tests/conftest.py does.
+/// Where catgpt-py/tests/conftest.py and examples/kit/counted.py do.
 pub(crate) const PYTEST: &str = "pytest summary: ";
+
+/// Where vitest does: `     Tests  3 failed | 12 passed (15)`.
+pub(crate) const VITEST: &str = "Tests  ";
 
 /// Runs and shows it, counting the results of the tests in the lines that begin with `sum`.
 pub(crate) fn tests(command: &mut Command, sum: &'static str) -> (Count, Result<(), String>) {
@@ -185,6 +188,8 @@ mod tests {
         let cargo = "test result: FAILED. 3 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out";
         check_line(CARGO_TEST, cargo, 3, 2, 1);
         check_line(NEXTEST, cargo, 0, 0, 0);
+        check_line(VITEST, "      Tests  1 failed | 12 passed | 2 skipped (15)", 12, 1, 2);
+        check_line(VITEST, " Test Files  3 passed (3)", 0, 0, 0);
         check_line(CARGO_TEST, "I have 7 passed exams", 0, 0, 0);
     }
 

@@ -8,7 +8,7 @@ use catgpt_scratch::Durability;
 
 use crate::run::{self, Count};
 use crate::servers::Servers;
-use crate::{metadata, node, policy, python, tidy, tree};
+use crate::{apps, metadata, node, policy, python, tidy, tree, web};
 
 /// How long one example may run.
 const EXAMPLE_DEADLINE: Duration = Duration::from_secs(120);
@@ -17,7 +17,7 @@ const SERVED: [(&str, &str); 1] = [("replicas", "--demo")];
 
 type Step = fn(&Path) -> (Count, Result<(), String>);
 
-const STEPS: [(&str, Step); 12] = [
+const STEPS: [(&str, Step); 14] = [
     ("tools", |root| one(tools(root))),
     ("fmt", |root| one(run::show(run::cargo(root).args(["fmt", "--all", "--check"])))),
     ("tidy", |root| one(tidy::run(root, false))),
@@ -30,6 +30,8 @@ const STEPS: [(&str, Step); 12] = [
     ("examples", examples),
     ("python", python::run),
     ("node", node::tests),
+    ("apps", apps::tests),
+    ("web", web::tests),
 ];
 
 /// Runs all steps, or those that are named, and says how many checks and tests passed.
@@ -81,13 +83,15 @@ fn one(result: Result<(), String>) -> (Count, Result<(), String>) {
     (if result.is_ok() { Count::ONE } else { Count::default() }, result)
 }
 
-/// SQLite is built from its C source, so there must be a C compiler; tests run PostgreSQL, PgBouncer and Redis.
+/// SQLite is built from its C source, so there must be a C compiler; tests run PostgreSQL, PgBouncer, Redis
+/// and a browser.
 fn tools(_: &Path) -> Result<(), String> {
     let mut missing: Vec<&str> = Vec::new();
     if !run::exists(Command::new("cc").arg("--version")) {
         missing.extend(["gcc", "libc6-dev"]);
     }
     missing.extend(catgpt_scratch::missing_packages());
+    missing.extend(web::missing_packages());
     if missing.is_empty() {
         return Ok(());
     }

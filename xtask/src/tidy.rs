@@ -1,10 +1,12 @@
 //! The house rules that can be read off the text of the tree, without compiling it.
 
 mod arrows;
+mod proofs;
 mod shape;
 mod text;
 mod words;
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -29,11 +31,16 @@ impl Finding {
 /// Checks every file that git knows or would know.
 pub(crate) fn run(root: &Path, verbose: bool) -> Result<(), String> {
     let mut wrong = Vec::new();
+    let (mut tests, mut proofs) = (HashSet::new(), String::new());
     let files = files(root)?;
     for path in &files {
         let Ok(text) = std::fs::read_to_string(root.join(path)) else {
             continue; // not text, or deleted but not yet committed
         };
+        tests.extend(proofs::names(path, &text));
+        if path == proofs::DOCUMENT {
+            proofs.clone_from(&text);
+        }
         for Finding { line, message, hint } in findings(path, &text) {
             let place = if line == 0 { path.clone() } else { format!("{path}:{line}") };
             match hint {
@@ -43,6 +50,8 @@ pub(crate) fn run(root: &Path, verbose: bool) -> Result<(), String> {
             }
         }
     }
+    let missing = proofs::missing(&proofs, &tests).into_iter();
+    wrong.extend(missing.map(|Finding { line, message, .. }| format!("{}:{line}: {message}", proofs::DOCUMENT)));
     if wrong.is_empty() {
         println!("tidy: {} files", files.len());
         return Ok(());

@@ -144,3 +144,6 @@ pub fn read(request: &Request) -> Result<Ask, Response> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

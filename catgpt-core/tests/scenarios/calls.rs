@@ -86,6 +86,10 @@ async fn of_session(session: &Session, name: &str, given: &mut Given) -> Result<
         }
         "info" => json!(session.info().await?),
         "history" => json!(session.history(100).await?),
+        "page" => {
+            let last = given.named::<Option<u32>>("last").unwrap_or(100);
+            json!(session.page(given.named::<Option<u64>>("head"), last).await?)
+        }
         "tree" => json!(session.tree(0, 100).await?),
         "make_title" => json!(session.make_title().await?),
         "summaries" => json!(session.summaries().await?),

@@ -144,11 +144,18 @@ class User(AllSessions):
         return self._engine._sending(self._at, "chat", body=_calls.body(body), options=_calls.options(options))
 
     async def frames(
-        self, frame: str, *, open: int | None = None, keep_alive: float | None = None, **options: Unpack[SendOptions]
+        self,
+        frame: str,
+        *,
+        open: int | None = None,
+        keep_alive: float | None = None,
+        min_interval: float | None = None,
+        **options: Unpack[SendOptions],
     ) -> AsyncGenerator[str, None]:
         """Does what a frame of a web socket asks for, and gives the frames of the answer. A frame that is refused is
-        answered too. `open` is how many answers the socket is given already, of which there is a limit."""
-        given = {"encoding": _calls.encoding(None, None, keep_alive), "options": _calls.options(options)}
+        answered too. `open` is how many answers the socket is given already, of which there is a limit. Two frames of a
+        turn are `min_interval` seconds (0.02) apart at least."""
+        given = {"encoding": _calls.encoding(None, min_interval, keep_alive), "options": _calls.options(options)}
         answer = await self._engine._call(self._at.call("frame", frame=frame, open=open, **given))
         if isinstance(answer, str):
             yield answer

@@ -2,7 +2,12 @@
 from os import PathLike
 from typing import Any, Final, Literal, SupportsIndex, final
 
-__all__ = ["Desk", "Engine", "FakeServer", "Hub", "Log", "Play", "Reasoning", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "formats", "image", "image_from_file", "kinds", "news_position", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "session", "shutdown", "version"]
+__all__ = ["MAX_BODY", "Desk", "Engine", "FakeServer", "Hub", "Log", "Play", "Reasoning", "Served", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "formats", "image", "image_from_file", "kinds", "news_position", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "routes", "session", "shutdown", "version"]
+
+MAX_BODY: Final[int]
+"""
+The most bytes that the body of a request of the HTTP API may have.
+"""
 
 @final
 class Desk:

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from . import _native
 from ._calls import Format, SendOptions
@@ -48,6 +48,8 @@ __all__ = [
     "websocket",
 ]
 
+_AT_ONCE = 512
+"""How many frames of one socket are answered at the same time; some of them watch a turn, of which the core has a limit."""
 _HEADERS = {name: dict(headers) for name, headers in _native.formats()}
 
 
@@ -251,24 +253,42 @@ def lifespan(
 
 
 async def websocket(
-    ws: WebSocket, user: User, *, keep_alive: float | None = None, **options: Unpack[SendOptions]
+    ws: WebSocket,
+    user: User,
+    *,
+    frames: Callable[[str, int], AsyncGenerator[str, None]] | None = None,
+    keep_alive: float | None = None,
+    **options: Unpack[SendOptions],
 ) -> None:
     """Serves a web socket that was accepted, until it is closed: any number of turns at once, in the frames that the
     core's `wire::ws` describes. `options` hold for every send. A client that goes away stops nothing. With frames of your
-    own beside these, read the socket yourself, and answer with `user.frames(…)`."""
-    answers, writing = set[asyncio.Task[None]](), asyncio.Lock()
+    own, `frames` answers one that came, while so many are being answered already: with what `user.frames(…)` gives, in
+    words of your own."""
+    answers, writing, room = set[asyncio.Task[None]](), asyncio.Lock(), asyncio.Semaphore(_AT_ONCE)
+
+    def engines(text: str, open: int) -> AsyncGenerator[str, None]:
+        return user.frames(text, open=open, keep_alive=keep_alive, **options)
 
     async def answer(text: str) -> None:
-        frames = user.frames(text, open=len(answers) - 1, keep_alive=keep_alive, **options)
         with contextlib.suppress(WebSocketDisconnect):
-            async with contextlib.aclosing(frames):
-                async for frame in frames:
+            async with contextlib.aclosing((frames or engines)(text, len(answers) - 1)) as given:
+                async for frame in given:
                     async with writing:
+                        # Another answer may have heard before that nobody is there.
+                        if ws.application_state is not WebSocketState.CONNECTED:
+                            return
                         await ws.send_text(frame)
 
+    def answered(task: asyncio.Task[None]) -> None:
+        answers.discard(task)
+        room.release()
+
     async with asyncio.TaskGroup() as group:
-        async for text in ws.iter_text():
-            answers.add(task := group.create_task(answer(text)))
-            task.add_done_callback(answers.discard)
+        while (message := await ws.receive())["type"] == "websocket.receive":
+            # Who asks faster than it reads is not read either.
+            await room.acquire()
+            # What is not text is no command.
+            answers.add(task := group.create_task(answer(message.get("text") or "")))
+            task.add_done_callback(answered)
         for task in answers:
             task.cancel()

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from catgpt import EngineOptions, InvalidInputError, Limit, Persona
+from catgpt import EngineOptions, Images, InvalidInputError, Limit, Persona, SendOptions, UnsupportedError
 from dotenv import load_dotenv
 
 HERE = Path(__file__).resolve().parent
@@ -28,14 +28,14 @@ def names(name: str) -> list[str]:
     return [one.strip() for one in (value(name) or "").split(",") if one.strip()]
 
 
-def rates(given: list[str]) -> list[Limit]:
-    """`20/minute, 500/day`: how many messages each address may send."""
+def rates(name: str, what: str, usual: str) -> list[Limit]:
+    """`20/minute, 500/day`: how many of these each address may have."""
     limits = []
-    for rate in given:
+    for rate in names(name) or [usual]:
         most, _, span = rate.partition("/")
         if not most.isdecimal() or span not in SPANS:
-            raise SystemExit(f"RATE_LIMIT: {rate!r} is not like 20/minute (second, minute, hour, day)")
-        limits.append(Limit(f"messages a {span}", "turns", int(most), window=SPANS[span], per={"key": "ip"}))
+            raise SystemExit(f"{name}: {rate!r} is not like {usual} (second, minute, hour, day)")
+        limits.append(Limit(f"{what} a {span}", "turns", int(most), window=SPANS[span], per={"key": "ip"}))
     return limits
 
 
@@ -49,7 +49,9 @@ class Settings:
     models: list[str] = field(default_factory=lambda: names("MODELS"))
     store: str | None = field(default_factory=lambda: value("DATABASE_URL"), repr=False)
     session_ttl: str | None = field(default_factory=lambda: value("SESSION_TTL"))
-    rates: list[Limit] = field(default_factory=lambda: rates(names("RATE_LIMIT") or ["20/minute"]))
+    image_model: str = field(default_factory=lambda: value("IMAGE_MODEL") or "gpt-image-1")
+    rates: list[Limit] = field(default_factory=lambda: rates("RATE_LIMIT", "messages", "20/minute"))
+    image_rates: list[Limit] = field(default_factory=lambda: rates("IMAGE_RATE_LIMIT", "pictures", "10/hour"))
     address_header: str | None = field(default_factory=lambda: value("CLIENT_IP_HEADER"))
     origins: list[str] = field(default_factory=lambda: names("ALLOWED_ORIGINS"))
     min_interval: float = field(default_factory=lambda: float(value("MIN_INTERVAL") or 0.02))
@@ -60,19 +62,29 @@ class Settings:
         uses for a day goes."""
         ttl = float(self.session_ttl) if self.session_ttl else None if self.store else DAY
         model = self.model if self.key or self.base_url else "offline"
+        models = {"*": model, "image": Images(model=self.image_model)} if self.draws else model
         return EngineOptions(
-            model=model, memory=self.store or "memory:", persona=CAT, limits=self.rates, session_ttl=ttl
+            model=models, memory=self.store or "memory:", persona=CAT, limits=self.rates, session_ttl=ttl
         )
+
+    @property
+    def draws(self) -> bool:
+        """Whether there are pictures: they need a key."""
+        return self.key is not None and self.image_model != "none"
 
     def features(self) -> list[str]:
         """What the page may offer."""
-        return FEATURES
+        return [*FEATURES, "images"] if self.draws else FEATURES
 
-    def choice(self, model: str | None, image: bool) -> str | None:
-        """The model that was chosen, if it is one of those that are offered: the bill is not the visitor's."""
+    def choice(self, model: str | None, image: bool) -> SendOptions:
+        """Who answers, and how often: the bill is not the visitor's, so it is one of those that are offered."""
+        if image and not self.draws:
+            raise UnsupportedError("there are no pictures here: that takes a key")
+        if image:
+            return SendOptions(model="image", limits=[*self.rates, *self.image_rates])
         if model is not None and model not in self.models:
             raise InvalidInputError("this model is not offered here: see `models` of /capabilities")
-        return model
+        return SendOptions() if model is None else SendOptions(model=model)
 
 
 settings = Settings()

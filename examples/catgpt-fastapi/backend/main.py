@@ -20,9 +20,12 @@ app = FastAPI(title="CatGPT", lifespan=lifespan(engine))
 install(app)
 app.add_middleware(Guests)
 if settings.origins:
-    headers = ["content-type", "last-event-id"]
     app.add_middleware(
-        CORSMiddleware, allow_origins=settings.origins, allow_methods=["*"], allow_headers=headers, allow_credentials=True
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        allow_credentials=True,
     )
 
 
@@ -53,10 +56,9 @@ Options = Annotated[SendOptions, Depends(send_options)]
 @app.post("/chat")
 async def chat(said: Said, user: Caller, options: Options) -> Response:
     """Says something, and streams the answer as server-sent events."""
+    options |= settings.choice(said.model, said.image)
     if said.key is not None:
         options["key"] = said.key
-    if model := settings.choice(said.model, said.image):
-        options["model"] = model
     reply = await user.session(said.session).send(said.message, **options)
     return sse_response(reply, min_interval=settings.min_interval)
 

@@ -79,7 +79,8 @@ def test_a_browser_is_known_by_its_cookie_alone(start: Callable[..., Any]) -> No
         assert [one["id"] for one in alice.get("/api/sessions").json()["sessions"]] == ["trip"]
         assert eve.get("/api/sessions").json()["sessions"] == []
         assert said(eve)[0]["user_seq"] == 1, "the same name is another session of another owner"
-        assert application.browser(cookies={"catgpt": "guessable"}).get("/").headers["set-cookie"]
+    with application.browser(cookies={"catgpt": "guessable"}) as weak:
+        assert "set-cookie" in weak.get("/health").headers
     with application.browser(headers={"x-forwarded-proto": "https"}) as secure:
         assert secure.get("/capabilities").headers["set-cookie"].endswith("; Secure")
 
@@ -102,7 +103,7 @@ def test_an_address_has_a_limit_and_is_told_when_to_come_back(start: Callable[..
         assert (refused.status_code, error["kind"], error["limit"]["name"]) == (429, "limited", "messages a day")
         assert 0 < int(refused.headers["retry-after"]) <= 86_400
         turns = client.post("/api/sessions/trip/turns", json={"type": "regenerate"})
-        assert turns.status_code == 429, "the engine's API counts too"
+        assert turns.status_code == 429 and turns.headers["retry-after"], "the engine's API counts too"
     with application.browser() as other:
         assert other.post("/chat", json=HI).status_code == 429, "another cookie is no other address"
         far = {"x-forwarded-for": "2001:db8::1"}  # a proxy on this machine is believed
@@ -134,6 +135,22 @@ def test_only_offered_models_can_be_chosen(start: Callable[..., Any], model: Fak
         assert model.requests[0]["body"]["model"] == "mock"
         refused = client.post("/chat", json={**HI, "model": "dear"})
         assert (refused.status_code, refused.json()["error"]["kind"], len(model.requests)) == (400, "invalid_input", 1)
+
+
+def test_pictures_take_a_key_and_have_a_limit(start: Callable[..., Any], model: FakeOpenAI) -> None:
+    cat = {**HI, "message": "A cat on the moon", "image": True}
+    with start(**served(model), IMAGE_RATE_LIMIT="1/day").browser() as client:
+        assert "images" in client.get("/capabilities").json()["features"]
+        (_, picture, last) = events(client.post("/chat", json=cat).text)
+        assert picture["part"]["type"] == "image" and picture["part"]["url"].startswith("data:image/png;base64,")
+        assert last["status"] == "complete" and model.requests[0]["path"].endswith("/images/generations")
+        assert "漢字" in text(said(client, message="Lovely")), "and then it goes on in words"
+        refused = client.post("/chat", json=cat)
+        assert (refused.status_code, refused.json()["error"]["limit"]["name"]) == (429, "pictures a day")
+    for env in ({}, {**served(model), "IMAGE_MODEL": "none"}):
+        with start(**env).browser() as client:
+            assert client.post("/chat", json=cat).json()["error"]["kind"] == "unsupported"
+            assert "images" not in client.get("/capabilities").json()["features"]
 
 
 def test_who_comes_back_hears_the_rest(start: Callable[..., Any], model: FakeOpenAI) -> None:

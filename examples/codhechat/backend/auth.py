@@ -17,11 +17,11 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints
 from settings import Settings
 
 WINDOW = 300  # in how many seconds tries to sign in are counted
-SCHEMA = "CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, id TEXT NOT NULL, salt BLOB NOT NULL, hash BLOB NOT NULL)"
+SCHEMA = "CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, id TEXT, salt BLOB, hash BLOB)"
 
 
 class SignInError(UnauthorizedError):
-    http_status = 401  # type: ignore[assignment]  # that of the engine is about the key of its model
+    http_status = 401  # that of the engine is about the key of its model
 
 
 class Person(BaseModel):
@@ -33,7 +33,7 @@ class Auth:
     def __init__(self, settings: Settings) -> None:
         self.key = hashlib.sha256(settings.secret_key.get_secret_value().encode()).digest()
         self.seconds, self.grace = settings.token_minutes * 60, settings.refresh_days * 86_400
-        self.most, self.tries, self.window = settings.login_tries, Counter[str](), 0
+        self.most, self.tries, self.window = settings.login_tries, Counter[str](), 0.0
         self.db = sqlite3.connect(settings.accounts_db, isolation_level=None, check_same_thread=False)
         self.db.execute(SCHEMA)
 
@@ -42,14 +42,13 @@ class Auth:
         return {"access_token": token, "token_type": "bearer", "expires_in": self.seconds, "user_id": owner}
 
     def read(self, token: str, grace: float = 0) -> dict[str, Any]:
-        """The token's claims. It may have ended so many seconds ago."""
         try:
             return jwt.decode(token, self.key, ["HS256"], options={"require": ["sub", "exp"]}, leeway=grace)
         except jwt.PyJWTError as error:
             raise SignInError("a valid token is needed: /auth/guest and /auth/refresh give one") from error
 
     def caller(self, asked: Request) -> dict[str, Any]:
-        """For routes: who asks. To get a fresh token the last one may have ended: who slept is still the same guest."""
+        """Of a token to be refreshed it is enough that it has not ended long ago: who slept is still the same guest."""
         late = asked.url.path.endswith("/auth/refresh")
         return self.read(asked.headers.get("authorization", "").removeprefix("Bearer "), self.grace if late else 0)
 
@@ -57,28 +56,27 @@ class Auth:
         """Before the password is looked at, so that tries at the same time are all seen."""
         window, passed = divmod(time.time(), WINDOW)
         if window != self.window:
-            self.window, self.tries = int(window), Counter()
+            self.window, self.tries = window, Counter()
         self.tries[key] += 1
         if self.tries[key] > most:
             raise LimitedError("too many tries to sign in: wait a little", retry_after=WINDOW - passed)
 
     def sign_in(self, name: str, password: str, new: bool) -> str:
-        """The account's id; blocks. To register again with the same password is to sign in. For a name that nobody has, a
-        hash is made too, so that it takes as long."""
-        find = "SELECT id, salt, hash FROM accounts WHERE name = ?"
-        _, salt, _ = self.db.execute(find, (name,)).fetchone() or ("", secrets.token_bytes(16), b"")
+        """The account's id; blocks. To register again with the same password is to sign in. A name that nobody has takes as
+        long as a wrong password."""
+        find, fresh = "SELECT id, salt, hash FROM accounts WHERE name = ?", secrets.token_bytes(16)
+        _, salt, _ = self.db.execute(find, (name,)).fetchone() or ("", fresh, b"")
         hashed = hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5, maxmem=64 << 20)
         if new:
-            fresh = (name, f"account:{secrets.token_hex(16)}", salt, hashed)
-            self.db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?, ?, ?)", fresh)
-        id, _, known = self.db.execute(find, (name,)).fetchone() or ("", b"", b"")
+            row = (name, f"account:{secrets.token_hex(16)}", salt, hashed)
+            self.db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?, ?, ?)", row)
+        id, _, known = self.db.execute(find, (name,)).fetchone() or ("", fresh, b"")
         if not hmac.compare_digest(hashed, known):
             raise ConflictError("this name is taken") if new else SignInError("the name or the password is wrong")
         return str(id)
 
     def routes(self, engine: Engine) -> APIRouter:
-        router = APIRouter(prefix="/auth")
-        caller = Depends(self.caller)
+        router, caller = APIRouter(prefix="/auth"), Depends(self.caller)
 
         @router.post("/guest")
         async def guest() -> dict[str, Any]:
@@ -97,8 +95,8 @@ class Auth:
         async def sign_in(person: Person, asked: Request, claims: dict[str, Any] = caller) -> dict[str, Any]:
             self.count(f"address {asked.client and asked.client.host}", 5 * self.most)
             self.count(f"name {person.name}", self.most)
-            new = asked.url.path.endswith("register")
-            id = await asyncio.to_thread(self.sign_in, person.name, person.password.get_secret_value(), new)
+            new, password = asked.url.path.endswith("/register"), person.password.get_secret_value()
+            id = await asyncio.to_thread(self.sign_in, person.name, password, new)
             if claims["sub"].startswith("guest:"):  # what one account has, another one never gets
                 await engine.user(id).claim(claims["sub"])
             return self.give(id, person.name)

@@ -20,36 +20,33 @@ logger = logging.getLogger("codhechat")
 class Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line: dict[str, Any] = {"time": when, "level": record.levelname, "logger": record.name}
-        line |= {"message": record.getMessage(), "request_id": request_id.get()}
-        line |= getattr(record, "catgpt", {}) | getattr(record, "facts", {})  # the core's facts, and ours
-        return json.dumps(line | ({"exception": self.formatException(record.exc_info)} if record.exc_info else {}), default=str)
+        line: dict[str, Any] = {"time": when, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        line |= {"request_id": request_id.get(), **getattr(record, "catgpt", {}), **getattr(record, "facts", {})}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
 
 
 def configure(level: str, as_json: bool) -> None:
-    """All logs, to stderr. The level is ours and the core's: at `DEBUG` the server's own would show every frame."""
+    """The level is ours and the engine's: at `DEBUG` the server's own would show every frame."""
     handler = logging.StreamHandler()
     handler.setFormatter(Json() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    for name, least in {"codhechat": level, "catgpt": level, "uvicorn": "INFO", "uvicorn.error": "INFO", "uvicorn.access": "ERROR"}.items():
-        log = logging.getLogger(name)
-        log.handlers, log.propagate = [], True
-        log.setLevel(least)
+    levels = {"codhechat": level, "catgpt": level, "uvicorn": "INFO", "uvicorn.error": "INFO", "uvicorn.access": "ERROR"}
+    for name, least in levels.items():
+        logging.getLogger(name).handlers, logging.getLogger(name).propagate = [], True
+        logging.getLogger(name).setLevel(least)
 
 
-class RequestLog:
+def logged(app: ASGIApp) -> ASGIApp:
     """Gives each request and socket an id, unless the caller gives it one, and logs how it went."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            return await self.app(scope, receive, send)
-        given = Headers(scope=scope).get("x-request-id", "")
-        id = given if re.fullmatch(r"[\w.-]{1,64}", given) else uuid.uuid4().hex
+            return await app(scope, receive, send)
+        given, began = Headers(scope=scope).get("x-request-id", ""), time.perf_counter()
+        request_id.set(id := given if re.fullmatch(r"[\w.-]{1,64}", given) else uuid.uuid4().hex)
         facts: dict[str, Any] = {"method": scope.get("method", "SOCKET"), "path": scope["path"], "status": None}
-        began, token = time.perf_counter(), request_id.set(id)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -58,8 +55,9 @@ class RequestLog:
             await send(message)
 
         try:
-            await self.app(scope, receive, answer if scope["type"] == "http" else send)
+            await app(scope, receive, answer if scope["type"] == "http" else send)
         finally:
             facts["ms"] = round((time.perf_counter() - began) * 1000, 1)
             logger.info("%(method)s %(path)s %(status)s %(ms)s ms", facts, extra={"facts": facts})
-            request_id.reset(token)
+
+    return run

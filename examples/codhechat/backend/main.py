@@ -1,4 +1,4 @@
-"""The application: one engine, who may use it and how much, and where it is reached. `uvicorn backend:app` in development."""
+"""The application: one engine, who may use it and how much, and where it is reached: `uvicorn main:app`."""
 
 from typing import Any
 
@@ -11,38 +11,31 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
-from logs import RequestLog, configure, logger
+from logs import configure, logged, logger
 from settings import PLACEHOLDER, Settings, load
 from starlette.requests import HTTPConnection
-from ws import Socket, opened
+from ws import accepted, serve
 
 PERSONA = Persona("codhe", "You are CoDHeChat, a helpful assistant. Answer clearly and to the point, in Markdown.")
-FEATURES = "edit regenerate branches rename pin delete delete-empty batch-delete search usage summary export accounts"
-CAPABILITIES = {"app": "codhechat", "name": "CoDHeChat", "skin": "plain", "transport": "ws-request", "api": "/api"}
+FEATURES = "edit regenerate branches rename pin delete delete-empty batch-delete search usage summary export accounts".split()
 
 
 def engine_of(settings: Settings, model: ChatModel | Scripted | None) -> Engine:
-    """Limits are counted in the store, and so for all replicas together; that of an address, because guests cost nothing."""
-    most = settings.turns_per_minute
-    key, redis = settings.openai_api_key, settings.redis_url
-    named = settings.model_name if key or settings.openai_base_url else "offline"
+    """Limits are counted in the store, and so for all replicas together; those of an address, because guests cost nothing."""
+    key, redis, most = settings.openai_api_key, settings.redis_url, settings.turns_per_minute
+    limits = [Limit("turns", "turns", most, window=60), Limit("tokens", "tokens", settings.tokens_per_day, window=86_400)]
     return Engine(
-        model=model or named,
-        api_key=key and key.get_secret_value(),
+        model=model or (settings.model_name if key or settings.openai_base_url else "offline"),
+        api_key=key.get_secret_value() if key else None,
         base_url=settings.openai_base_url,
         memory=settings.database_url.get_secret_value(),
-        live=redis and redis.get_secret_value(),
+        live=redis.get_secret_value() if redis else None,
         persona=PERSONA,
-        limits=[
-            Limit("turns", "turns", most, window=60),
-            Limit("turns of an address", "turns", 5 * most, window=60, per={"key": "address"}),
-            Limit("tokens", "tokens", settings.tokens_per_day, window=86_400),
-        ],
+        limits=[*limits, Limit("turns of an address", "turns", 5 * most, window=60, per={"key": "address"})],
     )
 
 
 def send_options(asked: HTTPConnection) -> SendOptions:
-    """Behind a proxy the address is what `uvicorn --proxy-headers` believes."""
     return {"limit_keys": {"address": asked.client.host if asked.client else "unknown"}}
 
 
@@ -51,12 +44,11 @@ def create_app(settings: Settings, model: ChatModel | Scripted | None = None) ->
     configure(settings.log_level, settings.log_json)
     if settings.secret_key.get_secret_value() == PLACEHOLDER:
         logger.warning("SECRET_KEY is the placeholder: anybody can make tokens")
-    engine, auth = engine_of(settings, model), Auth(settings)
+    engine, auth, every = engine_of(settings, model), Auth(settings), ["*"]
     app = FastAPI(title="CoDHeChat", lifespan=lifespan(engine))
     install(app)
-    cors = {"allow_origins": settings.allowed_origins, "allow_methods": ["*"], "allow_headers": ["*"], "expose_headers": ["*"]}
-    app.add_middleware(CORSMiddleware, **cors)
-    app.add_middleware(RequestLog)
+    app.add_middleware(CORSMiddleware, allow_origins=settings.allowed_origins, allow_methods=every, allow_headers=every)
+    app.add_middleware(logged)
 
     def current_user(claims: dict[str, Any] = Depends(auth.caller)) -> User:
         return engine.user(claims["sub"])
@@ -65,13 +57,13 @@ def create_app(settings: Settings, model: ChatModel | Scripted | None = None) ->
     app.include_router(chat_api(user=current_user, options=send_options), prefix="/api")
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        """Without what was given, which may be a password."""
+    async def invalid(_: Request, error: RequestValidationError) -> Response:  # without what was given: it may be a password
         return error_response(InvalidInputError("; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())))
 
     @app.get("/capabilities")
     async def capabilities() -> dict[str, Any]:
-        return {**CAPABILITIES, "auth": "guest", "features": FEATURES.split()}
+        speaks = {"transport": "ws-request", "api": "/api", "auth": "guest", "features": FEATURES}
+        return {"app": "codhechat", "name": "CoDHeChat", "skin": "plain", **speaks}
 
     @app.get("/health")
     async def health() -> Response:
@@ -84,20 +76,16 @@ def create_app(settings: Settings, model: ChatModel | Scripted | None = None) ->
 
     @app.websocket("/ws")
     async def socket(ws: WebSocket) -> None:
-        if (token := await opened(ws, settings.allowed_origins)) is not None:
+        if (token := await accepted(ws, settings.allowed_origins)) is not None:
             try:
                 claims = auth.read(token)
             except SignInError as error:
                 return await ws.close(4401, error.message)
-            await Socket(ws, engine.user(claims["sub"]), auth, claims["exp"], send_options(ws)).serve()
+            await serve(ws, engine.user(claims["sub"]), auth, claims["exp"], send_options(ws))
 
     if settings.web_dist.is_dir():
         app.mount("/", StaticFiles(directory=settings.web_dist, html=True))
     return app
 
 
-def __getattr__(name: str) -> FastAPI:
-    """`uvicorn main:app` reads the environment; whoever imports this for a test does not."""
-    if name == "app":
-        return create_app(load())
-    raise AttributeError(name)
+app = create_app(load())

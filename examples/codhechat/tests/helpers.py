@@ -34,10 +34,11 @@ class Echo(ChatModel):
 
     name = "echo"
 
-    async def stream(self, request: Request) -> AsyncIterator[str]:  # type: ignore[override]
-        for letter in request.messages[-1]["content"][0]["text"]:
-            yield letter
-            await asyncio.sleep(0)
+    async def stream(self, request: Request) -> AsyncIterator[str]:
+        for part in request.messages[-1]["content"]:
+            for letter in part["text"] if part["type"] == "text" else "":
+                yield letter
+                await asyncio.sleep(0)
 
 
 def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -127,7 +128,8 @@ class Chat:
         """Reads up to the first frame of which it holds."""
         while True:
             frame: Frame = json.loads(await asyncio.wait_for(self.ws.recv(), PATIENCE))
-            self.came.append(frame)
+            if frame != {"keepAlive": True}:
+                self.came.append(frame)
             if enough(frame):
                 return frame
 

@@ -35,9 +35,13 @@ async def life(app: FastAPI) -> AsyncGenerator[None, None]:
 app = FastAPI(title="myChatGPT", lifespan=life)
 install(app)
 if settings.origins:
-    shown = ["x-chat-id", "x-turn-id"]
     app.add_middleware(
-        CORSMiddleware, allow_origins=settings.origins, allow_methods=["*"], allow_headers=["*"], expose_headers=shown
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        allow_credentials=True,
+        expose_headers=["x-chat-id", "x-turn-id"],
     )
 
 

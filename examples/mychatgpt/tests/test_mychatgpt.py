@@ -222,3 +222,11 @@ def test_the_key_stays_here(start: Callable[..., Any], model: FakeOpenAI, env: d
         response = client.post("/api/chat", json={"message": "Hi"})
         shown = response.text + str(response.headers) + client.get("/capabilities").text
     assert "sk-secret" not in shown + application.log
+
+
+def test_a_page_on_another_host_reads_where_the_answer_belongs(start: Callable[..., Any], env: dict[str, str]) -> None:
+    page = "http://localhost:5173"
+    with start(**env, ALLOWED_ORIGINS=page).browser(headers={"origin": page}) as client:
+        headers = client.post("/api/chat", json={"message": "Hi"}).headers
+        assert headers["access-control-allow-origin"] == page and headers["access-control-allow-credentials"] == "true"
+        assert {"x-chat-id", "x-turn-id"} == set(headers["access-control-expose-headers"].lower().split(", "))

@@ -1,5 +1,7 @@
 //! Every route in one table: its method, its path, what it does, and how it is read.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -178,7 +180,7 @@ pub(super) fn find(request: &Request) -> Result<Result<Ask>, Vec<&'static str>> 
     let fitting = || ROUTES.iter().filter_map(|route| Some((route, fits(route.path, &request.path)?)));
     match fitting().find(|(route, _)| route.method == request.method) {
         Some((route, at)) => Ok((route.read)(&Given { at, request })),
-        None => Err(fitting().map(|(route, _)| route.method).collect()),
+        None => Err(fitting().map(|(route, _)| route.method).collect::<BTreeSet<_>>().into_iter().collect()),
     }
 }
 

@@ -176,6 +176,8 @@ export interface Api {
   onConnection(listener: (state: Connection) => void): () => void;
   /** With `auth: "guest"`: makes the guest's chats those of an account. */
   signIn?(name: string, password: string): Promise<void>;
+  /** With `auth: "guest"`: the same with an account that is made for it. */
+  register?(name: string, password: string): Promise<void>;
   /** With `auth: "guest"`: who this is. */
   account?(): Promise<{ name: string | null }>;
 }

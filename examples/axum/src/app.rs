@@ -1,0 +1,118 @@
+//! The routes: `POST /chat`, what the page asks first, and the engine's own HTTP API for all the rest.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, Response as Head, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use catgpt_core::wire::{Format, rest};
+use catgpt_core::{Engine, Error, ErrorKind, Result};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_http::cors::{AllowHeaders, AllowMethods, CorsLayer};
+use tower_http::services::ServeDir;
+
+use crate::guests::{Guest, identify};
+use crate::settings::Settings;
+
+const GREETING: &str = "Meow! I am CatGPT. Ask me anything; I have nine lives and nothing planned.";
+
+/// What every route knows.
+#[derive(Clone)]
+pub struct App {
+    pub engine: Engine,
+    pub settings: Arc<Settings>,
+}
+
+/// The whole application.
+pub fn router(engine: Engine, settings: Settings) -> Router {
+    let page = ServeDir::new(&settings.web_dist);
+    let cors = CorsLayer::new().allow_origin(settings.allowed_origins.clone()).allow_credentials(true);
+    let cors = cors.allow_methods(AllowMethods::mirror_request()).allow_headers(AllowHeaders::mirror_request());
+    let app = App { engine, settings: Arc::new(settings) };
+    let owned = Router::new()
+        .route("/chat", post(chat))
+        .route("/capabilities", get(capabilities))
+        .nest("/api", Router::new().fallback(api))
+        .layer(DefaultBodyLimit::max(rest::MAX_BODY))
+        .layer(from_fn_with_state(app.clone(), identify));
+    owned.route("/health", get(health)).with_state(app).fallback_service(page).layer(cors)
+}
+
+/// What the browser sends: its session, and the newest message.
+#[derive(Deserialize)]
+struct Said {
+    #[serde(rename = "sessionId")]
+    session: String,
+    message: String,
+    key: Option<String>,
+    model: Option<String>,
+}
+
+/// Says something, and streams the answer as server-sent events.
+async fn chat(State(app): State<App>, Extension(guest): Extension<Guest>, body: Bytes) -> Response {
+    said(&app, &guest, &body).await.unwrap_or_else(|error| answer(rest::Response::error(&error)))
+}
+
+async fn said(app: &App, guest: &Guest, body: &[u8]) -> Result<Response> {
+    let unread = |_| Error::new(ErrorKind::InvalidInput, r#"send {"sessionId": "…", "message": "…"}"#);
+    let Said { session, message, key, model } = serde_json::from_slice(body).map_err(unread)?;
+    let mut send = guest.counted(guest.user.session(session)?.send(message));
+    if let Some(key) = key {
+        send = send.key(key);
+    }
+    if let Some(model) = model {
+        app.settings.offered(&model)?;
+        send = send.model(model);
+    }
+    let events = send.await?.into_bytes(Format::Sse).map(Ok).boxed();
+    let headers = Format::Sse.headers().iter().map(|(name, value)| (*name, Cow::Borrowed(*value))).collect();
+    Ok(answer(rest::Response { status: 200, headers, body: rest::Body::Stream(events) }))
+}
+
+/// Everything else is the engine's: lists, history, edits, attaching, search, usage, the feed.
+async fn api(guest: Extension<Guest>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let header = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
+    let request = rest::Request {
+        method: method.to_string(),
+        path: uri.path().into(),
+        query: uri.query().unwrap_or_default().into(),
+        last_event_id: header("last-event-id"),
+        accept: header("accept"),
+        body: body.into(),
+    };
+    answer(guest.user.serve(request, |send| guest.counted(send)).await)
+}
+
+/// The engine's response as axum's.
+pub fn answer(given: rest::Response) -> Response {
+    let head = given
+        .headers
+        .iter()
+        .fold(Head::builder().status(given.status), |head, (name, value)| head.header(*name, &**value));
+    let body = match given.body {
+        rest::Body::Whole(bytes) => Body::from(bytes),
+        rest::Body::Stream(pieces) => Body::from_stream(pieces),
+    };
+    head.body(body).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// What the page shows, and how it talks.
+async fn capabilities(State(app): State<App>) -> Json<Value> {
+    Json(json!({
+        "app": "axum", "name": "CatGPT", "skin": "cat", "transport": "sse", "api": "/api", "auth": "none",
+        "greeting": GREETING, "features": app.settings.features(), "models": app.settings.models,
+    }))
+}
+
+/// Whether to send requests here.
+async fn health(State(app): State<App>) -> impl IntoResponse {
+    let health = app.engine.health().await;
+    (if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
+}

@@ -1,0 +1,95 @@
+//! What the environment, `.env` or an option says, and the engine that follows from it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue};
+use catgpt_core::memory::Unit;
+use catgpt_core::{ChatModel, Engine, Error, ErrorKind, Limit, Offline, OpenAi, Persona, Result, memory};
+use clap::Parser;
+
+const FEATURES: &str =
+    "edit regenerate branches rename pin delete delete-empty batch-delete search usage summary export sounds";
+const SPANS: [(&str, u64); 4] = [("second", 1), ("minute", 60), ("hour", 3_600), ("day", 86_400)];
+const DAY: u64 = 86_400;
+
+/// A cat on the web. Each option is a variable, too. The model is OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL; with
+/// neither a key nor an endpoint the built-in cat answers.
+#[derive(Clone, Debug, Parser)]
+pub struct Settings {
+    /// Models that the page offers beside it.
+    #[arg(long, env, value_delimiter = ',')]
+    pub models: Vec<String>,
+    /// Where chats are kept: memory:, sqlite:catgpt.db, postgres://…
+    #[arg(long, env, hide_env_values = true, default_value = "memory:")]
+    database_url: String,
+    /// Seconds after which a chat goes that nobody uses. In memory a day, in a database never.
+    #[arg(long, env)]
+    session_ttl: Option<u64>,
+    /// How many messages an address may send.
+    #[arg(long, env, value_delimiter = ',', value_parser = limit, default_value = "20/minute")]
+    rate_limit: Vec<Limit>,
+    /// The header in which the proxy in front says who it is.
+    #[arg(long, env)]
+    pub client_ip_header: Option<HeaderName>,
+    /// Pages on other hosts that may ask.
+    #[arg(long, env, value_delimiter = ',')]
+    pub allowed_origins: Vec<HeaderValue>,
+    /// Where the built page is.
+    #[arg(long, env, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/dist"))]
+    pub web_dist: PathBuf,
+    /// The address to listen on.
+    #[arg(long, env, default_value = "127.0.0.1")]
+    pub host: String,
+    /// The port; 0 for any.
+    #[arg(long, env, default_value_t = 8000)]
+    pub port: u16,
+    /// How long answers may go on when it is told to stop. Docker kills after ten.
+    #[arg(long, env, default_value_t = 8)]
+    pub shutdown_seconds: u64,
+}
+
+impl Settings {
+    /// The engine of this application.
+    pub async fn engine(&self, model: Arc<dyn ChatModel>) -> Result<Engine> {
+        let mut engine =
+            Engine::builder().model(model).persona(Persona::cat()).memory(memory::open(&self.database_url).await?);
+        let in_memory = self.database_url.starts_with("memory:").then_some(DAY);
+        if let Some(seconds) = self.session_ttl.or(in_memory) {
+            engine = engine.session_ttl(Duration::from_secs(seconds));
+        }
+        Ok(self.rate_limit.iter().cloned().fold(engine, |engine, limit| engine.limit(limit)).build())
+    }
+
+    /// What the page may offer.
+    pub fn features(&self) -> Vec<&'static str> {
+        FEATURES.split(' ').collect()
+    }
+
+    /// Whether it is one of those that are offered: the bill is not the visitor's.
+    pub fn offered(&self, model: &String) -> Result<()> {
+        let refused =
+            || Error::new(ErrorKind::InvalidInput, "this model is not offered: see `models` of /capabilities");
+        self.models.contains(model).then_some(()).ok_or_else(refused)
+    }
+}
+
+/// What answers.
+pub fn model() -> Result<Arc<dyn ChatModel>> {
+    match OpenAi::from_env() {
+        Err(error) if error.kind() == ErrorKind::Unauthorized => Ok(Arc::new(Offline::new())),
+        model => Ok(Arc::new(model?)),
+    }
+}
+
+/// Reads `20/minute`.
+fn limit(rate: &str) -> Result<Limit, String> {
+    let read = || {
+        let (max, span) = rate.trim().split_once('/')?;
+        let (_, seconds) = SPANS.iter().find(|(name, _)| *name == span)?;
+        let (name, max) = (format!("messages a {span}"), max.parse().ok()?);
+        Some(Limit::new(name, Unit::Turns, max, Duration::from_secs(*seconds)).per_key("ip"))
+    };
+    read().ok_or_else(|| "write it like 20/minute (second, minute, hour, day)".into())
+}

@@ -1,0 +1,56 @@
+/** What the environment and `.env` say, and the engine that follows from it. */
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Engine, Persona } from "catgpt-node";
+
+const beside = (path) => fileURLToPath(new URL(path, import.meta.url));
+const DAY = 86_400;
+const SPANS = { second: 1, minute: 60, hour: 3_600, day: DAY };
+const FEATURES = ["edit", "regenerate", "branches", "rename", "pin", "delete", "delete-empty", "batch-delete", "search"];
+FEATURES.push("usage", "summary", "export", "sounds");
+
+/** Reads `.env`, which takes nothing from the environment. */
+export function loadEnv() {
+  if (existsSync(beside(".env"))) process.loadEnvFile(beside(".env"));
+}
+
+/** All of it. A variable that is empty is not there. @param {Record<string, string | undefined>} env */
+export function settings(env = process.env) {
+  const value = (name) => env[name]?.trim() || undefined;
+  const names = (name, otherwise = "") => (value(name) ?? otherwise).split(",").map((one) => one.trim()).filter(Boolean);
+  const number = (name, otherwise) => {
+    if (/^\d+$/.test(value(name) ?? otherwise)) return Number(value(name) ?? otherwise);
+    throw new Error(`${name} has to be a whole number`);
+  };
+  const memory = value("DATABASE_URL") ?? "memory:";
+  return {
+    model: value("OPENAI_API_KEY") || value("OPENAI_BASE_URL") ? (value("OPENAI_MODEL") ?? "gpt-4o-mini") : "offline",
+    models: names("MODELS"),
+    memory,
+    // What is only in memory goes when nobody uses it for a day.
+    sessionSeconds: number("SESSION_TTL", memory === "memory:" ? DAY : 0),
+    limits: names("RATE_LIMIT", "20/minute").map(limit),
+    addressHeader: value("CLIENT_IP_HEADER"),
+    host: value("HOST") ?? "127.0.0.1",
+    port: number("PORT", 8000),
+    // Under the 10 s that Docker waits before it kills.
+    shutdownSeconds: number("SHUTDOWN_SECONDS", 8),
+    origins: names("ALLOWED_ORIGINS"),
+    dist: value("WEB_DIST") ?? beside("../web/dist"),
+    features: FEATURES,
+  };
+}
+
+/** `20/minute`: how many messages each address may send. */
+function limit(rate) {
+  const [max, span] = rate.split("/");
+  if (!/^\d+$/.test(max) || !Object.hasOwn(SPANS, span)) {
+    throw new Error(`RATE_LIMIT: ${rate} is not like 20/minute (second, minute, hour, day)`);
+  }
+  return { name: `messages a ${span}`, unit: "turns", max: Number(max), windowMs: SPANS[span] * 1000, per: { key: "ip" } };
+}
+
+/** The engine of this application. @param {ReturnType<typeof settings>} settings */
+export function makeEngine({ model, memory, limits, sessionSeconds }) {
+  return new Engine({ model, memory, limits, persona: Persona.cat(), sessionTtlMs: sessionSeconds * 1000 || undefined });
+}

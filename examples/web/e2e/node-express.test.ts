@@ -1,0 +1,15 @@
+/** The contract of 000 on Node. */
+
+import { describe } from "vitest";
+import { stage } from "./kit/stage.ts";
+import { crash } from "./suites/crash.ts";
+import { fidelity } from "./suites/fidelity.ts";
+import { reload } from "./suites/reload.ts";
+import { secrets } from "./suites/secrets.ts";
+import { stopping } from "./suites/stopping.ts";
+import { tabs } from "./suites/tabs.ts";
+
+describe("node-express", () => {
+  const it = stage("node-express");
+  for (const suite of [fidelity, reload, tabs, stopping, crash, secrets]) suite(it);
+});

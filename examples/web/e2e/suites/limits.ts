@@ -1,0 +1,27 @@
+/** A limit that is reached is told in words, with the time that is left; what was typed is kept. */
+
+import { expect, test } from "vitest";
+import type { Stage } from "../kit/stage.ts";
+import { eventually } from "../kit/wait.ts";
+
+/** For a stage whose application lets two messages through. */
+export function limits(stage: Stage): void {
+  test("the third message is refused by a banner that counts down", async () => {
+    const chat = await stage.visit();
+    await chat.talk("one");
+    await chat.talk("two");
+    await chat.ask("three");
+    const banner = chat.get("banner");
+    await banner.waitFor();
+    expect(await banner.getAttribute("data-kind")).toBe("limited");
+    const seconds = async () => Number(/(\d+) s/.exec(await chat.get("banner-countdown").innerText())?.[1]);
+    const first = await seconds();
+    expect(first).toBeGreaterThan(0);
+    expect(first).toBeLessThanOrEqual(60);
+    // A window that just ends takes the countdown away.
+    await eventually("it counts down", async () => (await chat.get("banner-countdown").count()) === 0 || (await seconds()) < first);
+    expect(await chat.get("composer").inputValue()).toBe("three");
+    expect(await chat.questions.count()).toBe(2);
+    expect(stage.model.about("three")).toHaveLength(0);
+  });
+}
