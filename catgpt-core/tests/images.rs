@@ -166,7 +166,8 @@ async fn what_cannot_be_drawn_is_refused_before_it_is_stored(store: Store) {
     let image = Image::new("https://example.org/cat.png");
     assert_eq!(session.send(image.clone()).model("image").await.unwrap_err().kind(), ErrorKind::Refused);
     let unknown = session.send("Hi").model("claude").await.unwrap_err();
-    assert_eq!((unknown.kind(), unknown.context("known")), (ErrorKind::InvalidInput, Some("image, gpt-*")));
+    assert_eq!(unknown.kind(), ErrorKind::InvalidInput);
+    assert!(unknown.message().ends_with("image, gpt-*"), "{unknown}");
     assert_eq!(session.history(9).await.unwrap_err().kind(), ErrorKind::NotFound);
     // Others of the same engine see.
     all(session.send(image).model("gpt-4o").await.unwrap()).await;

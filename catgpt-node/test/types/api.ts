@@ -5,6 +5,7 @@ import {
   Engine,
   ERRORS,
   Image,
+  Images,
   Persona,
   errorResponse,
   type ChatModel,
@@ -27,6 +28,7 @@ import { Scripted } from "catgpt-node/testing";
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(_: Same<A, B>): void => {};
 
+export const drawing = new Engine({ model: { image: new Images({ size: "1024x1024" }), mine: () => "Meow", "*": "gpt-4o-mini" } });
 const engine = new Engine({ model: "gpt-4o-mini", memory: "sqlite:chat.db", persona: Persona.cat() });
 const session = engine.user("alice").session("trip");
 const signal = new AbortController().signal;
