@@ -1,5 +1,5 @@
 """For FastAPI and everything else on Starlette: a reply as a response, in each of the formats, or over a web
-socket.
+socket; the engine's HTTP API; and what an application has around them.
 
 A client that goes away ends the subscription and not the turn, unless it was sent with `on_drop="cancel"`.
 """
@@ -15,16 +15,17 @@ from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from . import _native
+from ._asgi import SignInError, accept, address, close_at, error_response, install, operations, page, token
 from ._calls import Format, SendOptions
 from ._engine import Engine, Session, User
-from ._errors import CatgptError
 from ._http import MAX_BODY, Served
 from ._reply import Reply
+from ._request_log import configure_logs, log_requests, request_id
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -33,16 +34,25 @@ __all__ = [
     "ReplyResponse",
     "ResponseOptions",
     "ServedResponse",
+    "SignInError",
+    "accept",
+    "address",
     "chat_api",
+    "configure_logs",
     "error_response",
     "install",
     "last_event",
     "last_news",
     "lifespan",
+    "log_requests",
     "ndjson_response",
+    "operations",
+    "page",
+    "request_id",
     "sse_feed",
     "sse_response",
     "text_response",
+    "token",
     "ui_message_response",
     "ui_resume",
     "websocket",
@@ -218,23 +228,6 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def error_response(error: CatgptError) -> Response:
-    """An error as a response: 409 for a busy session, 404 for what is not there, and so on."""
-    wait = {} if error.retry_after is None else {"retry-after": str(max(1, round(error.retry_after)))}
-    return JSONResponse({"error": error.to_dict()}, error.http_status, headers=wait)
-
-
-def install(app: Starlette) -> None:
-    """Lets an application answer with `error_response` wherever a `CatgptError` gets out of an endpoint."""
-
-    async def handle(_: Request, error: Exception) -> Response:
-        if not isinstance(error, CatgptError):
-            raise error
-        return error_response(error)
-
-    app.add_exception_handler(CatgptError, handle)
-
-
 def lifespan(
     engine: Engine, *, deadline: float | None = None
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
@@ -257,21 +250,24 @@ async def websocket(
     user: User,
     *,
     frames: Callable[[str, int], AsyncGenerator[str, None]] | None = None,
+    unasked: AsyncGenerator[str, None] | None = None,
     keep_alive: float | None = None,
+    expires: Callable[[], float] | None = None,
     **options: Unpack[SendOptions],
 ) -> None:
     """Serves a web socket that was accepted, until it is closed: any number of turns at once, in the frames that the
     core's `wire::ws` describes. `options` hold for every send. A client that goes away stops nothing. With frames of your
     own, `frames` answers one that came, while so many are being answered already: with what `user.frames(…)` gives, in
-    words of your own."""
+    words of your own, and `unasked` is what you say by yourself. `expires` gives the Unix time at which the token ends, and is asked again when that has come, as a frame
+    may have brought another token: then the socket is closed with 4401, and turns go on."""
     answers, writing, room = set[asyncio.Task[None]](), asyncio.Lock(), asyncio.Semaphore(_AT_ONCE)
 
     def engines(text: str, open: int) -> AsyncGenerator[str, None]:
         return user.frames(text, open=open, keep_alive=keep_alive, **options)
 
-    async def answer(text: str) -> None:
+    async def tell(saying: AsyncGenerator[str, None]) -> None:
         with contextlib.suppress(WebSocketDisconnect):
-            async with contextlib.aclosing((frames or engines)(text, len(answers) - 1)) as given:
+            async with contextlib.aclosing(saying) as given:
                 async for frame in given:
                     async with writing:
                         # Another answer may have heard before that nobody is there.
@@ -284,11 +280,15 @@ async def websocket(
         room.release()
 
     async with asyncio.TaskGroup() as group:
+        beside = [tell(unasked)] if unasked else []
+        beside += [close_at(ws, expires)] if expires else []
+        others = [group.create_task(task) for task in beside]
         while (message := await ws.receive())["type"] == "websocket.receive":
             # Who asks faster than it reads is not read either.
             await room.acquire()
             # What is not text is no command.
-            answers.add(task := group.create_task(answer(message.get("text") or "")))
+            task = group.create_task(tell((frames or engines)(message.get("text") or "", len(answers))))
+            answers.add(task)
             task.add_done_callback(answered)
-        for task in answers:
+        for task in (*answers, *others):
             task.cancel()

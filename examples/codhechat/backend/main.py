@@ -1,21 +1,18 @@
 """The application: one engine, who may use it and how much, and where it is reached: `uvicorn main:app`."""
 
+import logging
 from typing import Any
 
-from auth import Auth, address
-from catgpt import ChatModel, Engine, InvalidInputError, Limit, Persona, SendOptions, User
-from catgpt.fastapi import chat_api, error_response, install, lifespan
+from auth import Auth
+from catgpt import ChatModel, Engine, Limit, Persona, SendOptions, User
+from catgpt.fastapi import accept, address, chat_api, configure_logs, install, lifespan, log_requests, operations, page
 from catgpt.testing import Scripted
-from fastapi import Depends, FastAPI, Request, Response, WebSocket
-from fastapi.exceptions import RequestValidationError
-from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse, PlainTextResponse
-from fastapi.staticfiles import StaticFiles
-from logs import configure, logged, logger
+from fastapi import Depends, FastAPI, WebSocket
 from settings import PLACEHOLDER, Settings, load
 from starlette.requests import HTTPConnection
-from ws import accepted, serve
+from ws import serve
 
+logger = logging.getLogger("codhechat")
 PERSONA = Persona("codhe", "You are CoDHeChat, a helpful assistant. Answer clearly and to the point, in Markdown.")
 FEATURES = "edit regenerate branches rename pin delete delete-empty batch-delete search usage summary export accounts".split()
 
@@ -41,46 +38,32 @@ def send_options(asked: HTTPConnection) -> SendOptions:
 
 def create_app(settings: Settings, model: ChatModel | Scripted | None = None) -> FastAPI:
     """With a model of a test's own, nothing leaves the machine."""
-    configure(settings.log_level, settings.log_json)
+    configure_logs(settings.log_level, logger.name, as_json=settings.log_json)
     if settings.secret_key.get_secret_value() == PLACEHOLDER:
         logger.warning("SECRET_KEY is the placeholder: anybody can make tokens")
-    engine, auth, every = engine_of(settings, model), Auth(settings), ["*"]
+    engine, auth = engine_of(settings, model), Auth(settings)
     app = FastAPI(title="CoDHeChat", lifespan=lifespan(engine))
-    install(app)
-    app.add_middleware(CORSMiddleware, allow_origins=settings.allowed_origins, allow_methods=every, allow_headers=every)
-    app.add_middleware(logged)
+    install(app, origins=settings.allowed_origins)
+    log_requests(app)
 
     def current_user(claims: dict[str, Any] = Depends(auth.caller)) -> User:
         return engine.user(claims["sub"])
 
+    app.include_router(operations(engine))
     app.include_router(auth.routes(engine))
     app.include_router(chat_api(user=current_user, options=send_options), prefix="/api")
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:  # without what was given: it may be a password
-        return error_response(InvalidInputError("; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())))
 
     @app.get("/capabilities")
     async def capabilities() -> dict[str, Any]:
         speaks = {"transport": "ws-request", "api": "/api", "auth": "guest", "features": FEATURES}
         return {"app": "codhechat", "name": "CoDHeChat", "skin": "plain", **speaks}
 
-    @app.get("/health")
-    async def health() -> Response:
-        found = await engine.health()
-        return JSONResponse(found, 200 if found["healthy"] else 503)
-
-    @app.get("/metrics")
-    async def metrics() -> Response:
-        return PlainTextResponse(await engine.prometheus(), media_type="text/plain; version=0.0.4")
-
     @app.websocket("/ws")
     async def socket(ws: WebSocket) -> None:
-        if claims := await accepted(ws, auth, settings.allowed_origins):
-            await serve(ws, engine.user(claims["sub"]), auth, claims["exp"], send_options(ws))
+        if claims := await accept(ws, auth.read, origins=settings.allowed_origins):
+            await serve(ws, engine.user(claims["sub"]), auth, claims, send_options(ws))
 
-    if settings.web_dist.is_dir():
-        app.mount("/", StaticFiles(directory=settings.web_dist, html=True))
+    page(app, settings.web_dist)
     return app
 
 

@@ -5,34 +5,17 @@ import json
 import time
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
-from auth import Auth, SignInError
+from auth import Auth
 from catgpt import CatgptError, SendOptions, User
 from catgpt.fastapi import websocket
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 SILENCE, PACE = 15, 0.05  # seconds between signs of life, and between two frames of a turn
 TYPES = {"message": "send", "stop": "cancel"}
 NAMES = {"requestId": "request", "conversationId": "session", "content": "text"}
 TEXT = {'{"type":"text","text":': '{"content":', ',"session":': ',"conversationId":', ',"request":': ',"requestId":'}
-
-
-async def accepted(ws: WebSocket, auth: Auth, origins: list[str]) -> dict[str, Any] | None:
-    """The claims of the socket's token, unless it is refused. The token is a subprotocol: browsers set no headers here, and
-    addresses end up in logs. It is refused after the handshake, because a page sees no status of one that fails."""
-    origin, said = ws.headers.get("origin"), ws.scope["subprotocols"]
-    if origin and origin not in origins and urlsplit(origin).netloc != ws.headers.get("host"):
-        await ws.close()
-        return None
-    await ws.accept("catgpt" if "catgpt" in said else None)
-    try:
-        return auth.read(next((token for token in said if token != "catgpt"), ""))
-    except SignInError as error:
-        await ws.close(4401, error.message)
-    return None
 
 
 def asked(frame: dict[str, Any], owner: str | None) -> str:
@@ -58,37 +41,33 @@ def answered(frame: str) -> str:
     return json.dumps({"requestId": request, "conversationId": event["session"], "turn": event["turn"], "event": event})
 
 
-async def serve(ws: WebSocket, user: User, auth: Auth, expires: float, options: SendOptions) -> None:
+async def serve(ws: WebSocket, user: User, auth: Auth, claims: dict[str, Any], options: SendOptions) -> None:
+    """Serves a socket that was accepted, as long as its token holds. A `refresh` frame brings another one of the same user."""
+
     async def frames(text: str, open: int) -> AsyncGenerator[str, None]:
-        nonlocal expires
-        request, said = None, dict[str, Any]()
+        nonlocal claims
+        request = None
         try:
             frame = json.loads(text)
             request = frame.get("requestId")
             if frame["type"] == "refresh":
-                if (claims := auth.read(frame["token"]))["sub"] != user.owner:
-                    raise SignInError("this token is another user's: open a socket of its own with it")
-                expires, said = claims["exp"], {"done": True}
+                claims = auth.read(frame["token"], of=user.owner)
+                yield json.dumps({"requestId": request, "done": True})
+                return
             text = asked(frame, user.owner)
         except CatgptError as error:
-            said = {"error": error.to_dict()}
+            yield json.dumps({"requestId": request, "error": error.to_dict()})
+            return
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass  # the engine says what is wrong with it
-        if said:
-            yield json.dumps({"requestId": request, **said})
-            return
         async for answer in user.frames(text, open=open, keep_alive=0, min_interval=PACE, **options):
             yield answered(answer)
 
-    async def guard() -> None:
-        with suppress(WebSocketDisconnect, RuntimeError):  # it is closed, and the reader ends all
-            while (left := expires - time.time()) > 0:
-                early = left - auth.seconds / 5
-                await ws.send_json({"keepAlive": True} if early > 0 else {"expiring": round(left, 1)})
-                await asyncio.sleep(min(SILENCE, early if early > 0 else left))
-            await ws.close(4401, "the token has ended")
+    async def signs() -> AsyncGenerator[str, None]:
+        """Signs of life, and in the last fifth of the token's, when it ends."""
+        while (left := claims["exp"] - time.time()) > 0:
+            early = left - auth.seconds / 5
+            yield json.dumps({"keepAlive": True} if early > 0 else {"expiring": round(left, 1)})
+            await asyncio.sleep(min(SILENCE, early if early > 0 else left))
 
-    async with asyncio.TaskGroup() as group:
-        guarding = group.create_task(guard())
-        await websocket(ws, user, frames=frames)
-        guarding.cancel()
+    await websocket(ws, user, frames=frames, unasked=signs(), expires=lambda: claims["exp"])

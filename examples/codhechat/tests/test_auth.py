@@ -8,7 +8,8 @@ from pathlib import Path
 
 import jwt
 import pytest
-from auth import Auth, SignInError
+from auth import Auth
+from catgpt.fastapi import SignInError
 from catgpt.testing import Scripted
 from main import create_app
 from settings import Settings

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from auth import address
+from catgpt.fastapi import address
 from catgpt.testing import FakeOpenAI, Scripted
 from settings import load
 from starlette.requests import HTTPConnection
@@ -188,7 +188,7 @@ async def test_logs_are_json_with_request_ids_and_hold_no_secret(tmp_path: Path)
                 assert answer.headers["x-request-id"]
         assert dict(server.requests[0]["headers"])["authorization"] == f"Bearer {key}"
     logged = [json.loads(line) for line in lines]
-    ours = [line for line in logged if line["logger"] == "codhechat" and "path" in line]
+    ours = [line for line in logged if line["logger"] == "catgpt.requests"]
     assert [line["path"] for line in ours] == ["/auth/guest", "/ws", "/auth/register", "/api/search", "/health"]
     assert ours[3]["request_id"] == "mine-1" and ours[4]["request_id"] == answer.headers["x-request-id"]
     assert len({line["request_id"] for line in ours}) == 5
