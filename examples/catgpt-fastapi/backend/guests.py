@@ -1,11 +1,10 @@
-"""Who somebody is without an account: a cookie for what is theirs, an address for how much they may ask."""
+"""Who somebody is without an account: a cookie for what is theirs."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import secrets
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
@@ -41,14 +40,3 @@ class Guests:
             await send(message)
 
         await self._app(scope, receive, answer)
-
-
-def address(request: HTTPConnection, header: str | None) -> str:
-    """Whose limit it is: what the platform's header says if one is named, else where the connection comes from. An
-    IPv6 customer has a whole /64, so that counts as one."""
-    host = (request.headers.get(header) if header else None) or (request.client.host if request.client else "")
-    try:
-        found = ip_address(host)
-    except ValueError:
-        return host or "unknown"
-    return str(ip_network((found, 64), strict=False)) if isinstance(found, IPv6Address) else str(found)

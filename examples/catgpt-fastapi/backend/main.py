@@ -5,28 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from catgpt import Engine, SendOptions, User
-from catgpt.fastapi import chat_api, install, lifespan, sse_response
+from catgpt.fastapi import address, chat_api, install, lifespan, operations, page, sse_response
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
-from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
 from config import CAT, settings
-from guests import Guests, address
+from guests import Guests
 
 engine = Engine(**settings.engine())
 app = FastAPI(title="CatGPT", lifespan=lifespan(engine))
-install(app)
 app.add_middleware(Guests)
-if settings.origins:
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=settings.origins,
-        allow_methods=["*"],
-        allow_headers=["*"],
-        allow_credentials=True,
-    )
+install(app, origins=settings.origins)
 
 
 class Said(BaseModel):
@@ -79,13 +68,6 @@ async def capabilities() -> dict[str, Any]:
     }
 
 
-@app.get("/health")
-async def health() -> Response:
-    """Whether to send requests here."""
-    found = await engine.health()
-    return JSONResponse(found, 200 if found["healthy"] else 503)
-
-
+app.include_router(operations(engine, metrics=False))
 app.include_router(chat_api(user=current_user, options=send_options), prefix="/api")
-if settings.page.is_dir():
-    app.mount("/", StaticFiles(directory=settings.page, html=True))
+page(app, settings.page)

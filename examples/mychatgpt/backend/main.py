@@ -7,11 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from catgpt import Engine, User
-from catgpt.fastapi import chat_api, install, lifespan
-from fastapi import FastAPI, Response
-from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
-from fastapi.staticfiles import StaticFiles
+from catgpt.fastapi import chat_api, install, lifespan, operations, page
+from fastapi import FastAPI
 
 from adopt import adopt
 from chats import routes
@@ -33,16 +30,7 @@ async def life(app: FastAPI) -> AsyncGenerator[None, None]:
 
 
 app = FastAPI(title="myChatGPT", lifespan=life)
-install(app)
-if settings.origins:
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=settings.origins,
-        allow_methods=["*"],
-        allow_headers=["*"],
-        allow_credentials=True,
-        expose_headers=["x-chat-id", "x-turn-id"],
-    )
+install(app, origins=settings.origins, expose_headers=["x-chat-id", "x-turn-id"])
 
 
 def current_user() -> User:
@@ -57,14 +45,7 @@ async def capabilities() -> dict[str, Any]:
     return {**words, "transport": "text", "api": API, "auth": "none", "features": FEATURES}
 
 
-@app.get("/health")
-async def health() -> Response:
-    """Whether to send requests here."""
-    found = await engine.health()
-    return JSONResponse(found, 200 if found["healthy"] else 503)
-
-
+app.include_router(operations(engine, metrics=False))
 app.include_router(routes(current_user(), settings.min_interval))
 app.include_router(chat_api(user=current_user), prefix=API)
-if settings.page.is_dir():
-    app.mount("/", StaticFiles(directory=settings.page, html=True))
+page(app, settings.page)
