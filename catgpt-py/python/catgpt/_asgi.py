@@ -35,6 +35,25 @@ _NAP = 3600.0
 """A clock may be set: so many seconds are slept at once at most."""
 
 
+def _refusals() -> dict[int | str, dict[str, Any]]:
+    text, whole = {"type": "string"}, {"type": "integer"}
+    error = {
+        "kind": {**text, "description": "Stable: `busy`, `not_found`, …"},
+        "message": {**text, "description": "A sentence for people"},
+        "retryable": {"type": "boolean", "description": "Whether the same request may succeed later"},
+        "retry_after_ms": whole,
+        "turn": {**text, "description": "Of a busy session: the turn that runs"},
+        "limit": {"type": "object", "properties": {"name": text, "unit": text, "max": whole}},
+    }
+    described = {"type": "object", "required": ["kind", "message", "retryable"], "properties": error}
+    schema = {"type": "object", "required": ["error"], "properties": {"error": described}}
+    return {"4XX": {"description": "Refused", "content": {"application/json": {"schema": schema}}}}
+
+
+REFUSALS = _refusals()
+"""How an application with `install` refuses, for its OpenAPI document: `FastAPI(responses=REFUSALS)`."""
+
+
 class SignInError(UnauthorizedError):
     """Who asks your application has shown no token that holds: 401. The engine's own `UnauthorizedError` is about the key of
     its model, which the client cannot help: 502."""

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from . import _native
-from ._asgi import SignInError, accept, address, close_at, error_response, install, operations, page, token
+from ._asgi import REFUSALS, SignInError, accept, address, close_at, error_response, install, operations, page, token
 from ._calls import Format, SendOptions
 from ._engine import Engine, Session, User
 from ._http import MAX_BODY, Served
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
 __all__ = [
+    "REFUSALS",
     "ReplyResponse",
     "ResponseOptions",
     "ServedResponse",

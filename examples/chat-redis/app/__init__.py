@@ -1,2 +1,1 @@
-"""A chat over one web socket, on any number of replicas. The engine is its application and its infrastructure; here is
-the presentation."""
+"""The presentation of a chat; its application and its infrastructure are the engine."""
