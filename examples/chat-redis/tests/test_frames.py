@@ -126,6 +126,7 @@ async def test_what_is_sent_twice_is_said_once(tmp_path: Path, model: Model) -> 
             assert text(await second.until("generation_complete"), begun["task_id"]) == "ab"
             other = await second.begin("a|b", key="l")
             assert other["chat_id"] != begun["chat_id"]
+            await second.until("generation_complete", other["task_id"])
         assert len(model.asked) == 2
 
 

@@ -16,7 +16,7 @@ Words = BeforeValidator(lambda given: given.replace(",", " ").split() if isinsta
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=HERE / ".env", env_ignore_empty=True, hide_input_in_errors=True, extra="ignore")
     environment: Literal["development", "staging", "production"] = "production"
-    secret_key: SecretStr
+    secret_key: SecretStr = SecretStr(PLACEHOLDER)
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
     model_name: str = "gpt-4o-mini"

@@ -177,7 +177,3 @@ def test_with_a_login_everybody_has_chats_of_their_own(model: FakeOpenAI, monkey
         seen.append(say(at, "Hers" if name == "alice" else "His").query_params["session"])
     monkeypatch.setattr(st, "user", Visitor(is_logged_in=True, iss="https://id.example", sub="alice"))
     assert said(page(seen[0]))[0] == ("user", "Hers")
-
-
-def test_it_is_one_file_of_at_most_two_hundred_lines() -> None:
-    assert len(APP.read_text().splitlines()) <= 200
