@@ -4,6 +4,7 @@ import cors from "cors";
 import { CatgptError, InvalidInputError } from "catgpt-node";
 import express from "express";
 import { identify } from "./guests.js";
+import { choice, features } from "./settings.js";
 
 const GREETING = "Meow! I am CatGPT. Ask me anything; I have nine lives and nothing planned.";
 
@@ -30,22 +31,18 @@ export function makeApp(engine, settings) {
 }
 
 /** What the page shows, and how it talks. */
-function capabilities({ features, models }) {
+function capabilities(settings) {
   const page = { app: "node-express", name: "CatGPT", skin: "cat", transport: "sse", api: "/api", auth: "none" };
-  return { ...page, greeting: GREETING, features, models };
+  return { ...page, greeting: GREETING, features: features(settings), models: settings.models };
 }
 
 /** Says the newest message in a session, and streams the answer as server-sent events. */
-async function chat(req, res, { models }) {
-  const { sessionId, message, key, model } = req.body ?? {};
+async function chat(req, res, settings) {
+  const { sessionId, message, key, model, image } = req.body ?? {};
   if (typeof sessionId !== "string" || typeof message !== "string") {
     throw new InvalidInputError('send {"sessionId": "…", "message": "…"}');
   }
-  // The bill is not the visitor's.
-  if (model != null && !models.includes(model)) {
-    throw new InvalidInputError("this model is not offered here: see `models` of /capabilities");
-  }
-  const options = { key: key ?? undefined, model: model ?? undefined, limitKeys: req.limitKeys };
+  const options = { ...choice(settings, model, image), key: key ?? undefined, limitKeys: req.limitKeys };
   await (await req.user.session(sessionId).send(message, options)).pipeTo(res);
 }
 

@@ -1,7 +1,7 @@
 /** What the environment and `.env` say, and the engine that follows from it. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Engine, Persona } from "catgpt-node";
+import { Engine, Images, InvalidInputError, Persona, UnsupportedError } from "catgpt-node";
 
 const beside = (path) => fileURLToPath(new URL(path, import.meta.url));
 const DAY = 86_400;
@@ -22,6 +22,7 @@ export function settings(env = process.env) {
     if (/^\d+$/.test(value(name) ?? otherwise)) return Number(value(name) ?? otherwise);
     throw new Error(`${name} has to be a whole number`);
   };
+  const rates = (name, what, otherwise) => names(name, otherwise).map((rate) => limit(name, what, rate));
   const memory = value("DATABASE_URL") ?? "memory:";
   return {
     model: value("OPENAI_API_KEY") || value("OPENAI_BASE_URL") ? (value("OPENAI_MODEL") ?? "gpt-4o-mini") : "offline",
@@ -29,7 +30,10 @@ export function settings(env = process.env) {
     memory,
     // What is only in memory goes when nobody uses it for a day.
     sessionSeconds: number("SESSION_TTL", memory === "memory:" ? DAY : 0),
-    limits: names("RATE_LIMIT", "20/minute").map(limit),
+    // Pictures need a key; each is a message, too.
+    imageModel: value("OPENAI_API_KEY") && value("IMAGE_MODEL") !== "none" ? (value("IMAGE_MODEL") ?? "gpt-image-1") : undefined,
+    limits: rates("RATE_LIMIT", "messages", "20/minute"),
+    imageLimits: rates("IMAGE_RATE_LIMIT", "pictures", "10/hour"),
     addressHeader: value("CLIENT_IP_HEADER"),
     host: value("HOST") ?? "127.0.0.1",
     port: number("PORT", 8000),
@@ -37,20 +41,34 @@ export function settings(env = process.env) {
     shutdownSeconds: number("SHUTDOWN_SECONDS", 8),
     origins: names("ALLOWED_ORIGINS"),
     dist: value("WEB_DIST") ?? beside("../web/dist"),
-    features: FEATURES,
   };
 }
 
-/** `20/minute`: how many messages each address may send. */
-function limit(rate) {
+/** `20/minute`: how many of these each address may have. */
+function limit(variable, what, rate) {
   const [max, span] = rate.split("/");
   if (!/^\d+$/.test(max) || !Object.hasOwn(SPANS, span)) {
-    throw new Error(`RATE_LIMIT: ${rate} is not like 20/minute (second, minute, hour, day)`);
+    throw new Error(`${variable}: ${rate} is not like 20/minute (second, minute, hour, day)`);
   }
-  return { name: `messages a ${span}`, unit: "turns", max: Number(max), windowMs: SPANS[span] * 1000, per: { key: "ip" } };
+  return { name: `${what} a ${span}`, unit: "turns", max: Number(max), windowMs: SPANS[span] * 1000, per: { key: "ip" } };
 }
 
 /** The engine of this application. @param {ReturnType<typeof settings>} settings */
-export function makeEngine({ model, memory, limits, sessionSeconds }) {
-  return new Engine({ model, memory, limits, persona: Persona.cat(), sessionTtlMs: sessionSeconds * 1000 || undefined });
+export function makeEngine({ model, imageModel, memory, limits, sessionSeconds }) {
+  const models = imageModel ? { "*": model, image: new Images({ model: imageModel }) } : model;
+  return new Engine({ model: models, memory, limits, persona: Persona.cat(), sessionTtlMs: sessionSeconds * 1000 || undefined });
+}
+
+/** What the page may offer. @param {ReturnType<typeof settings>} settings */
+export const features = ({ imageModel }) => (imageModel ? [...FEATURES, "images"] : FEATURES);
+
+/**
+ * Who answers, and how often: the bill is not the visitor's, so it is one of those that are offered.
+ * @param {ReturnType<typeof settings>} settings
+ */
+export function choice({ models, imageModel, limits, imageLimits }, model, image) {
+  if (image && !imageModel) throw new UnsupportedError("there are no pictures here: that takes a key");
+  if (image) return { model: "image", limits: [...limits, ...imageLimits] };
+  if (model == null || models.includes(model)) return { model: model ?? undefined };
+  throw new InvalidInputError("this model is not offered here: see `models` of /capabilities");
 }

@@ -31,7 +31,7 @@ WORDS = {
 def shared() -> Engine:
     """One for all tabs: an answer goes on while none of them looks."""
     return Engine(
-        model=MODELS[0],
+        model={"offline": "offline", "*": MODELS[0]},
         base_url=os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1"),
         api_key=os.environ.get("OPENAI_API_KEY"),
         memory=os.environ.get("DATABASE_URL", "sqlite:///./chat.db"),

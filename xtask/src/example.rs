@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -61,8 +61,11 @@ fn start(root: &Path, app: &App, port: u16, fake: bool) -> Result<(), String> {
     let mut child = command.spawn().map_err(|e| format!("cannot start {}: {e}", app.name))?;
     let status = child.wait().map_err(|e| format!("lost {}: {e}", app.name))?;
     drop((model, servers));
-    println!("\n{} ended with {status}", app.name);
-    Ok(())
+    // Ctrl-C, or an end in peace.
+    if status.success() || status.signal().is_some() || status.code() == Some(130) {
+        return Ok(());
+    }
+    Err(format!("{} ended with {status}", app.name))
 }
 
 fn build(root: &Path, app: &App) -> Result<(), String> {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use catgpt_core::wire::{Format, rest};
-use catgpt_core::{Engine, Error, ErrorKind, Result};
+use catgpt_core::{Engine, Error, ErrorKind, Result, Send};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -53,6 +53,8 @@ struct Said {
     message: String,
     key: Option<String>,
     model: Option<String>,
+    #[serde(default)]
+    image: bool,
 }
 
 /// Says something, and streams the answer as server-sent events.
@@ -62,15 +64,9 @@ async fn chat(State(app): State<App>, Extension(guest): Extension<Guest>, body: 
 
 async fn said(app: &App, guest: &Guest, body: &[u8]) -> Result<Response> {
     let unread = |_| Error::new(ErrorKind::InvalidInput, r#"send {"sessionId": "…", "message": "…"}"#);
-    let Said { session, message, key, model } = serde_json::from_slice(body).map_err(unread)?;
-    let mut send = guest.counted(guest.user.session(session)?.send(message));
-    if let Some(key) = key {
-        send = send.key(key);
-    }
-    if let Some(model) = model {
-        app.settings.offered(&model)?;
-        send = send.model(model);
-    }
+    let Said { session, message, key, model, image } = serde_json::from_slice(body).map_err(unread)?;
+    let send = app.settings.chosen(guest.user.session(session)?.send(message), model, image)?;
+    let send = key.into_iter().fold(guest.counted(send), Send::key);
     let events = send.await?.into_bytes(Format::Sse).map(Ok).boxed();
     let headers = Format::Sse.headers().iter().map(|(name, value)| (*name, Cow::Borrowed(*value))).collect();
     Ok(answer(rest::Response { status: 200, headers, body: rest::Body::Stream(events) }))

@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         dotenvy::from_path(file)?;
     }
     let settings = Settings::parse();
-    let engine = settings.engine(settings::model()?).await?;
+    let engine = settings.engine(settings.model()?).await?;
     let deadline = Duration::from_secs(settings.shutdown_seconds);
     let listener = TcpListener::bind((settings.host.as_str(), settings.port)).await?;
     println!("http://{}", listener.local_addr()?);

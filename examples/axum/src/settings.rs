@@ -1,12 +1,13 @@
 //! What the environment, `.env` or an option says, and the engine that follows from it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use catgpt_core::memory::Unit;
-use catgpt_core::{ChatModel, Engine, Error, ErrorKind, Limit, Offline, OpenAi, Persona, Result, memory};
+use catgpt_core::{
+    ByName, ChatModel, Engine, Error, ErrorKind, Images, Limit, Offline, OpenAi, Persona, Result, Send, memory,
+};
 use clap::Parser;
 
 const FEATURES: &str =
@@ -28,8 +29,16 @@ pub struct Settings {
     #[arg(long, env)]
     session_ttl: Option<u64>,
     /// How many messages an address may send.
-    #[arg(long, env, value_delimiter = ',', value_parser = limit, default_value = "20/minute")]
+    #[arg(long, env, value_delimiter = ',', value_parser = |rate: &str| limit("messages", rate), default_value = "20/minute")]
     rate_limit: Vec<Limit>,
+    /// With a key, who draws when a picture is asked for, or none.
+    #[arg(long, env, default_value = "gpt-image-1")]
+    image_model: String,
+    /// How many pictures an address may ask for. Each is a message, too.
+    #[arg(long, env, value_delimiter = ',', value_parser = |rate: &str| limit("pictures", rate), default_value = "10/hour")]
+    image_rate_limit: Vec<Limit>,
+    #[arg(skip = std::env::var("OPENAI_API_KEY").is_ok_and(|key| !key.trim().is_empty()))]
+    key: bool,
     /// The header in which the proxy in front says who it is.
     #[arg(long, env)]
     pub client_ip_header: Option<HeaderName>,
@@ -52,7 +61,7 @@ pub struct Settings {
 
 impl Settings {
     /// The engine of this application.
-    pub async fn engine(&self, model: Arc<dyn ChatModel>) -> Result<Engine> {
+    pub async fn engine(&self, model: impl ChatModel) -> Result<Engine> {
         let mut engine =
             Engine::builder().model(model).persona(Persona::cat()).memory(memory::open(&self.database_url).await?);
         let in_memory = self.database_url.starts_with("memory:").then_some(DAY);
@@ -64,31 +73,46 @@ impl Settings {
 
     /// What the page may offer.
     pub fn features(&self) -> Vec<&'static str> {
-        FEATURES.split(' ').collect()
+        FEATURES.split(' ').chain(self.draws().then_some("images")).collect()
     }
 
-    /// Whether it is one of those that are offered: the bill is not the visitor's.
-    pub fn offered(&self, model: &String) -> Result<()> {
-        let refused =
-            || Error::new(ErrorKind::InvalidInput, "this model is not offered: see `models` of /capabilities");
-        self.models.contains(model).then_some(()).ok_or_else(refused)
+    /// Whether there are pictures: they need a key.
+    fn draws(&self) -> bool {
+        self.key && self.image_model != "none"
     }
-}
 
-/// What answers.
-pub fn model() -> Result<Arc<dyn ChatModel>> {
-    match OpenAi::from_env() {
-        Err(error) if error.kind() == ErrorKind::Unauthorized => Ok(Arc::new(Offline::new())),
-        model => Ok(Arc::new(model?)),
+    /// What answers.
+    pub fn model(&self) -> Result<ByName> {
+        let models = ByName::new();
+        let endpoint = match OpenAi::from_env() {
+            Err(error) if error.kind() == ErrorKind::Unauthorized => return Ok(models.with("*", Offline::new())),
+            endpoint => endpoint?,
+        };
+        let drawing = Images::new(endpoint.clone()).model(self.image_model.as_str());
+        Ok(if self.draws() { models.with("image", drawing) } else { models }.with("*", endpoint))
+    }
+
+    /// Who answers, and how often: the bill is not the visitor's, so it is one of those that are offered.
+    pub fn chosen(&self, send: Send, model: Option<String>, image: bool) -> Result<Send> {
+        let refused = |kind, why: &'static str| Err(Error::new(kind, why));
+        match model {
+            _ if image && !self.draws() => {
+                refused(ErrorKind::Unsupported, "there are no pictures here: that takes a key")
+            }
+            _ if image => Ok(send.model("image").limits([&self.rate_limit[..], &self.image_rate_limit].concat())),
+            None => Ok(send),
+            Some(model) if self.models.contains(&model) => Ok(send.model(model)),
+            Some(_) => refused(ErrorKind::InvalidInput, "this model is not offered: see `models` of /capabilities"),
+        }
     }
 }
 
 /// Reads `20/minute`.
-fn limit(rate: &str) -> Result<Limit, String> {
+fn limit(what: &str, rate: &str) -> Result<Limit, String> {
     let read = || {
         let (max, span) = rate.trim().split_once('/')?;
         let (_, seconds) = SPANS.iter().find(|(name, _)| *name == span)?;
-        let (name, max) = (format!("messages a {span}"), max.parse().ok()?);
+        let (name, max) = (format!("{what} a {span}"), max.parse().ok()?);
         Some(Limit::new(name, Unit::Turns, max, Duration::from_secs(*seconds)).per_key("ip"))
     };
     read().ok_or_else(|| "write it like 20/minute (second, minute, hour, day)".into())

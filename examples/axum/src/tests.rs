@@ -1,7 +1,7 @@
 //! The routes with a scripted model: what a browser sends, sees, and comes back to.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Once};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use catgpt_core::model::{Gate, Scripted, Step};
@@ -30,7 +30,7 @@ struct Server {
 /// The application with a model and options of one's own, until the runtime of the test ends.
 async fn serve(model: Scripted, options: &[&str]) -> Server {
     let settings = Settings::try_parse_from([&["catgpt"], options].concat()).unwrap();
-    let engine = settings.engine(Arc::new(model)).await.unwrap();
+    let engine = settings.engine(model).await.unwrap();
     let app = app::router(engine.clone(), settings).into_make_service_with_connect_info::<SocketAddr>();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -37,9 +37,12 @@ fn start(env: &[(&str, &str)]) -> (Program, SocketAddr) {
 
 /// Says something, and gives the answer to read.
 fn say(address: SocketAddr) -> TcpStream {
+    ask(address, r#"{"sessionId": "trip", "message": "Hi"}"#)
+}
+
+fn ask(address: SocketAddr, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let body = r#"{"sessionId": "trip", "message": "Hi"}"#;
     let head = "POST /chat HTTP/1.1\r\nhost: cat\r\nconnection: close\r\ncontent-type: application/json\r\n";
     write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
     stream
@@ -57,8 +60,8 @@ fn until(stream: &mut TcpStream, words: &str) -> String {
     seen
 }
 
-/// An endpoint that says two words and then thinks for ever.
-fn slow_model() -> String {
+/// An endpoint that answers everything with this, once its question has these words in it, and goes on saying nothing.
+fn upstream(words: &'static str, answer: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -66,9 +69,8 @@ fn slow_model() -> String {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             // An answer before its question would be a fault of another kind.
-            until(&mut stream, "\"stream\":true");
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
-            write!(stream, "{head}data: {{\"choices\":[{{\"delta\":{{\"content\":\"Once upon\"}}}}]}}\n\n").unwrap();
+            until(&mut stream, words);
+            stream.write_all(answer.as_bytes()).unwrap();
             held.push(stream);
         }
     });
@@ -85,7 +87,11 @@ fn without_a_key_the_cat_answers_and_nothing_is_needed() {
 fn told_to_stop_it_stores_what_it_has_ends_each_answer_in_words_and_goes() {
     let folder = tempfile::tempdir().unwrap();
     let store = format!("sqlite:{}", folder.path().join("chat.db").display());
-    let model = slow_model();
+    let model = upstream(
+        r#""stream":true"#,
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"Once upon\"}}]}\n\n"
+            .into(),
+    );
     let env = [("OPENAI_BASE_URL", &*model), ("DATABASE_URL", &store), ("SHUTDOWN_SECONDS", "0")];
     let (mut program, address) = start(&env);
     let mut answer = say(address);
@@ -94,4 +100,20 @@ fn told_to_stop_it_stores_what_it_has_ends_each_answer_in_words_and_goes() {
     assert!(kill.success());
     until(&mut answer, r#""status":"interrupted""#);
     assert!(program.0.wait().unwrap().success());
+}
+
+#[test]
+fn pictures_take_a_key_and_have_a_limit_of_their_own() {
+    let png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    let body = format!(r#"{{"created": 1, "data": [{{"b64_json": "{png}"}}]}}"#);
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    let url = upstream("A cat on the moon", head + &body);
+    let (_program, address) =
+        start(&[("OPENAI_BASE_URL", &url), ("OPENAI_API_KEY", "x"), ("IMAGE_RATE_LIMIT", "1/day")]);
+    let cat = r#"{"sessionId": "trip", "message": "A cat on the moon", "image": true}"#;
+    let seen = until(&mut ask(address, cat), r#""status":"#);
+    assert!(seen.contains("data:image/png;base64,") && seen.contains(r#""status":"complete""#), "{seen}");
+    until(&mut ask(address, cat), "pictures a day");
+    let (_without, address) = start(&[]);
+    until(&mut ask(address, cat), r#""kind":"unsupported""#);
 }

@@ -62,10 +62,9 @@ class Settings:
         uses for a day goes."""
         ttl = float(self.session_ttl) if self.session_ttl else None if self.store else DAY
         model = self.model if self.key or self.base_url else "offline"
-        models = {"*": model, "image": Images(model=self.image_model)} if self.draws else model
-        return EngineOptions(
-            model=models, memory=self.store or "memory:", persona=CAT, limits=self.rates, session_ttl=ttl
-        )
+        models: dict[str, str | Images] = {"*": model, "image": Images(model=self.image_model)}
+        shown = models if self.draws else model
+        return EngineOptions(model=shown, memory=self.store or "memory:", persona=CAT, limits=self.rates, session_ttl=ttl)
 
     @property
     def draws(self) -> bool:

@@ -1,5 +1,6 @@
 """A chat over one web socket, on any number of replicas: `python -m app.main`."""
 
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -59,5 +60,5 @@ if settings.web_dist.is_dir():
     app.mount("/", StaticFiles(directory=settings.web_dist, html=True))
 if __name__ == "__main__":
     # Sockets that are cut lose nothing: a client goes on at the next replica. Frames are small, and dear to compress.
-    frames_as = {"ws_max_size": 1 << 20, "ws_per_message_deflate": False}
-    uvicorn.run(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=2, **frames_as)
+    serve = partial(uvicorn.run, app, host=settings.host, port=settings.port, timeout_graceful_shutdown=2)
+    serve(ws_max_size=1 << 20, ws_per_message_deflate=False)

@@ -1,7 +1,6 @@
 """What the environment and `.env` say. Without either it is one process with SQLite and the offline cat."""
 
 import contextlib
-import os
 import secrets
 from pathlib import Path
 from typing import Literal
@@ -37,9 +36,9 @@ class Settings(BaseSettings, env_file=".env", env_ignore_empty=True, extra="igno
             return self.secret_key.get_secret_value()
         if self.environment == "production":
             raise SystemExit("SECRET_KEY is not set: the replicas of a production share one")
+        kept = Path(".secret-key")
         with contextlib.suppress(FileExistsError):
-            file = os.open(".secret-key", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            os.write(file, secrets.token_urlsafe(48).encode())
-            os.close(file)
+            kept.touch(0o600, exist_ok=False)
+            kept.write_text(secrets.token_urlsafe(48))
         # Empty: another replica is just writing it.
-        return Path(".secret-key").read_text() or self.signing_key()
+        return kept.read_text() or self.signing_key()

@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 import time
 from collections import Counter
+from ipaddress import ip_network
 from typing import Annotated, Any
 
 import jwt
@@ -15,6 +16,7 @@ from catgpt import ConflictError, Engine, LimitedError, UnauthorizedError
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 from settings import Settings
+from starlette.requests import HTTPConnection
 
 WINDOW = 300  # in how many seconds tries to sign in are counted
 SCHEMA = "CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, id TEXT, salt BLOB, hash BLOB)"
@@ -27,6 +29,12 @@ class SignInError(UnauthorizedError):
 class Person(BaseModel):
     name: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=64)]
     password: Annotated[SecretStr, Field(min_length=8, max_length=256)]
+
+
+def address(asked: HTTPConnection) -> str:
+    """By what limits count. A customer of IPv6 has a whole /64. Behind a proxy it is what `--proxy-headers` believes."""
+    host = (asked.client.host if asked.client else "").removeprefix("::ffff:")
+    return str(ip_network((host, 64), strict=False)) if ":" in host else host
 
 
 class Auth:
@@ -68,8 +76,8 @@ class Auth:
         _, salt, _ = self.db.execute(find, (name,)).fetchone() or ("", fresh, b"")
         hashed = hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5, maxmem=64 << 20)
         if new:
-            row = (name, f"account:{secrets.token_hex(16)}", salt, hashed)
-            self.db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?, ?, ?)", row)
+            insert = "INSERT OR IGNORE INTO accounts VALUES (?, ?, ?, ?)"
+            self.db.execute(insert, (name, f"account:{secrets.token_hex(16)}", salt, hashed))
         id, _, known = self.db.execute(find, (name,)).fetchone() or ("", fresh, b"")
         if not hmac.compare_digest(hashed, known):
             raise ConflictError("this name is taken") if new else SignInError("the name or the password is wrong")
@@ -93,7 +101,7 @@ class Auth:
         @router.post("/login")
         @router.post("/register")
         async def sign_in(person: Person, asked: Request, claims: dict[str, Any] = caller) -> dict[str, Any]:
-            self.count(f"address {asked.client and asked.client.host}", 5 * self.most)
+            self.count(f"address {address(asked)}", 5 * self.most)
             self.count(f"name {person.name}", self.most)
             new, password = asked.url.path.endswith("/register"), person.password.get_secret_value()
             id = await asyncio.to_thread(self.sign_in, person.name, password, new)

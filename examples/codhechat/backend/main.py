@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from auth import Auth, SignInError
+from auth import Auth, address
 from catgpt import ChatModel, Engine, InvalidInputError, Limit, Persona, SendOptions, User
 from catgpt.fastapi import chat_api, error_response, install, lifespan
 from catgpt.testing import Scripted
@@ -36,7 +36,7 @@ def engine_of(settings: Settings, model: ChatModel | Scripted | None) -> Engine:
 
 
 def send_options(asked: HTTPConnection) -> SendOptions:
-    return {"limit_keys": {"address": asked.client.host if asked.client else "unknown"}}
+    return {"limit_keys": {"address": address(asked)}}
 
 
 def create_app(settings: Settings, model: ChatModel | Scripted | None = None) -> FastAPI:
@@ -76,11 +76,7 @@ def create_app(settings: Settings, model: ChatModel | Scripted | None = None) ->
 
     @app.websocket("/ws")
     async def socket(ws: WebSocket) -> None:
-        if (token := await accepted(ws, settings.allowed_origins)) is not None:
-            try:
-                claims = auth.read(token)
-            except SignInError as error:
-                return await ws.close(4401, error.message)
+        if claims := await accepted(ws, auth, settings.allowed_origins):
             await serve(ws, engine.user(claims["sub"]), auth, claims["exp"], send_options(ws))
 
     if settings.web_dist.is_dir():

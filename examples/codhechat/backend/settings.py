@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 HERE = Path(__file__).parent
 PLACEHOLDER = "replace-me"
+STORES = "sqlite:///./chat.db or postgresql://USER:PASSWORD@HOST/DATABASE"
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/*]+$")]
 Words = BeforeValidator(lambda given: given.replace(",", " ").split() if isinstance(given, str) else given)
 
@@ -38,8 +39,7 @@ class Settings(BaseSettings):
         if len(secret.encode()) < 32 and (secret, self.environment) != (PLACEHOLDER, "development"):
             raise ValueError("SECRET_KEY: must have at least 32 bytes, and is no placeholder: use `openssl rand -hex 32`")
         if not store.startswith(("sqlite:", "postgres://", "postgresql://", "memory:")):
-            known = "sqlite:///./chat.db or postgresql://USER:PASSWORD@HOST/DATABASE"
-            raise ValueError(f"DATABASE_URL: must be {known}. MySQL is not supported")
+            raise ValueError(f"DATABASE_URL: must be {STORES}. MySQL is not supported")
         return self
 
 

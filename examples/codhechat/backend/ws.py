@@ -20,15 +20,19 @@ NAMES = {"requestId": "request", "conversationId": "session", "content": "text"}
 TEXT = {'{"type":"text","text":': '{"content":', ',"session":': ',"conversationId":', ',"request":': ',"requestId":'}
 
 
-async def accepted(ws: WebSocket, origins: list[str]) -> str | None:
-    """The socket's token, unless it comes from somebody else's page. It is a subprotocol: browsers set no headers here, and
-    addresses end up in logs."""
+async def accepted(ws: WebSocket, auth: Auth, origins: list[str]) -> dict[str, Any] | None:
+    """The claims of the socket's token, unless it is refused. The token is a subprotocol: browsers set no headers here, and
+    addresses end up in logs. It is refused after the handshake, because a page sees no status of one that fails."""
     origin, said = ws.headers.get("origin"), ws.scope["subprotocols"]
     if origin and origin not in origins and urlsplit(origin).netloc != ws.headers.get("host"):
         await ws.close()
         return None
     await ws.accept("catgpt" if "catgpt" in said else None)
-    return next((token for token in said if token != "catgpt"), "")
+    try:
+        return auth.read(next((token for token in said if token != "catgpt"), ""))
+    except SignInError as error:
+        await ws.close(4401, error.message)
+    return None
 
 
 def asked(frame: dict[str, Any], owner: str | None) -> str:
@@ -57,22 +61,22 @@ def answered(frame: str) -> str:
 async def serve(ws: WebSocket, user: User, auth: Auth, expires: float, options: SendOptions) -> None:
     async def frames(text: str, open: int) -> AsyncGenerator[str, None]:
         nonlocal expires
-        request = None
+        request, said = None, dict[str, Any]()
         try:
             frame = json.loads(text)
             request = frame.get("requestId")
             if frame["type"] == "refresh":
                 if (claims := auth.read(frame["token"]))["sub"] != user.owner:
                     raise SignInError("this token is another user's: open a socket of its own with it")
-                expires = claims["exp"]
-                yield json.dumps({"requestId": request, "done": True})
-                return
+                expires, said = claims["exp"], {"done": True}
             text = asked(frame, user.owner)
         except CatgptError as error:
-            yield json.dumps({"requestId": request, "error": error.to_dict()})
-            return
+            said = {"error": error.to_dict()}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass  # the engine says what is wrong with it
+        if said:
+            yield json.dumps({"requestId": request, **said})
+            return
         async for answer in user.frames(text, open=open, keep_alive=0, min_interval=PACE, **options):
             yield answered(answer)
 

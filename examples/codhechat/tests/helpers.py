@@ -65,7 +65,8 @@ async def settled(condition: Callable[[], bool | Coroutine[Any, Any, bool]]) -> 
 def settings(folder: Path, **given: Any) -> Settings:
     """Those of a test: nothing is read from a file, and all is kept in the test's folder."""
     plain = {"secret_key": SECRET, "database_url": f"sqlite:{folder / 'chat.db'}", "accounts_db": folder / "accounts.db"}
-    more = {"web_dist": folder / "dist", "log_level": "WARNING", "turns_per_minute": 1000, "tokens_per_day": 10**9}
+    more: dict[str, Any] = {"redis_url": None, "openai_api_key": None, "openai_base_url": None, "allowed_origins": ""}
+    more |= {"web_dist": folder / "dist", "log_level": "WARNING", "turns_per_minute": 1000, "tokens_per_day": 10**9}
     return Settings(_env_file=None, **{**plain, **more, **given})  # type: ignore[call-arg]
 
 

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import { settings } from "../settings.js";
 import { Browser, events, textOf } from "./kit.js";
@@ -55,11 +56,38 @@ async function slowModel() {
     response.setHeader("content-type", "text/event-stream");
     response.write(`data: ${JSON.stringify({ choices: [{ delta: { content: "Once upon" } }] })}\n\n`);
   });
+  return listening(server);
+}
+
+async function listening(server) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   after(() => (server.closeAllConnections(), server.close()));
   return `http://127.0.0.1:${server.address().port}/v1`;
 }
+
+test("pictures take a key and have a limit of their own", async () => {
+  const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+  const asked = [];
+  const upstream = createServer(async (request, response) => {
+    const body = JSON.parse(await text(request));
+    asked.push([request.url, body.prompt]);
+    response.setHeader("content-type", "application/json").end(JSON.stringify({ created: 1, data: [{ b64_json: PNG }] }));
+  });
+  const OPENAI_BASE_URL = await listening(upstream);
+  const { url } = await start({ OPENAI_BASE_URL, OPENAI_API_KEY: "sk-test", IMAGE_RATE_LIMIT: "1/day" });
+  const mine = new Browser(url);
+  assert.ok((await (await mine.fetch("/capabilities")).json()).features.includes("images"));
+  const seen = [];
+  for await (const event of events(await mine.chat("trip", "A cat on the moon", { image: true }))) seen.push(event);
+  assert.equal(seen.at(-1).status, "complete");
+  assert.match(seen.find(({ type }) => type === "part").part.url, /^data:image\/png;base64,/);
+  assert.deepEqual(asked, [["/v1/images/generations", "A cat on the moon"]]);
+  const refused = await mine.chat("trip", "Another", { image: true });
+  assert.deepEqual([refused.status, (await refused.json()).error.limit.name], [429, "pictures a day"]);
+  const without = await new Browser((await start({})).url).chat("trip", "A cat", { image: true });
+  assert.deepEqual([without.status, (await without.json()).error.kind], [501, "unsupported"]);
+});
 
 test("a setting that cannot be used is named", () => {
   assert.throws(() => settings({ PORT: "many" }), /PORT/);

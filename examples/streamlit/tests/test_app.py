@@ -146,7 +146,7 @@ def test_what_was_said_is_read_without_a_model(model: FakeOpenAI) -> None:
     assert [error.value for error in later.error] == ["The model cannot be reached. What was said is kept: try again when it can."]
     assert said(later)[:3] == [*history, ("user", "Are you there?")]
     later.selectbox(key="model").set_value("offline")
-    assert "offline cat" in said(click(later, "Try again"))[3][1]
+    assert said(click(later, "Try again"))[3][1] and not later.error
 
 
 def test_an_answer_that_breaks_off_keeps_what_came(model: FakeOpenAI) -> None:

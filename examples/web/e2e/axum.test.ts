@@ -4,6 +4,7 @@ import { describe } from "vitest";
 import { stage } from "./kit/stage.ts";
 import { crash } from "./suites/crash.ts";
 import { fidelity } from "./suites/fidelity.ts";
+import { pictures } from "./suites/pictures.ts";
 import { reload } from "./suites/reload.ts";
 import { secrets } from "./suites/secrets.ts";
 import { stopping } from "./suites/stopping.ts";
@@ -11,5 +12,5 @@ import { tabs } from "./suites/tabs.ts";
 
 describe("axum", () => {
   const it = stage("axum");
-  for (const suite of [fidelity, reload, tabs, stopping, crash, secrets]) suite(it);
+  for (const suite of [fidelity, reload, tabs, stopping, crash, secrets, pictures]) suite(it);
 });

@@ -4,12 +4,14 @@ import { describe } from "vitest";
 import { stage } from "./kit/stage.ts";
 import { crash } from "./suites/crash.ts";
 import { fidelity } from "./suites/fidelity.ts";
+import { pictures } from "./suites/pictures.ts";
 import { reload } from "./suites/reload.ts";
 import { secrets } from "./suites/secrets.ts";
+import { sounds } from "./suites/sounds.ts";
 import { stopping } from "./suites/stopping.ts";
 import { tabs } from "./suites/tabs.ts";
 
 describe("node-express", () => {
   const it = stage("node-express");
-  for (const suite of [fidelity, reload, tabs, stopping, crash, secrets]) suite(it);
+  for (const suite of [fidelity, reload, tabs, stopping, crash, secrets, pictures, sounds]) suite(it);
 });

@@ -14,6 +14,9 @@ describe("chat-redis with two replicas", () => {
   beforeAll(async () => {
     between = await redis();
     env["REDIS_URL"] = between.url;
+    // The scratch server of `cargo xtask test`; without one, a file that both replicas open.
+    const { DATABASE_URL } = process.env;
+    if (DATABASE_URL?.startsWith("postgres")) env["DATABASE_URL"] = DATABASE_URL;
   });
   stageOf(it);
   beforeAll(async () => {

@@ -47,8 +47,8 @@ describe.each(ALL.filter((name) => APPS.includes(name)))("%s", (name) => {
 
 async function shoot(stage: Stage, colorScheme: "light" | "dark", size: string, viewport: { width: number; height: number }): Promise<void> {
   const phone = size === "phone";
-  const chat = await stage.visit({ colorScheme, viewport, isMobile: phone, hasTouch: phone, deviceScaleFactor: phone ? 2 : 1 });
-  const take = (scene: string) => chat.page.screenshot({ path: join(FOLDER, `${stage.name}-${scene}-${size}-${colorScheme}.png`) });
+  const chat = await stage.visit({ colorScheme, reducedMotion: "reduce", viewport, isMobile: phone, hasTouch: phone, deviceScaleFactor: phone ? 2 : 1 });
+  const take = (scene: string) => chat.page.screenshot({ animations: "disabled", path: join(FOLDER, `${stage.name}-${scene}-${size}-${colorScheme}.png`) });
   await take("empty");
   stage.model.when("Plan three days in Kyoto", reasoning("They like quiet places. Early mornings, then."), text(ANSWER));
   await say(chat, "Plan three days in Kyoto");
@@ -65,7 +65,7 @@ async function shoot(stage: Stage, colorScheme: "light" | "dark", size: string, 
   if (phone) await drawer(chat);
   await take("chats");
   await chat.page.goto(`${stage.proxy.url}/#/usage`);
-  await chat.get("usage").waitFor();
+  await chat.get("usage-by-day").waitFor();
   await take("usage");
   expect(stage.broken).toEqual([]);
 }

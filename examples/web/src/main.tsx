@@ -15,6 +15,7 @@ import "./styles/base.css";
 import "./styles/page.css";
 import "./styles/sidebar.css";
 import "./styles/chat.css";
+import "./styles/composer.css";
 import "./styles/markdown.css";
 import "./styles/parts.css";
 import "./styles/usage.css";

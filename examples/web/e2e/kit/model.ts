@@ -12,6 +12,9 @@ export const TITLE_MODEL = "scripted-titles";
 /** The key of all applications under test: it must not be seen anywhere but here. */
 export const KEY = "sk-e2e-6f1d0c59b7e84f2a93";
 
+/** What it draws: one transparent pixel, as PNG. */
+export const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
 export type Step =
   | { text: string }
   | { reasoning: string }
@@ -105,6 +108,7 @@ export class Model {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url?.endsWith("/models")) return json(response, 200, { object: "list", data: [{ id: MODEL, object: "model" }] });
+    if (request.url?.endsWith("/images/generations")) return json(response, 200, { data: [{ b64_json: PIXEL }] });
     const body = JSON.parse(await read(request)) as Body;
     const asked = this.#note(body, request, response);
     const steps = asked.isTitle ? this.title(asked.question) : (this.#scripts.get(asked.question) ?? [text(`You said: ${asked.question}`)]);
@@ -153,11 +157,13 @@ const USAGE = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
 
 async function stream(response: ServerResponse, steps: Step[]): Promise<void> {
   response.writeHead(200, { "content-type": "text/event-stream" });
+  response.flushHeaders();
   const send = (delta: object, finish_reason: string | null = null) => {
     const chunk = { id: "c", object: "chat.completion.chunk", model: MODEL, choices: [{ index: 0, delta, finish_reason }] };
     response.write(`data: ${JSON.stringify(chunk)}\n\n`);
   };
-  send({ role: "assistant", content: "" });
+  // A model that thinks in silence has not said yet that it is the assistant who speaks.
+  if (!steps[0] || !("silence" in steps[0])) send({ role: "assistant", content: "" });
   for (const step of steps) {
     if (response.destroyed) return;
     if ("cut" in step) return void response.destroy();

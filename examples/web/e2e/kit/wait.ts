@@ -1,6 +1,6 @@
 /** Waiting for a condition, with an end: the only waiting that tests do. */
 
-export const DEADLINE_MS = 20_000;
+export const DEADLINE_MS = 30_000;
 
 /** It will never be so: who waits is told at once. */
 export class Hopeless extends Error {}

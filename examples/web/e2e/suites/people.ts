@@ -84,6 +84,32 @@ export function people(stage: Stage): void {
     expect(await brightness()).toBeLessThan(128);
   });
 
+  test("an answer that grows stays in sight, unless its reader has scrolled away", async () => {
+    const [half, end] = [new Gate(), new Gate()];
+    const lines = Array.from({ length: 120 }, (_, n) => `line ${n}\n\n`).join("");
+    stage.model.when("scroll", ...pieces(lines, 12, [[0.5, half], [0.9, end]]));
+    const chat = await stage.visit();
+    const below = () => chat.get("messages").evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
+    await chat.ask("scroll");
+    await within("the answer is half there", half.reached);
+    await eventually("half of it is seen", async () => (await chat.said()).includes("line 55"));
+    await eventually("its end is in sight", async () => (await below()) < 60);
+    await chat.get("messages").hover();
+    await chat.page.mouse.wheel(0, -600);
+    await eventually("the reader is elsewhere", async () => (await below()) > 300);
+    const top = () => chat.get("messages").evaluate((it) => it.scrollTop);
+    const there = await top();
+    half.open();
+    await within("the answer goes on", end.reached);
+    await eventually("more of it is there", async () => (await chat.said()).includes("line 105"));
+    expect(Math.abs((await top()) - there)).toBeLessThan(5);
+    await chat.get("jump").click();
+    await eventually("its end is in sight again", async () => (await below()) < 60);
+    end.open();
+    await chat.ends("complete");
+    await eventually("and stays there", async () => (await below()) < 60);
+  });
+
   test("on a phone nothing sticks out, and the side bar is a drawer", async () => {
     stage.model.when("phone", text(`A very long line: ${"x".repeat(400)}\n\n\`\`\`\n${"y".repeat(400)}\n\`\`\`\n\n| a | b |\n| - | - |\n| ${"z".repeat(80)} | 2 |`));
     const chat = await stage.visit({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });

@@ -46,7 +46,8 @@ export function replicas(stage: Stage, other: () => App): void {
     await stage.app.kill();
     gate.open();
     only(other());
-    await chat.ends("interrupted", 40_000);
+    // The lease of the dead has to run out: 15 s in Postgres.
+    await chat.ends("interrupted", 60_000);
     const kept = textOf((await chat.stored()).at(-1)).trim();
     expect(until(whole, 0.5, 6).startsWith(kept)).toBe(true);
     await chat.shows(kept);

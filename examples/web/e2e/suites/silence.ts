@@ -1,4 +1,4 @@
-/** A model that thinks for a minute and a half, behind a proxy that ends what is idle for a minute. */
+/** A model that thinks for a minute and a half without a word, and a proxy before the application that ends what is idle for one. */
 
 import { expect, test } from "vitest";
 import { reasoning, text } from "../kit/model.ts";
@@ -12,7 +12,7 @@ export function silence(stage: Stage): void {
   test(
     "90 s of silence are no broken connection",
     async () => {
-      stage.model.when("think", reasoning("Hm…"), { silence: THINKING_MS }, text("Forty-two."));
+      stage.model.when("think", { silence: THINKING_MS }, reasoning("Hm…"), text("Forty-two."));
       const chat = await stage.visit();
       await chat.ask("think");
       await chat.ends("complete", THINKING_MS + 30_000);

@@ -95,7 +95,11 @@ export class App {
   }
 
   #elsewhere(news: News, chat: Chat | undefined): void {
-    if (news.kind === "turn_ended") this.toast(`Answer ready in “${titleOf(chat)}”`, news.session);
+    if (news.kind !== "turn_ended") return;
+    // The news of a new chat can come before the first event of its answer, which is what names it here.
+    setTimeout(() => {
+      if (news.session !== this.store.get().conversation.chat) this.toast(`Answer ready in “${titleOf(chat)}”`, news.session);
+    }, 1_000);
   }
 
   /** Several news in a row are one reason to read again. */

@@ -119,6 +119,16 @@ describe("stopping", () => {
     await until(() => expect(stopped).toEqual(["t"]));
   });
 
+  it("stops a turn that has begun but is not drawn yet", async () => {
+    vi.stubGlobal("requestAnimationFrame", () => 0);
+    void turns.send("hi");
+    script.say(started());
+    await until(() => expect(store.get().chats.items).toHaveLength(1));
+    expect(shown().pending).not.toBeNull();
+    await turns.stop();
+    expect(stopped).toEqual(["t"]);
+  });
+
   it("stops the turn that runs", async () => {
     void turns.send("hi");
     script.say(started());

@@ -14,6 +14,7 @@ export type Wish = Ask extends infer A ? (A extends Ask ? Omit<A, "key"> : never
 /** A turn that is being watched; `turn` is known from `started` on. */
 interface Watched {
   ask: Ask | null;
+  chat: string | null;
   turn: string | null;
   control: AbortController;
   /** Stop was pressed before there was a turn to stop. */
@@ -95,7 +96,7 @@ export class Turns {
 
   #begin(ask: Ask | null, turn: string | null): Watched {
     this.#leave();
-    return (this.#watched = { ask, turn, control: new AbortController(), unwanted: false });
+    return (this.#watched = { ask, chat: this.#shown.chat, turn, control: new AbortController(), unwanted: false });
   }
 
   async #watch(watched: Watched, events: Watch): Promise<void> {
@@ -123,6 +124,7 @@ export class Turns {
   #started(watched: Watched, turn: string, chat: string): void {
     const first = watched.turn === null;
     watched.turn = turn;
+    watched.chat = chat;
     if (!first) return;
     this.#store.dispatch({ type: "began", chat, turn, now: Date.now() });
     if (watched.ask?.type === "send") rememberDraft(draftOf(watched.ask.chat), "");
@@ -179,9 +181,12 @@ export class Turns {
   }
 
   async stop(): Promise<void> {
-    const { chat, live, pending } = this.#shown;
-    if (live !== null && chat !== null) await this.#stop(chat, live.turn);
-    else if (pending !== null && this.#watched !== null) this.#watched.unwanted = true;
+    const { chat, live } = this.#shown;
+    const watched = this.#watched;
+    // What has begun may not be drawn yet, so the watch is asked first.
+    if (watched?.turn != null && watched.chat !== null) await this.#stop(watched.chat, watched.turn);
+    else if (live !== null && chat !== null) await this.#stop(chat, live.turn);
+    else if (watched !== null) watched.unwanted = true;
   }
 
   async #stop(chat: string, turn: string): Promise<void> {
