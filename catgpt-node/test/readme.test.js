@@ -166,7 +166,7 @@ test("the generator and the script are what they are said to be", async () => {
   const ask = async function* () {
     yield "Meow";
   };
-  const engine = evaluate(block("async function*"), { Engine, ask }, "engine");
+  const engine = evaluate(block("model: async function*"), { Engine, ask }, "engine");
   assert.equal(await (await engine.user("alice").session("chat").send("Hi")).text(), "Meow");
   const { Scripted } = await import("catgpt-node/testing");
   const model = evaluate(withoutTypes(block("new Scripted")), { Scripted }, "model");
