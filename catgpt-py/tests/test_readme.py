@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from catgpt import Engine
+from catgpt import Engine, User
 from catgpt.testing import Scripted
 from fastapi import FastAPI, Request
 
@@ -39,7 +39,7 @@ def test_the_first_example_streams_offline(tmp_path: Path) -> None:
 async def test_the_fastapi_example_serves_and_resumes(tmp_path: Path) -> None:
     space: dict[str, Any] = {}
     exec(program("sse_response").replace("sqlite:chat.db", f"sqlite:{tmp_path}/chat.db"), space)
-    exec(program("await websocket(") + program("ui_resume(engine"), space)
+    exec(program("await websocket(ws, engine") + program("ui_resume(engine"), space)
     transport = httpx.ASGITransport(app=space["app"])
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.post("/chat/a", content="Hi")
@@ -72,7 +72,7 @@ async def test_the_http_api_is_mounted(tmp_path: Path) -> None:
 async def test_the_operators_example_tells(tmp_path: Path) -> None:
     space: dict[str, Any] = {}
     exec(program("sse_response").replace("sqlite:chat.db", f"sqlite:{tmp_path}/chat.db"), space)
-    exec(program('@app.get("/health")'), space)
+    exec(program("import operations\n"), space)
     transport = httpx.ASGITransport(app=space["app"])
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.get("/health")
@@ -81,6 +81,17 @@ async def test_the_operators_example_tells(tmp_path: Path) -> None:
         assert "catgpt_turns_running 0" in metrics.text.splitlines()
         await space["engine"].close()
         assert (await client.get("/health")).status_code == 503
+
+
+def test_the_example_of_what_is_around_the_engine_knows_who_asks(tmp_path: Path) -> None:
+    space: dict[str, Any] = {"User": User}
+    exec(program("sse_response").replace("sqlite:chat.db", f"sqlite:{tmp_path}/chat.db"), space)
+    exec(program("configure_logs(").replace('configure_logs("INFO")', ""), space)
+    assert space["who"]("the token of alice").owner == "alice"
+    with pytest.raises(space["SignInError"]):
+        space["who"]("")
+    assert "/own" in {getattr(route, "path", "") for route in space["app"].routes}
+    assert "/health" in space["app"].openapi()["paths"]
 
 
 def test_the_models_example_answers() -> None:
