@@ -58,12 +58,14 @@ class Shape:
     """Milliseconds between two."""
     apart: float | None = None
     """Seconds between two writes at least, where that is not as usual. Only our applications can do this."""
+    within: float = 0
+    """Seconds in which the clients arrive, one after another."""
 
 
 SHAPES = [
     Shape("burst", 1, 40, 2_000, 0),
     Shape("100 x 50/s", 100, 1, 500, 20),
-    Shape("1000 x 50/s", 1_000, 1, 500, 20, apart=0.06),
+    Shape("1000 x 50/s", 1_000, 1, 500, 20, apart=0.06, within=3),
 ]
 STAMPS = {True: re.compile(rb'"text":\s*"((?:\d{16})+)"'), False: re.compile(rb"\r\n((?:\d{16})+)\r\n")}
 END = b"\r\n0\r\n\r\n"
@@ -79,6 +81,7 @@ class Client:
 
     async def run(self, port: int) -> None:
         """All its turns."""
+        await asyncio.sleep(self.shape.within * self.number / self.shape.clients)
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
         for turn in range(self.shape.turns):
             writer.write(self.request(turn))
