@@ -71,8 +71,8 @@ STAMPS = {True: re.compile(rb'"text":\s*"((?:\d{16})+)"'), False: re.compile(rb"
 END = b"\r\n0\r\n\r\n"
 
 
-class Client:
-    """Sends turns one after another over one connection."""
+class Client(asyncio.Protocol):
+    """Sends turns one after another over one connection. It shares the machine with the server, so it does little."""
 
     def __init__(self, app: App, shape: Shape, number: int) -> None:
         self.app, self.shape, self.number = app, shape, number
@@ -82,11 +82,14 @@ class Client:
     async def run(self, port: int) -> None:
         """All its turns."""
         await asyncio.sleep(self.shape.within * self.number / self.shape.clients)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(lambda: self, "127.0.0.1", port)
         for turn in range(self.shape.turns):
-            writer.write(self.request(turn))
-            self.whole += await self.read(reader)
-        writer.close()
+            self.answered = loop.create_future()
+            self.tail, self.found, self.finished, self.stamps = b"", False, not self.app.events, 0
+            transport.write(self.request(turn))
+            self.whole += await self.answered
+        transport.close()
 
     def request(self, turn: int) -> bytes:
         said = {"message": "Hi", self.app.session or "key": f"{self.number}-{turn}"}
@@ -94,20 +97,27 @@ class Client:
         head = f"POST {self.app.path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
         return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
-    async def read(self, reader: asyncio.StreamReader) -> bool:
-        """Reads an answer to its end; whether it was whole."""
-        tail, found, finished, stamps = b"", False, not self.app.events, 0
-        while not tail.endswith(END) and (more := await reader.read(1 << 16)):
-            now = time.time() * 1e6
-            found = found or more.startswith(b"HTTP/1.1 200")
-            finished = finished or b'"finished"' in tail + more
-            for run in STAMPS[self.app.events].findall(more) if self.shape.pause else ():
-                stamps += len(run) // 16
-                self.late.extend(now - int(run[at : at + 16]) for at in range(0, len(run), 16))
-            tail = (tail + more)[-64:]
-        # A stamp that two reads share is not looked at, which is seldom.
-        enough = not self.shape.pause or stamps > self.shape.events * 0.9
-        return found and finished and enough and tail.endswith(END)
+    def data_received(self, more: bytes) -> None:
+        """Some of an answer, and perhaps its end."""
+        now = time.time() * 1e6
+        self.found = self.found or more.startswith(b"HTTP/1.1 200")
+        self.finished = self.finished or b'"finished"' in self.tail + more
+        for run in STAMPS[self.app.events].findall(more) if self.shape.pause else ():
+            self.stamps += len(run) // 16
+            self.late.extend(now - int(run[at : at + 16]) for at in range(0, len(run), 16))
+        self.tail = (self.tail + more)[-64:]
+        if self.tail.endswith(END):
+            self.over()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The rest will not come."""
+        self.over()
+
+    def over(self) -> None:
+        """Whether it was whole. A stamp that two reads share is not looked at, which is seldom."""
+        enough = not self.shape.pause or self.stamps > self.shape.events * 0.9
+        if not self.answered.done():
+            self.answered.set_result(self.found and self.finished and enough and self.tail.endswith(END))
 
 
 def environment(shape: Shape, url: str, store: str) -> dict[str, str]:

@@ -13,8 +13,8 @@ import { stage, type Stage } from "./kit/stage.ts";
 import { within } from "./kit/wait.ts";
 
 const FOLDER = join(ROOT, "target/screenshots");
-const ALL: Name[] = ["catgpt-fastapi", "mychatgpt", "codhechat", "chat-redis", "node-express", "axum"];
-const APPS = process.env["APPS"]?.split(",") ?? ALL;
+const PAGES: Name[] = ["catgpt-fastapi", "mychatgpt", "codhechat", "chat-redis", "node-express", "axum"];
+const APPS = process.env["APPS"]?.split(",") ?? [...PAGES, "streamlit"];
 
 const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 
@@ -37,15 +37,32 @@ def pack(days: int) -> list[str]:
 
 > Trains leave on time. So should you.`;
 
-describe.each(ALL.filter((name) => APPS.includes(name)))("%s", (name) => {
+type Theme = "light" | "dark";
+type Shoot = (stage: Stage, theme: Theme, size: string, viewport: { width: number; height: number }) => Promise<void>;
+
+const chosen: [Name, Shoot][] = [...PAGES.map((name): [Name, Shoot] => [name, shoot]), ["streamlit", shootStreamlit]];
+describe.each(chosen.filter(([name]) => APPS.includes(name)))("%s", (name, shot) => {
   const it = stage(name);
   test.each(["light", "dark"] as const)("%s", async (theme) => {
     await mkdir(FOLDER, { recursive: true });
-    for (const [size, viewport] of Object.entries(SIZES)) await shoot(it, theme, size, viewport);
+    for (const [size, viewport] of Object.entries(SIZES)) await shot(it, theme, size, viewport);
   });
 });
 
-async function shoot(stage: Stage, colorScheme: "light" | "dark", size: string, viewport: { width: number; height: number }): Promise<void> {
+/** Streamlit draws its own page. */
+async function shootStreamlit(stage: Stage, colorScheme: Theme, size: string, viewport: { width: number; height: number }): Promise<void> {
+  const { context } = await stage.person({ colorScheme, viewport });
+  const page = await context.newPage();
+  await page.goto(stage.proxy.url);
+  stage.model.when("Plan three days in Kyoto", text(ANSWER));
+  const box = page.getByTestId("stChatInputTextArea");
+  await box.fill("Plan three days in Kyoto");
+  await box.press("Enter");
+  await page.getByText("So should you.").waitFor();
+  await page.screenshot({ animations: "disabled", path: join(FOLDER, `${stage.name}-answer-${size}-${colorScheme}.png`) });
+}
+
+async function shoot(stage: Stage, colorScheme: Theme, size: string, viewport: { width: number; height: number }): Promise<void> {
   const phone = size === "phone";
   const chat = await stage.visit({ colorScheme, reducedMotion: "reduce", viewport, isMobile: phone, hasTouch: phone, deviceScaleFactor: phone ? 2 : 1 });
   const take = (scene: string) => chat.page.screenshot({ animations: "disabled", path: join(FOLDER, `${stage.name}-${scene}-${size}-${colorScheme}.png`) });

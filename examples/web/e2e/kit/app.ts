@@ -52,7 +52,7 @@ export class App {
     this.#process = child;
     await eventually(`${this.name} answers`, async () => {
       if (child.exitCode !== null) throw new Hopeless(`${this.name} ended with ${child.exitCode}`);
-      return (await fetch(`${this.url}/capabilities`)).ok;
+      return (await fetch(`${this.url}/${this.name === "streamlit" ? "_stcore/health" : "capabilities"}`)).ok;
     }).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${this.log}`);
     });

@@ -9,7 +9,7 @@ export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../../.
 export const EXAMPLES = join(ROOT, "examples");
 export const DIST = process.env["WEB_DIST"] ?? join(EXAMPLES, "web/dist");
 
-export type Name = "catgpt-fastapi" | "node-express" | "axum" | "mychatgpt" | "codhechat" | "chat-redis";
+export type Name = "catgpt-fastapi" | "node-express" | "axum" | "mychatgpt" | "codhechat" | "chat-redis" | "streamlit";
 
 export interface Start {
   folder: string;
@@ -65,6 +65,7 @@ export function environment(name: Name, folder: string, modelUrl: string): Recor
       LOGIN_TRIES: "1000",
     },
     "chat-redis": { DATABASE_URL: store, SECRET_KEY: SECRET },
+    streamlit: { DATABASE_URL: store, OPENAI_MODELS: MODEL },
   };
   return { ...shared, ...own[name] };
 }
