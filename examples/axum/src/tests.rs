@@ -29,7 +29,9 @@ struct Server {
 
 /// The application with a model and options of one's own, until the runtime of the test ends.
 async fn serve(model: Scripted, options: &[&str]) -> Server {
-    let settings = Settings::try_parse_from([&["catgpt"], options].concat()).unwrap();
+    // Whatever database the environment names, each test has chats and counts of its own.
+    let alone = ["catgpt", "--database-url", "memory:"];
+    let settings = Settings::try_parse_from([&alone[..], options].concat()).unwrap();
     let engine = settings.engine(model).await.unwrap();
     let app = app::router(engine.clone(), settings).into_make_service_with_connect_info::<SocketAddr>();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
