@@ -195,7 +195,7 @@ async fn a_busy_session_is_a_409_that_names_its_turn_before_the_first_byte() {
 
 #[tokio::test]
 async fn an_address_has_so_many_messages_in_a_time_and_a_header_is_believed_only_where_it_is_named() {
-    let limit = ["--rate-limit", "2/minute,9/day"];
+    let limit = ["--rate-limit", "9/hour,2/day"];
     let behind =
         serve(Scripted::reply("Meow."), &[&limit[..], &["--client-ip-header", "fly-client-ip"]].concat()).await;
     let open = serve(Scripted::reply("Meow."), &limit).await;
@@ -211,7 +211,7 @@ async fn an_address_has_so_many_messages_in_a_time_and_a_header_is_believed_only
     assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
     let (status, refused) = answer(refused).await;
     assert_eq!((status, &refused["error"]["kind"]), (429, &json!("limited")));
-    assert_eq!(refused["error"]["limit"]["name"], "messages a minute");
+    assert_eq!(refused["error"]["limit"]["name"], "messages a day");
     events(send(&behind, "192.0.2.2").await).await;
     assert_eq!(send(&open, "192.0.2.2").await.status(), 429);
 }
