@@ -54,7 +54,7 @@ class Settings:
     image_rates: list[Limit] = field(default_factory=lambda: rates("IMAGE_RATE_LIMIT", "pictures", "10/hour"))
     address_header: str | None = field(default_factory=lambda: value("CLIENT_IP_HEADER"))
     origins: list[str] = field(default_factory=lambda: names("ALLOWED_ORIGINS"))
-    min_interval: float = field(default_factory=lambda: float(value("MIN_INTERVAL") or 0.04))
+    min_interval: float = field(default_factory=lambda: float(value("MIN_INTERVAL") or 0.06))
     page: Path = field(default_factory=lambda: Path(value("WEB_DIST") or HERE.parents[1] / "web" / "dist"))
 
     def engine(self) -> EngineOptions:

@@ -36,7 +36,7 @@ class Settings:
     url: str = field(default_factory=lambda: value("SQLITE_URL") or "sqlite:///chat.db", repr=False)
     owner: str = field(default_factory=lambda: value("APP_USER") or "default")
     origins: list[str] = field(default_factory=lambda: names("ALLOWED_ORIGINS"))
-    min_interval: float = field(default_factory=lambda: float(value("MIN_INTERVAL") or 0.04))
+    min_interval: float = field(default_factory=lambda: float(value("MIN_INTERVAL") or 0.06))
     page: Path = field(default_factory=lambda: Path(value("WEB_DIST") or HERE.parents[1] / "web" / "dist"))
 
     @property
