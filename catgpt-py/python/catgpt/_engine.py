@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
@@ -10,7 +10,6 @@ from . import _calls, _hub, _native, _process, _transfer
 from ._calls import Ask, At, OnDrop, OnProgress, SendOptions
 from ._content import Content, content
 from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionPage, Summary
-from ._limits import GroupBy, Limit, LimitState, Spent
 from ._organize import AllSessions, OneSession
 from ._process import EngineOptions, Parts
 from ._reply import Reply, Sending
@@ -178,25 +177,6 @@ class User(AllSessions):
     async def turns(self) -> list[tuple[str, str]]:
         """The turns that run, in any process: pairs of session and turn."""
         return await self._engine._ask(_calls.turns(self._at))
-
-    async def usage(
-        self,
-        by: Sequence[GroupBy] | None = None,
-        *,
-        session: str | None = None,
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-    ) -> list[Spent]:
-        """What the owner's turns have used, however they ended, summed up by what `by` tells apart. Days are those of UTC;
-        that of `to_ms` is not counted."""
-        return await self._engine._ask(_calls.usage(self._at, by, session, from_ms, to_ms))
-
-    async def limits(
-        self, limits: Sequence[Limit] | None = None, *, limit_keys: Mapping[str, str] | None = None
-    ) -> list[LimitState]:
-        """How far the owner has come with these limits, or with the engine's. Those that count by a key are left out, but
-        for the keys that are given."""
-        return await self._engine._ask(_calls.limit_states(self._at, limits, limit_keys))
 
     async def changes(self, after: int | None = None, limit: int | None = None) -> list[Change]:
         """Changes after a number, in order. They are kept for 24 hours."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from . import _calls, _http, _hub
@@ -11,6 +11,7 @@ from ._data import SessionInfo
 from ._feed import Feed
 from ._found import Branch, MessagePage, Node, SearchPage
 from ._http import Served
+from ._limits import GroupBy, Limit, LimitState, Spent
 from ._persona import Persona
 
 if TYPE_CHECKING:
@@ -128,6 +129,25 @@ class AllSessions:
         second tab listen to. It goes on after number `after`, or begins now. The numbers are dense: a gap says that changes
         older than 24 h were forgotten, and the sessions have to be listed again."""
         return Feed(self._engine, self._at, after)
+
+    async def usage(
+        self,
+        by: Sequence[GroupBy] | None = None,
+        *,
+        session: str | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> list[Spent]:
+        """What the owner's turns have used, however they ended, summed up by what `by` tells apart. Days are those of UTC;
+        that of `to_ms` is not counted."""
+        return await self._engine._ask(_calls.usage(self._at, by, session, from_ms, to_ms))
+
+    async def limits(
+        self, limits: Sequence[Limit] | None = None, *, limit_keys: Mapping[str, str] | None = None
+    ) -> list[LimitState]:
+        """How far the owner has come with these limits, or with the engine's. Those that count by a key are left out, but
+        for the keys that are given."""
+        return await self._engine._ask(_calls.limit_states(self._at, limits, limit_keys))
 
     async def serve(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from . import _calls, _http, _native
@@ -10,6 +10,7 @@ from ._calls import At, NewSession, OnProgress, SendOptions
 from ._data import SessionInfo
 from ._found import Branch, MessagePage, News, Node, SearchPage
 from ._http import ServedSync
+from ._limits import GroupBy, Limit, LimitState, Spent
 from ._persona import Persona
 
 if TYPE_CHECKING:
@@ -129,6 +130,25 @@ class AllSessions:
         while True:
             after, news = _calls.page(self._engine._call(_calls.news(self._at, after)))
             yield from news
+
+    def usage(
+        self,
+        by: Sequence[GroupBy] | None = None,
+        *,
+        session: str | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> list[Spent]:
+        """What the owner's turns have used, however they ended, summed up by what `by` tells apart. Days are those of UTC;
+        that of `to_ms` is not counted."""
+        return self._engine._ask(_calls.usage(self._at, by, session, from_ms, to_ms))
+
+    def limits(
+        self, limits: Sequence[Limit] | None = None, *, limit_keys: Mapping[str, str] | None = None
+    ) -> list[LimitState]:
+        """How far the owner has come with these limits, or with the engine's. Those that count by a key are left out, but
+        for the keys that are given."""
+        return self._engine._ask(_calls.limit_states(self._at, limits, limit_keys))
 
     def serve(
         self,

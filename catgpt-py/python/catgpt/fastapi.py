@@ -259,8 +259,9 @@ async def websocket(
     """Serves a web socket that was accepted, until it is closed: any number of turns at once, in the frames that the
     core's `wire::ws` describes. `options` hold for every send. A client that goes away stops nothing. With frames of your
     own, `frames` answers one that came, while so many are being answered already: with what `user.frames(…)` gives, in
-    words of your own, and `unasked` is what you say by yourself. `expires` gives the Unix time at which the token ends, and is asked again when that has come, as a frame
-    may have brought another token: then the socket is closed with 4401, and turns go on."""
+    words of your own, and `unasked` is what you say by yourself. `expires` gives the Unix time at which the token ends, and
+    is asked again when that has come, as a frame may have brought another token: then the socket is closed with 4401, and
+    turns go on."""
     answers, writing, room = set[asyncio.Task[None]](), asyncio.Lock(), asyncio.Semaphore(_AT_ONCE)
 
     def engines(text: str, open: int) -> AsyncGenerator[str, None]:

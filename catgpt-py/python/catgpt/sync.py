@@ -7,7 +7,7 @@ there it refuses to.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
@@ -16,7 +16,6 @@ from ._calls import Ask, At, Format, OnDrop, OnProgress, SendOptions
 from ._content import Content, content
 from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionPage, Summary
 from ._events import Event, Finished, Text
-from ._limits import GroupBy, Limit, LimitState, Spent
 from ._organize_sync import AllSessions, OneSession
 from ._process import EngineOptions, Parts
 from ._reply import Feed
@@ -285,25 +284,6 @@ class User(AllSessions):
     def turns(self) -> list[tuple[str, str]]:
         """The turns that run, in any process: pairs of session and turn."""
         return self._engine._ask(_calls.turns(self._at))
-
-    def usage(
-        self,
-        by: Sequence[GroupBy] | None = None,
-        *,
-        session: str | None = None,
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-    ) -> list[Spent]:
-        """What the owner's turns have used, however they ended, summed up by what `by` tells apart. Days are those of UTC;
-        that of `to_ms` is not counted."""
-        return self._engine._ask(_calls.usage(self._at, by, session, from_ms, to_ms))
-
-    def limits(
-        self, limits: Sequence[Limit] | None = None, *, limit_keys: Mapping[str, str] | None = None
-    ) -> list[LimitState]:
-        """How far the owner has come with these limits, or with the engine's. Those that count by a key are left out, but
-        for the keys that are given."""
-        return self._engine._ask(_calls.limit_states(self._at, limits, limit_keys))
 
     def changes(self, after: int | None = None, limit: int | None = None) -> list[Change]:
         """Changes after a number, in order. They are kept for 24 hours."""
