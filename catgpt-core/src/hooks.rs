@@ -28,26 +28,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::id::{Owner, SessionId, TurnId};
+pub use crate::id::TurnAt;
 use crate::message::{Content, Message, Part};
 use crate::model::{ModelEvent, ModelRequest};
 
 /// How long a hook may think where it does not say.
 pub const DEADLINE: Duration = Duration::from_secs(30);
-
-/// Which turn a hook is asked about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TurnAt {
-    /// Whose it is.
-    pub owner: Owner,
-    /// Its session.
-    pub session: SessionId,
-    /// The turn.
-    pub turn: TurnId,
-}
 
 /// Something that the answer can lean on. Sources that are longer than the window's tokens allow are left out with their
 /// parts, so give the best one first.

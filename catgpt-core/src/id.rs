@@ -149,6 +149,17 @@ uuid_id! {
     OpId, "an operation id"
 }
 
+/// Which turn the application's own code is asked about: a hook, a tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TurnAt {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its session.
+    pub session: SessionId,
+    /// The turn.
+    pub turn: TurnId,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ pub mod id;
 pub mod message;
 pub mod persona;
 pub mod prices;
+pub mod tools;
 
 pub mod live;
 pub mod memory;
@@ -53,7 +54,7 @@ pub use message::{
 };
 pub use model::{
     ByName, Cached, ChatModel, ModelEvent, ModelInfo, ModelRequest, Offline, Params, PromptMessage, Provider,
-    RetryPolicy, Scripted, Secret,
+    RetryPolicy, Scripted, Secret, ToolSpec,
 };
 #[cfg(feature = "openai")]
 pub use model::{Images, OpenAi};
@@ -67,6 +68,7 @@ pub use runner::summaries::Summaries;
 pub use runner::titles::Titles;
 pub use search::Piece;
 pub use session::{Branch, MAX_METADATA, MessagePage, Metadata, NewSession, Node, Send, Session, SessionInfo, Summary};
+pub use tools::{Decision, DecisionKind, Tool, ToolRules};
 pub use transfer::{ExportFormat, ImportFormat, ImportReport, Progress, Source};
 pub use user::{News, SearchHit, SearchPage, SessionPage, UsageQuery, User};
 

@@ -196,6 +196,14 @@ pub enum Part {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         title: Option<String>,
     },
+    /// What a provider wants back when the reply goes on after a tool: a signature of its reasoning, an encrypted thought.
+    /// Nobody else can read it, and another provider is not sent it.
+    Provider {
+        /// Whose it is, as [`ModelRequest`](crate::ModelRequest)s of that provider know it: `anthropic`, `openai`.
+        provider: String,
+        /// What it is.
+        value: Value,
+    },
     /// Something that a later version stored; it is kept and passed on as it is.
     #[serde(untagged)]
     Unknown(Value),

@@ -153,6 +153,8 @@ pub struct ModelRequest {
     pub turn: Option<TurnId>,
     /// Another answer is wanted than one that was given before: no cache may give it.
     pub fresh: bool,
+    /// What the model may ask for.
+    pub tools: Arc<[ToolSpec]>,
 }
 
 impl fmt::Debug for ModelRequest {
@@ -183,6 +185,19 @@ impl PromptMessage {
     pub(crate) fn hide_images(&mut self) {
         self.content = std::mem::take(&mut self.content).in_words(|_| false);
     }
+}
+
+/// A tool, as a model is told of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolSpec {
+    /// Its name: 1 to 64 letters, digits, `_` and `-`.
+    pub name: String,
+    /// What it does and when to call it, for the model.
+    #[serde(default)]
+    pub description: String,
+    /// A JSON Schema of an object: the arguments.
+    pub parameters: serde_json::Value,
 }
 
 /// What a model streams. Its JSON is an object with one key: `{"text":"…"}`.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Params, PromptMessage, Provider};
+use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Params, PromptMessage, Provider, ToolSpec};
 use crate::error::Result;
 use crate::message::{FinishReason, Usage};
 
@@ -152,10 +152,11 @@ fn key(request: &ModelRequest, name: &str) -> Key {
         model: &'a str,
         params: &'a Params,
         messages: &'a [PromptMessage],
+        tools: &'a [ToolSpec],
     }
-    let ModelRequest { messages, params, model, credentials: _, turn: _, fresh: _ } = request;
+    let ModelRequest { messages, params, model, credentials: _, turn: _, fresh: _, tools } = request;
     let mut hash = Hash(Sha256::new());
-    let whole = Whole { model: model.as_deref().unwrap_or(name), params, messages };
+    let whole = Whole { model: model.as_deref().unwrap_or(name), params, messages, tools };
     serde_json::to_writer(&mut hash, &whole).expect("plain data has a JSON form");
     hash.0.finalize().into()
 }

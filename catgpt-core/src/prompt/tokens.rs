@@ -90,7 +90,7 @@ fn part_tokens(part: &Part, counter: &dyn TokenCounter) -> u64 {
         Part::ToolResult(result) => counter.count(&result.output.to_string()),
         Part::Image(_) => PER_IMAGE,
         Part::Citation { url, .. } => counter.count(url),
-        Part::Unknown(value) => counter.count(&value.to_string()),
+        Part::Provider { value, .. } | Part::Unknown(value) => counter.count(&value.to_string()),
     }
 }
 

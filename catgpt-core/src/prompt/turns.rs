@@ -103,7 +103,7 @@ pub(super) fn sendable(message: &Message) -> Option<Content> {
     useful.then_some(content)
 }
 
-/// The content without reasoning and citations, and without tool calls and results that have no counterpart.
+/// The content without reasoning, citations and what is a provider's own, and without tool calls and results that have no counterpart.
 pub(super) fn without_loose_ends(content: &Content) -> Content {
     let parts = content.parts();
     let mut keep = vec![true; parts.len()];
@@ -111,7 +111,7 @@ pub(super) fn without_loose_ends(content: &Content) -> Content {
     let mut open: HashMap<&str, usize> = HashMap::new();
     for (at, part) in parts.iter().enumerate() {
         match part {
-            Part::Reasoning { .. } | Part::Citation { .. } => keep[at] = false,
+            Part::Reasoning { .. } | Part::Citation { .. } | Part::Provider { .. } => keep[at] = false,
             Part::ToolCall(call) => {
                 keep[at] = false;
                 open.insert(&call.id, at);

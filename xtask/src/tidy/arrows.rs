@@ -48,6 +48,7 @@ const MODULES: &[(&str, Layer)] = &[
     ("body", Form),
     ("persona", Form),
     ("hooks", Form),
+    ("tools", Form),
     ("limits", Form),
     ("observe", Form),
     ("prompt", Pure),

@@ -1,0 +1,94 @@
+//! Tools: what a model may ask for, and the application's own code that does it.
+//!
+//! The model's calls run in a bounded loop inside one turn: call and result are parts of one reply, each result is stored
+//! in the same commit as its call, and a call without a result never reaches a model again. A call that needs an approval
+//! ends the turn as `paused`; `Session::decide` goes on from there, from any process.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Result;
+use crate::id::TurnAt;
+use crate::model::ToolSpec;
+
+/// How long a tool may take where it does not say.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How a tool is to be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToolRules {
+    /// Somebody has to agree before it is called: the turn ends as `paused`.
+    pub approval: bool,
+    /// It may run beside other calls of the same step; else the calls run one after the other.
+    pub parallel: bool,
+    /// How long one call may take; then it is dropped, and the model is told.
+    pub timeout: Duration,
+}
+
+impl Default for ToolRules {
+    fn default() -> Self {
+        Self { approval: false, parallel: false, timeout: TIMEOUT }
+    }
+}
+
+/// Something that a model may ask for.
+#[async_trait]
+pub trait Tool: fmt::Debug + Send + Sync + 'static {
+    /// What the model is told of it. Asked once, when the engine is built.
+    fn spec(&self) -> ToolSpec;
+
+    /// How it is to be called. Asked once, when the engine is built.
+    fn rules(&self) -> ToolRules {
+        ToolRules::default()
+    }
+
+    /// Does it. `arguments` is what the model wrote: usually an object that fits the schema, but nobody has checked that.
+    ///
+    /// # Errors
+    /// The model is told what the error says, as the call's result, and the turn goes on.
+    async fn call(&self, at: &TurnAt, arguments: Value) -> Result<Value>;
+}
+
+#[async_trait]
+impl<T: Tool + ?Sized> Tool for Arc<T> {
+    fn spec(&self) -> ToolSpec {
+        (**self).spec()
+    }
+    fn rules(&self) -> ToolRules {
+        (**self).rules()
+    }
+    async fn call(&self, at: &TurnAt, arguments: Value) -> Result<Value> {
+        (**self).call(at, arguments).await
+    }
+}
+
+/// What becomes of one call that a paused turn waits with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// The call's id, as in `finished.pending`.
+    pub id: String,
+    /// What is decided.
+    #[serde(flatten)]
+    pub verdict: DecisionKind,
+}
+
+/// What is decided about a call. Its JSON is one key: `{"approve": true}`, `{"deny": "why"}`, `{"output": …}`,
+/// `{"error": "…"}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    /// `true`: call it. `false`: the model is told that it was denied.
+    Approve(bool),
+    /// The model is told that it was denied, and why.
+    Deny(String),
+    /// It was done elsewhere, and gave this.
+    Output(Value),
+    /// It was tried elsewhere, and failed so.
+    Error(String),
+}
