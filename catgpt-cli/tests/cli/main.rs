@@ -1,6 +1,7 @@
 //! The real program, run as a user runs it.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+mod acceptance;
 mod answers;
 mod capabilities;
 mod chats;
