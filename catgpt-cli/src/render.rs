@@ -266,7 +266,7 @@ mod tests {
         };
         let texts = ["Here:\n``", "`sh\nls\n```", "\nBye"];
         assert_eq!(shown(&texts, "", ""), ("ls\n".to_owned(), false));
-        assert_eq!(shown(&texts[..1], "", ""), (String::new(), false));
+        assert_eq!(shown(&texts[..1], "", ""), (String::new(), true));
         assert_eq!(shown(&["Bye"], "", ""), (String::new(), true));
         assert_eq!(shown(&texts, "complete", "cancelled"), (String::new(), false));
         assert_eq!(shown(&texts, "\"stop\"", "\"length\""), ("ls\n".to_owned(), false));

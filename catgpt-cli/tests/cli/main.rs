@@ -7,6 +7,7 @@ mod capabilities;
 mod chats;
 mod endings;
 mod input;
+mod oneshot;
 mod organize;
 mod pictures;
 mod refusals;
