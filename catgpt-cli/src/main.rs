@@ -2,16 +2,24 @@
 //! codes; what a chat is and what becomes of it is the engine's business.
 
 mod args;
+mod chat;
+mod color;
 mod commands;
 mod config;
 mod context;
+mod copy;
 mod exit;
+mod extract;
 mod notes;
 mod progress;
 mod refs;
+mod rehearsal;
 mod render;
+mod said;
+mod screen;
 mod settings;
 mod signals;
+mod spinner;
 mod stdin;
 mod turn;
 
@@ -39,7 +47,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let common = cli.common;
     match cli.command {
         None => commands::ask(cli.ask, &common),
-        Some(Command::Ask(ask)) => commands::ask(ask, &common),
+        Some(Command::Ask(ask)) => commands::ask(*ask, &common),
         Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
         Some(Command::Models(options)) => commands::models(&options, &common),
         Some(Command::Usage(options)) => commands::usage(&options, &common),

@@ -1,57 +1,90 @@
 //! `catgpt [PROMPT]` and `catgpt ask`.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 use std::time::Duration;
 
-use catgpt_core::{Engine, ErrorKind, Persona};
+use catgpt_core::{Engine, ErrorKind, Memory, Persona};
 
 use super::block_on;
-use crate::args::{self, Ask, Common};
+use crate::args::{self, Ask, Common, Format};
+use crate::chat::Chat;
 use crate::config::{self, Model, Shown, Store};
 use crate::context::Context;
-use crate::exit::{Exit, Failure};
+use crate::copy;
+use crate::exit::{Exit, Failure, invalid};
 use crate::notes::{Notes, tell};
+use crate::rehearsal::Rehearsal;
+use crate::said::Said;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::stdin;
-use crate::turn::{self, Said};
+use crate::turn;
 
 /// How long the engine may take to let go of the store, or to make a title first.
 const CLOSING: Duration = Duration::from_secs(5);
 const TITLING: Duration = Duration::from_secs(15);
 
+/// What is needed beside the words.
+struct Setup<'a> {
+    ask: &'a Ask,
+    common: &'a Common,
+    store: Store,
+    model: Model,
+    context: Option<Context>,
+    settings: Settings,
+}
+
 /// What is wrong with the configuration is told before stdin is read, and that before a store is made.
 pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
-    let notes = Notes::new(common);
+    if ask.extract.is_some() && matches!(ask.format(), Format::Json | Format::Jsonl) {
+        return Err(invalid("--extract shows text: it does not go with --format json or jsonl").into());
+    }
     let persona = config::persona(&ask)?;
     let context = Context::read(&ask.context)?;
-    let model = Model::choose(ask.model.as_deref())?;
+    let model = Model::choose(ask.model.as_deref().filter(|name| !name.is_empty()))?;
     let store = Store::choose(common)?;
-    let shown = Shown::choose(common, &store);
     let mut settings = Settings::read()?;
     settings.titles |= ask.title;
-    let Some(content) = stdin::message(&ask, notes)? else {
+    let Some(said) = Said::read(&ask, persona, Notes::new(common))? else {
         tell(format_args!("say something: catgpt PROMPT\n\n{}", args::help()));
         return Err(Failure::Told(Exit::Usage));
     };
-    block_on(async {
-        let memory = store.open().await?;
-        if matches!(model, Model::Offline) {
-            settings = settings.offline();
+    let setup = Setup { ask: &ask, common, store, model, context, settings };
+    block_on(setup.answer(said))
+}
+
+impl Setup<'_> {
+    async fn answer(self, said: Said) -> Result<Exit, Failure> {
+        let notes = Notes::new(self.common);
+        let (memory, chat) = self.find(notes).await?;
+        // A chat that keeps its model is not answered by another one.
+        let model = match &chat.kept.model {
+            Some(name) => Model::choose(Some(name))?,
+            None => self.model,
+        };
+        let offline = matches!(model, Model::Offline);
+        if offline {
             notes.say("the offline cat answers; for a model set OPENAI_API_KEY, or OPENAI_BASE_URL for a local one");
         }
+        let settings = if offline || self.ask.dry_run { self.settings.offline() } else { self.settings };
+        let closing = if settings.titles { TITLING } else { CLOSING };
         let model = model.build(io::stdout().is_terminal());
+        let rehearsal = self.ask.dry_run.then(|| Rehearsal::of(Arc::clone(&model)));
+        let model = rehearsal.clone().map_or(model, |rehearsal| Arc::new(rehearsal));
         let mut builder = Engine::builder().model(model).memory(memory).persona(Persona::cat());
-        if let Some(context) = context {
+        if let Some(context) = self.context {
             builder = builder.hook(context);
         }
-        if let Some(shown) = shown {
+        if let Some(shown) = Shown::choose(self.common, &self.store).filter(|_| !self.ask.forgets()) {
             builder = builder.live(shown.open().await?);
         }
-        let closing = if settings.titles { TITLING } else { CLOSING };
         let engine = settings.apply(builder).build();
+        let chat = chat.with(&engine.local())?;
+        if let Some(rehearsal) = rehearsal {
+            return rehearsal.show(turn::send(&chat, self.ask, said)).await;
+        }
         let mut signals = Signals::catch()?;
-        let done = turn::run(&engine, &ask, Said { content, persona }, &mut signals, notes).await;
+        let done = turn::run(&engine, &chat, (self.ask, self.common), said, &mut signals).await;
         // After a signal the store is closed already, or nobody wants to wait for it.
         if let Ok(Exit::Ok) | Err(_) = done {
             tokio::select! {
@@ -60,7 +93,23 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
             }
         }
         done
-    })
+    }
+
+    /// The chat and where it is: in the store, or in a copy if nothing may be kept.
+    async fn find(&self, notes: Notes) -> Result<(Arc<dyn Memory>, Chat), Failure> {
+        let forgets = self.ask.forgets();
+        let memory = match forgets && !(Chat::is_named(self.ask) && copy::is_there(&self.store)) {
+            true => copy::nowhere(),
+            false => self.store.open().await?,
+        };
+        let chat = Chat::find(&copy::looking(&memory).local(), self.ask, notes).await?;
+        if !forgets {
+            return Ok((memory, chat));
+        }
+        let memory = copy::nowhere();
+        copy::copy(&chat, &copy::looking(&memory).local()).await?;
+        Ok((memory, chat))
+    }
 }
 
 /// Ends turns whose process died, and closes. The answer is shown and stored by now, so an error is no failure.
