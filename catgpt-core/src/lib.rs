@@ -67,7 +67,10 @@ pub use runner::begin::Busy;
 pub use runner::summaries::Summaries;
 pub use runner::titles::Titles;
 pub use search::Piece;
-pub use session::{Branch, MAX_METADATA, MessagePage, Metadata, NewSession, Node, Send, Session, SessionInfo, Summary};
+pub use session::{
+    Append, Branch, MAX_METADATA, MessagePage, Metadata, NewMessage, NewSession, Node, Send, Session, SessionInfo,
+    Summary,
+};
 pub use tools::{Decision, DecisionKind, Tool, ToolRules};
 pub use transfer::{ExportFormat, ImportFormat, ImportReport, Progress, Source};
 pub use user::{News, SearchHit, SearchPage, SessionPage, UsageQuery, User};

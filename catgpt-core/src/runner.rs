@@ -187,6 +187,22 @@ impl Runner {
         patiently(|| self.memory.apply(owner, op_id, ops.clone())).await
     }
 
+    /// Changes a session in which no turn may run; one that died in it is ended first. What is said is made findable later.
+    pub(crate) async fn apply_idle(self: &Arc<Self>, owner: &Owner, ops: Vec<Op>) -> Result<Vec<Done>> {
+        let _entered = self.enter()?;
+        let done = match self.apply(owner, ops.clone()).await {
+            Err(error) if error.kind() == ErrorKind::Busy => {
+                let turn = error.turn().ok_or(error)?;
+                self.bury_if_dead(owner, turn).await?;
+                self.apply(owner, ops).await?
+            }
+            done => done?,
+        };
+        self.turns().talked.insert(owner.clone());
+        self.keep_sweeping();
+        Ok(done)
+    }
+
     /// Ends what died and deletes what is due, once. A turn that cannot be ended does not keep the others from it.
     pub(crate) async fn sweep(&self) -> Result<()> {
         loop {

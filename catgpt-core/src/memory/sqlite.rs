@@ -1,5 +1,6 @@
 //! A store in one SQLite file: one thread writes, two read, any number of programs share it.
 
+mod append;
 mod backup;
 mod begin;
 mod bulk;

@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
             include_str!("v2/read.sql"),
             include_str!("v2/search.sql"),
             include_str!("v2/tree.sql"),
+            include_str!("v2/append.sql"),
             include_str!("v2/owners.sql"),
             include_str!("v2/ops.sql"),
             include_str!("v2/sweep.sql"),
