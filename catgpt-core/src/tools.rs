@@ -4,6 +4,8 @@
 //! in the same commit as its call, and a call without a result never reaches a model again. A call that needs an approval
 //! ends the turn as `paused`; `Session::decide` goes on from there, from any process.
 
+mod function;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,10 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::id::TurnAt;
 use crate::model::ToolSpec;
+
+#[cfg(feature = "schemars")]
+pub use function::typed;
+pub use function::{Function, function};
 
 /// How long a tool may take where it does not say.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
