@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::message::{FinishReason, ToolCall, Usage};
+use crate::model::failure::Reveal;
 use crate::testkit::{End, Fault, Script};
 
 /// What an answer comes to, however it was cut.
@@ -18,7 +19,7 @@ struct Sum {
 }
 
 fn read<'a>(content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> Sum {
-    let mut reader = Reader::new(Reveal::Codes);
+    let mut reader = Reader::new(crate::model::openai::decoder(Reveal::Codes));
     reader.content_type(content_type);
     let mut error = None;
     for piece in pieces {
@@ -135,7 +136,7 @@ fn after_the_finish_nothing_can_break_it() {
 
 #[test]
 fn a_frame_without_end_is_refused_before_it_fills_the_memory() {
-    let mut reader = Reader::new(Reveal::Codes);
+    let mut reader = Reader::new(crate::model::openai::decoder(Reveal::Codes));
     let piece = [b'x'; 4096];
     let error = (0..1000).find_map(|_| reader.feed(&piece).err()).unwrap();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
