@@ -1,11 +1,13 @@
-//! Every fault, cut at every byte, and anything else that bytes can be.
+//! Every fault in every protocol, cut at every byte, and anything else that bytes can be.
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::Part;
 use crate::message::{FinishReason, ToolCall, Usage};
 use crate::model::failure::Reveal;
-use crate::testkit::{End, Fault, Script};
+use crate::model::{anthropic, openai, responses};
+use crate::testkit::{Dialect, End, Fault, Script};
 
 /// What an answer comes to, however it was cut.
 #[derive(Debug, Default, PartialEq)]
@@ -13,13 +15,22 @@ struct Sum {
     text: String,
     reasoning: String,
     calls: Vec<ToolCall>,
+    parts: Vec<Part>,
     usage: Option<Usage>,
     finish: Option<FinishReason>,
     error: Option<ErrorKind>,
 }
 
-fn read<'a>(content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> Sum {
-    let mut reader = Reader::new(crate::model::openai::decoder(Reveal::Codes));
+fn reader(dialect: Dialect) -> Reader {
+    Reader::new(match dialect {
+        Dialect::ChatCompletions => openai::decoder(Reveal::Codes),
+        Dialect::Messages => anthropic::decoder(Reveal::Codes, true),
+        Dialect::Responses => responses::decoder(Reveal::Codes, true),
+    })
+}
+
+fn read<'a>(dialect: Dialect, content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> Sum {
+    let mut reader = reader(dialect);
     reader.content_type(content_type);
     let mut error = None;
     for piece in pieces {
@@ -40,7 +51,7 @@ fn read<'a>(content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> S
             ModelEvent::Reasoning(text) => sum.reasoning += &text,
             ModelEvent::ToolCall(call) => sum.calls.push(call),
             ModelEvent::Usage(usage) => sum.usage = Some(usage),
-            ModelEvent::Part(part) => panic!("the protocol has no {part:?}"),
+            ModelEvent::Part(part) => sum.parts.push(part),
             ModelEvent::Finish(reason) => assert_eq!(sum.finish.replace(reason), None, "it finishes once"),
         }
     }
@@ -48,7 +59,7 @@ fn read<'a>(content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> S
 }
 
 fn events(body: &[u8]) -> Sum {
-    read("text/event-stream", [body])
+    read(Dialect::ChatCompletions, "text/event-stream", [body])
 }
 
 fn content_type(fault: Fault) -> &'static str {
@@ -59,70 +70,122 @@ fn content_type(fault: Fault) -> &'static str {
     }
 }
 
+/// All faults of all protocols that have a body, but for the one whose body is too large to be cut everywhere.
+fn faults() -> impl Iterator<Item = (Dialect, Fault, Vec<u8>)> {
+    let all = Dialect::ALL.into_iter().flat_map(|dialect| Fault::ALL.iter().map(move |fault| (dialect, *fault)));
+    all.filter(|(_, fault)| *fault != Fault::Huge)
+        .filter_map(|(dialect, fault)| Some((dialect, fault, Script::from(fault).body(dialect)?)))
+}
+
 #[test]
 fn every_fault_ends_right_wherever_it_is_cut() {
     let mut bodies = 0;
-    for fault in Fault::ALL.iter().copied() {
-        let script = Script::from(fault);
-        let Some(body) = script.body() else { continue };
+    for (dialect, fault, body) in faults() {
         bodies += 1;
-        let outcome = script.outcome();
+        let outcome = Script::from(fault).outcome();
         for at in 0..=body.len() {
-            let sum = read(content_type(fault), [&body[..at], &body[at..]]);
-            assert_eq!(sum.text, outcome.text, "{fault:?} cut at {at}");
+            let sum = read(dialect, content_type(fault), [&body[..at], &body[at..]]);
+            let place = format!("{dialect:?}, {fault:?}, cut at {at}");
+            assert_eq!(sum.text, outcome.text, "{place}");
             match outcome.end {
                 End::Finished(reason) => {
-                    assert_eq!(sum.finish, Some(FinishReason::from(reason.to_owned())), "{fault:?} cut at {at}");
-                    assert_eq!(sum.error, None, "{fault:?} cut at {at}");
-                    assert_eq!(sum.usage.map(|usage| usage.input_tokens), Some(10), "{fault:?} cut at {at}");
+                    assert_eq!(sum.finish, Some(FinishReason::from(reason.to_owned())), "{place}");
+                    assert_eq!(sum.error, None, "{place}");
+                    assert_eq!(sum.usage.map(|usage| usage.input_tokens), Some(10), "{place}");
                 }
                 // Without a connection there is nothing that could break or time out.
                 End::Cut | End::Error(ErrorKind::Timeout) => {
-                    assert_eq!((sum.finish, sum.error), (None, None), "{fault:?} cut at {at}");
+                    assert_eq!((sum.finish, sum.error), (None, None), "{place}");
                 }
-                End::Error(kind) => assert_eq!((sum.finish, sum.error), (None, Some(kind)), "{fault:?} cut at {at}"),
+                End::Error(kind) => assert_eq!((sum.finish, sum.error), (None, Some(kind)), "{place}"),
             }
         }
     }
-    assert!(bodies > 25, "only {bodies} faults have a body");
+    assert!(bodies > 3 * 28, "only {bodies} faults have a body");
 }
 
 #[test]
 fn every_fault_comes_to_the_same_byte_by_byte() {
-    for fault in Fault::ALL.iter().copied() {
-        let Some(body) = Script::from(fault).body() else { continue };
-        assert_eq!(read(content_type(fault), body.chunks(1)), read(content_type(fault), [&body[..]]), "{fault:?}");
+    for (dialect, fault, body) in faults() {
+        let whole = read(dialect, content_type(fault), [&body[..]]);
+        assert_eq!(read(dialect, content_type(fault), body.chunks(1)), whole, "{dialect:?}, {fault:?}");
+    }
+}
+
+#[test]
+fn thoughts_and_calls_come_whole_wherever_they_are_cut() {
+    let script =
+        Script::text(["Let me ", "löok."]).thinks("Hm 漢.").calls("weather", serde_json::json!({ "city": "Kyoto" }));
+    let script = script.calls("time", serde_json::json!({}));
+    for dialect in Dialect::ALL {
+        let body = script.body(dialect).unwrap();
+        let whole = read(dialect, "text/event-stream", [&body[..]]);
+        assert_eq!((whole.text.as_str(), whole.reasoning.as_str()), ("Let me löok.", "Hm 漢."), "{dialect:?}");
+        assert_eq!(whole.finish, Some(FinishReason::ToolCalls));
+        let named: Vec<_> = whole.calls.iter().map(|call| (call.name.as_str(), call.arguments.to_string())).collect();
+        assert_eq!(named, [("weather", r#"{"city":"Kyoto"}"#.to_owned()), ("time", "{}".to_owned())]);
+        assert!(whole.calls[0].id != whole.calls[1].id && whole.calls[0].id.contains("_fake_"));
+        let kept = usize::from(dialect != Dialect::ChatCompletions);
+        assert_eq!(whole.parts.iter().filter(|part| matches!(part, Part::Provider { .. })).count(), kept);
+        let usage = whole.usage.unwrap();
+        assert_eq!(
+            (usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens),
+            (10, 2, 4, 1)
+        );
+        for at in 0..=body.len() {
+            assert_eq!(
+                read(dialect, "text/event-stream", [&body[..at], &body[at..]]),
+                whole,
+                "{dialect:?}, cut at {at}"
+            );
+        }
+        let document = script.clone().fault(Fault::WholeBody).body(dialect).unwrap();
+        let document = read(dialect, "application/json", [&document[..]]);
+        assert_eq!((&document.text, &document.calls, &document.finish), (&whole.text, &whole.calls, &whole.finish));
     }
 }
 
 #[test]
 fn a_good_answer_that_is_cut_anywhere_is_never_an_error_and_never_whole_too_early() {
-    let body = Script::text(["Hello ", "wörld"]).body().unwrap();
-    let finished = body.windows(6).position(|window| window == b"\"stop\"").unwrap();
-    for at in 0..body.len() {
-        let sum = events(&body[..at]);
-        assert_eq!(sum.error, None, "cut at {at}");
-        assert!("Hello wörld".starts_with(&sum.text), "cut at {at}");
-        assert!(sum.finish.is_none() || at > finished, "cut at {at}");
+    let ends = [&b"\"stop\""[..], b"\"end_turn\"", b"\"response.completed\""];
+    for (dialect, end) in Dialect::ALL.into_iter().zip(ends) {
+        let body = Script::text(["Hello ", "wörld"]).body(dialect).unwrap();
+        let finished = body.windows(end.len()).position(|window| window == end).unwrap();
+        for at in 0..body.len() {
+            let sum = read(dialect, "text/event-stream", [&body[..at]]);
+            assert_eq!(sum.error, None, "{dialect:?}, cut at {at}");
+            assert!("Hello wörld".starts_with(&sum.text), "{dialect:?}, cut at {at}");
+            assert!(sum.finish.is_none() || at > finished, "{dialect:?}, cut at {at}");
+        }
     }
 }
 
 #[test]
 fn a_document_that_is_cut_is_an_error_and_one_without_a_reason_is_cut() {
-    let body = Script::from(Fault::WholeBody).body().unwrap();
-    let sum = read("application/json", [&body[..body.len() / 2]]);
-    assert_eq!((sum.text.as_str(), sum.error), ("", Some(ErrorKind::Unavailable)));
-    let sum = read("application/json", [br#"{"choices":[{"message":{"content":"Hi"}}]}"#.as_slice()]);
-    assert_eq!((sum.text.as_str(), sum.finish, sum.error), ("Hi", None, None));
-    let sum = read("application/json", [br#"{"hello":"world"}"#.as_slice()]);
-    assert_eq!(sum.error, Some(ErrorKind::Unavailable));
+    let unfinished = [
+        r#"{"choices":[{"message":{"content":"Hi"}}]}"#,
+        r#"{"type":"message","content":[{"type":"text","text":"Hi"}],"stop_reason":null}"#,
+        r#"{"status":"in_progress","output":[{"type":"message","content":[{"text":"Hi"}]}]}"#,
+    ];
+    for (dialect, unfinished) in Dialect::ALL.into_iter().zip(unfinished) {
+        let body = Script::from(Fault::WholeBody).body(dialect).unwrap();
+        let sum = read(dialect, "application/json", [&body[..body.len() / 2]]);
+        assert_eq!((sum.text.as_str(), sum.error), ("", Some(ErrorKind::Unavailable)));
+        let sum = read(dialect, "application/json", [unfinished.as_bytes()]);
+        assert_eq!((sum.text.as_str(), sum.finish, sum.error), ("Hi", None, None));
+        let sum = read(dialect, "application/json", [br#"{"hello":"world"}"#.as_slice()]);
+        assert_eq!(sum.error, Some(ErrorKind::Unavailable));
+    }
 }
 
 #[test]
 fn what_is_declared_as_events_and_holds_none_just_ends() {
     assert_eq!(events(b""), Sum::default());
     assert_eq!(events(b": still there\n\n"), Sum::default());
-    assert_eq!(read("text/plain", [b"upstream connect error".as_slice()]).error, Some(ErrorKind::Unavailable));
+    assert_eq!(
+        read(Dialect::Messages, "text/plain", [b"upstream connect error".as_slice()]).error,
+        Some(ErrorKind::Unavailable)
+    );
 }
 
 #[test]
@@ -136,11 +199,12 @@ fn after_the_finish_nothing_can_break_it() {
 
 #[test]
 fn a_frame_without_end_is_refused_before_it_fills_the_memory() {
-    let mut reader = Reader::new(crate::model::openai::decoder(Reveal::Codes));
-    let piece = [b'x'; 4096];
-    let error = (0..1000).find_map(|_| reader.feed(&piece).err()).unwrap();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert_eq!(error.context("max_bytes"), Some("1048576"));
+    for (dialect, most) in Dialect::ALL.into_iter().zip(["1048576", "1048576", "16777216"]) {
+        let mut reader = reader(dialect);
+        let piece = [b'x'; 1 << 16];
+        let error = (0..1000).find_map(|_| reader.feed(&piece).err()).unwrap();
+        assert_eq!((error.kind(), error.context("max_bytes")), (ErrorKind::Unavailable, Some(most)));
+    }
 }
 
 /// Lines as a server might send them, well and badly.
@@ -155,6 +219,18 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
                 .to_owned()
         ),
         Just(r#"{"usage":{"prompt_tokens":3}}"#.to_owned()),
+        Just(r#"{"type":"content_block_delta","delta":{"text":"é","thinking":"hm","signature":"s"}}"#.to_owned()),
+        Just(r#"{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t","name":"f"}}"#.to_owned()),
+        Just(r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking"}}"#.to_owned()),
+        Just(r#"{"type":"content_block_delta","index":1,"delta":{"partial_json":"{}"}}"#.to_owned()),
+        Just(r#"{"type":"content_block_stop","index":1}"#.to_owned()),
+        Just(r#"{"type":"message_delta","delta":{"stop_reason":"max_tokens"},"usage":{"output_tokens":3}}"#.to_owned()),
+        Just(r#"{"type":"message_stop"}"#.to_owned()),
+        Just(r#"{"type":"response.output_text.delta","delta":"é🙂"}"#.to_owned()),
+        Just(r#"{"type":"response.output_item.added","item":{"type":"message"}}"#.to_owned()),
+        Just(r#"{"type":"response.output_item.done","output_index":2,"item":{"type":"function_call","call_id":"c","arguments":"{"}}"#.to_owned()),
+        Just(r#"{"type":"response.output_item.done","output_index":3,"item":{"type":"reasoning","encrypted_content":"x"}}"#.to_owned()),
+        Just(r#"{"type":"response.incomplete","response":{"incomplete_details":{"reason":"max_output_tokens"}}}"#.to_owned()),
         Just(r#"{"error":"no"}"#.to_owned()),
         Just("null".to_owned()),
         Just("[DONE]".to_owned()),
@@ -173,19 +249,31 @@ fn known(mut sum: Sum) -> Sum {
     sum
 }
 
+fn dialects() -> impl Strategy<Value = Dialect> {
+    prop::sample::select(&Dialect::ALL[..])
+}
+
 proptest! {
     #[test]
-    fn any_split_comes_to_the_same(body in lines(), mut cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6)) {
+    fn any_split_comes_to_the_same(
+        dialect in dialects(),
+        body in lines(),
+        mut cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
         let mut at: Vec<_> = cuts.drain(..).map(|cut| cut.index(body.len() + 1)).collect();
         at.extend([0, body.len()]);
         at.sort_unstable();
         let pieces: Vec<_> = at.windows(2).map(|pair| &body[pair[0]..pair[1]]).collect();
-        prop_assert_eq!(known(read("text/event-stream", pieces)), known(events(&body)));
+        let whole = read(dialect, "text/event-stream", [&body[..]]);
+        prop_assert_eq!(known(read(dialect, "text/event-stream", pieces)), known(whole));
     }
 
     #[test]
-    fn no_bytes_make_it_panic(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..64), 0..16)) {
-        let sum = read("text/event-stream", pieces.iter().map(Vec::as_slice));
+    fn no_bytes_make_it_panic(
+        dialect in dialects(),
+        pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..64), 0..16),
+    ) {
+        let sum = read(dialect, "text/event-stream", pieces.iter().map(Vec::as_slice));
         prop_assert!(sum.text.len() <= 16 * 64 * 3);
     }
 }
