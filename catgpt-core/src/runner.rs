@@ -61,6 +61,8 @@ pub(crate) struct Runner {
     pub(crate) lease: Duration,
     pub(crate) session_ttl: Option<Duration>,
     pub(crate) search: bool,
+    #[cfg(feature = "encryption")]
+    pub(crate) sealed: Option<Arc<crate::memory::Encrypted>>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) record_content: bool,
     pub(crate) policy: limits::Policy,
@@ -155,7 +157,13 @@ impl Runner {
         turns.running.insert(running.turn, Arc::clone(running));
         if let Some(live) = &self.live {
             let held = self.hold(turns);
-            tokio::spawn(publish::publish(Arc::clone(live), running.turn, Arc::clone(&running.log), held));
+            tokio::spawn(publish::publish(
+                Arc::clone(live),
+                running.owner.clone(),
+                running.turn,
+                Arc::clone(&running.log),
+                held,
+            ));
         }
     }
 

@@ -20,7 +20,7 @@ impl Runner {
         let store = look("store", self.memory.query(&owner, Query::Turns));
         let live = async {
             match &self.live {
-                Some(live) => Some(look("live log", live.tail(TurnId::fresh(), 0)).await),
+                Some(live) => Some(look("live log", live.tail(&owner, TurnId::fresh(), 0)).await),
                 None => None,
             }
         };

@@ -1,0 +1,1 @@
+//! What is sealed is opened where it stands, and nowhere else.
