@@ -108,6 +108,26 @@ impl Engine {
         self.runner.model.models().await
     }
 
+    /// Puts the whole store under the newest key, as [`User::reseal`] does for one owner, one after the other. `progress` is
+    /// told how many owners are done. Says how many records were written.
+    ///
+    /// # Errors
+    /// Those of [`User::reseal`].
+    #[cfg(feature = "encryption")]
+    pub async fn reseal(&self, mut progress: impl FnMut(u64)) -> Result<u64> {
+        let (mut after, mut done, mut written) = (None, 0, 0);
+        loop {
+            let owners = self.runner.owners(after).await?;
+            let Some(last) = owners.last().cloned() else { return Ok(written) };
+            for owner in owners {
+                written += User { runner: Arc::clone(&self.runner), owner }.reseal(|_| {}).await?;
+                done += 1;
+                progress(done);
+            }
+            after = Some(last);
+        }
+    }
+
     /// How this engine is: looks at the store and at the live log, within 3 s and without writing. What is wrong is what
     /// it tells, so it never fails.
     pub async fn health(&self) -> Health {

@@ -13,6 +13,8 @@ mod jobs;
 pub(crate) mod limits;
 mod observed;
 mod publish;
+#[cfg(feature = "encryption")]
+mod reseal;
 pub(crate) mod summaries;
 pub(crate) mod titles;
 

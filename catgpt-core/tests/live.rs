@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use catgpt_core::live::{Frame, InMemoryLive, Live};
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::{
-    ChatModel, Engine, Error, ErrorKind, Event, Finished, InMemory, Offset, Reply, Result, Scripted, Session, Status,
-    ToolCall, TurnId,
+    ChatModel, Engine, Error, ErrorKind, Event, Finished, InMemory, Offset, Owner, Reply, Result, Scripted, Session,
+    Status, ToolCall, TurnId,
 };
 use common::{all, text_of, until_text};
 use futures_util::StreamExt;

@@ -269,6 +269,11 @@ pub enum Call {
         #[serde(default)]
         watch: bool,
     },
+    Reseal {
+        owner: Option<String>,
+        #[serde(default)]
+        watch: bool,
+    },
     Turns {
         owner: Option<String>,
     },
@@ -341,6 +346,10 @@ pub enum Call {
     /// Of the store that the config names; the engine need not be open.
     Backup {
         path: PathBuf,
+        #[serde(default)]
+        watch: bool,
+    },
+    ResealAll {
         #[serde(default)]
         watch: bool,
     },

@@ -30,7 +30,8 @@ impl Runner {
             (turns.closed, turns.running.len())
         };
         let healthy = store.ok && !closing;
-        Health { healthy, closing, running, schema: self.memory.caps().schema, store, live }
+        let caps = self.memory.caps();
+        Health { healthy, closing, running, schema: caps.schema, encrypted: caps.encrypted, store, live }
     }
 }
 
