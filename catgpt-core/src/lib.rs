@@ -1,6 +1,7 @@
 #![doc = include_str!("../../README.md")]
 
 mod body;
+pub mod encryption;
 pub mod error;
 pub mod event;
 pub mod hooks;
@@ -35,6 +36,8 @@ pub mod transfer;
 pub mod user;
 
 pub use body::TitleSource;
+#[cfg(feature = "encryption")]
+pub use encryption::{Encryption, KeyProvider, LocalKeys};
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorInfo, ErrorKind, LimitInfo, Result};
 pub use event::{Change, ChangeKind, Event, Finished, Started};

@@ -14,6 +14,8 @@ mod jobs;
 pub(crate) mod limits;
 mod observed;
 mod publish;
+#[cfg(feature = "encryption")]
+mod reseal;
 pub(crate) mod summaries;
 pub(crate) mod titles;
 pub(crate) mod tools;
@@ -64,6 +66,8 @@ pub(crate) struct Runner {
     pub(crate) lease: Duration,
     pub(crate) session_ttl: Option<Duration>,
     pub(crate) search: bool,
+    #[cfg(feature = "encryption")]
+    pub(crate) sealed: Option<Arc<crate::memory::Encrypted>>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) record_content: bool,
     pub(crate) policy: limits::Policy,
@@ -158,7 +162,13 @@ impl Runner {
         turns.running.insert(running.turn, Arc::clone(running));
         if let Some(live) = &self.live {
             let held = self.hold(turns);
-            tokio::spawn(publish::publish(Arc::clone(live), running.turn, Arc::clone(&running.log), held));
+            tokio::spawn(publish::publish(
+                Arc::clone(live),
+                running.owner.clone(),
+                running.turn,
+                Arc::clone(&running.log),
+                held,
+            ));
         }
     }
 

@@ -289,6 +289,11 @@ pub enum Call {
         #[serde(default)]
         watch: bool,
     },
+    Reseal {
+        owner: Option<String>,
+        #[serde(default)]
+        watch: bool,
+    },
     Turns {
         owner: Option<String>,
     },
@@ -361,6 +366,10 @@ pub enum Call {
     /// Of the store that the config names; the engine need not be open.
     Backup {
         path: PathBuf,
+        #[serde(default)]
+        watch: bool,
+    },
+    ResealAll {
         #[serde(default)]
         watch: bool,
     },

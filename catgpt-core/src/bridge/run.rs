@@ -165,6 +165,7 @@ impl Call {
                 json(&user(owner)?.search(&question, after, limit).await?)
             }
             Self::Index { owner, watch: watched } => json(&user(owner)?.index(watch.counts(watched)).await?),
+            Self::Reseal { owner, watch: watched } => json(&user(owner)?.reseal(watch.counts(watched)).await?),
             Self::Turns { owner } => json(&user(owner)?.turns().await?),
             Self::Changes { owner, after, limit } => json(&user(owner)?.changes(after, limit).await?),
             Self::Usage { owner, session, from_ms, to_ms, by } => {
@@ -187,6 +188,7 @@ impl Call {
                 let import = engine.adopt(path, otherwise.map(Owner::new).transpose()?).dry_run(dry_run);
                 json(&told(import, watched.then_some(watch)).await?)
             }
+            Self::ResealAll { watch: watched } => json(&engine.reseal(watch.counts(watched)).await?),
             Self::Sweep => json(&engine.sweep().await?),
             Self::Health => json(&engine.health().await),
             Self::Metrics => json(&engine.metrics()),

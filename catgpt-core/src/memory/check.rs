@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Begin, Checkpoint, Finish, Imported, MAX_BODY, NewRow, Op, Query, Row};
+use crate::encryption::{ENVELOPE, is_sealed};
 use crate::error::{Error, Result};
 use crate::id::Seq;
 use crate::message::{Role, Status};
@@ -59,6 +60,11 @@ impl Op {
                 }
                 [None; 3]
             }
+            Self::Reseal { resealed, .. } => {
+                resealed.iter().try_for_each(|resealed| sized(&resealed.bytes))?;
+                [None; 3]
+            }
+            Self::Unindex { limit: 0 } => return Err(Error::invalid("a step of it takes at least one session")),
             Self::Erase { limit: 0 } => return Err(Error::invalid("a step of an erasure takes at least one session")),
             _ => [None; 3],
         };
@@ -113,7 +119,8 @@ fn timed(window: Duration) -> Result<()> {
 }
 
 fn sized(bytes: &[u8]) -> Result<()> {
-    if bytes.len() <= MAX_BODY {
+    let around = if is_sealed(bytes) { ENVELOPE } else { 0 };
+    if bytes.len() <= MAX_BODY + around {
         return Ok(());
     }
     let text = format!("a record may have at most {MAX_BODY} bytes: make it smaller");

@@ -72,6 +72,7 @@ mod names;
 mod organize;
 mod outage;
 mod reading;
+mod reseal;
 mod search;
 mod summary;
 mod takeover;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Row;
-use super::json::{bytes, bytes_option, milliseconds_option};
+use super::json::{bytes, bytes_option, hash, milliseconds_option};
 use super::limits::Purpose;
 use super::turns::Parent;
 use crate::id::{Owner, Seq, SessionId, TurnId};
@@ -195,6 +195,25 @@ pub enum Op {
         /// The title's terms; they are passed over if that is not the title any more.
         title: Option<TitleTerms>,
     },
+    /// Takes the words of at most so many sessions out of the index: they are not findable until they are indexed anew.
+    /// Answers how many sessions; once none is left, also what remained of the words in the store, and answers 0. The
+    /// sessions stay as they are, also their versions, and the journal does not mention it.
+    Unindex {
+        /// How many sessions at most; at least one.
+        limit: u32,
+    },
+    /// Puts other bytes that mean the same in the place of those that are stored, as when they are encrypted, or their key
+    /// changes: each only in the place of the bytes that were read, and none in the place of a reply that runs. Answers
+    /// how many: [`Done::Count`]. The session stays as it is, also its version and its times, and the journal does not
+    /// mention it. Whether what is replaced was indexed before must not matter: [`Op::Unindex`] comes first.
+    Reseal {
+        /// The session.
+        session: SessionId,
+        /// Only if the session is still at this version (`Conflict`).
+        if_version: Option<u64>,
+        /// The bytes.
+        resealed: Vec<Resealed>,
+    },
     /// Adds to the owner's ledger what was used beside the turns, as one call. Answers [`Done::Nothing`].
     Bill {
         /// The session for which it was used; it need not be there any more.
@@ -257,6 +276,33 @@ pub struct NewRow {
     pub model: Option<String>,
     /// What it used.
     pub usage: Option<Usage>,
+}
+
+/// Bytes that take the place of others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Resealed {
+    /// Where they stand.
+    pub part: Stored,
+    /// The SHA-256 of the bytes in whose place they come.
+    #[serde(with = "hash")]
+    pub was: [u8; 32],
+    /// The bytes.
+    #[serde(with = "bytes")]
+    pub bytes: Vec<u8>,
+}
+
+/// What of a session is stored as bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stored {
+    /// Its title.
+    Title,
+    /// Its persona.
+    Pin,
+    /// Its metadata.
+    Meta,
+    /// The body of this message.
+    Message(Seq),
 }
 
 /// The words by which a message is found, each once.

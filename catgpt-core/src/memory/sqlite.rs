@@ -16,12 +16,13 @@ mod ops;
 mod query;
 mod read;
 mod reader;
+mod reseal;
 mod row;
 mod schema;
 mod search;
 mod sweep;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod turn;
 mod window;
 mod writer;
@@ -105,7 +106,7 @@ impl Sqlite {
         self.answer(answer.await)
     }
 
-    /// Takes the words of an erased owner out of the index, in steps, between which others write.
+    /// Takes the words of an owner who has none any more out of the index, in steps, between which others write.
     async fn forget_words(&self, owner: &Owner) -> Result<()> {
         let mut first = true;
         loop {
@@ -176,10 +177,11 @@ impl Memory for Sqlite {
     async fn apply(&self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>> {
         ops.iter().try_for_each(Op::check)?;
         let deletes = |op: &Op| {
-            matches!(op, Op::Delete { .. } | Op::DeleteMany { .. } | Op::DeleteEmpty { .. } | Op::Erase { .. })
+            let sessions = matches!(op, Op::Delete { .. } | Op::DeleteMany { .. } | Op::DeleteEmpty { .. });
+            sessions || matches!(op, Op::Erase { .. } | Op::Unindex { .. } | Op::Reseal { .. })
         };
         let care = if ops.iter().any(deletes) { Care::Erase } else { Care::Machine };
-        let erases: Vec<_> = ops.iter().map(|op| matches!(op, Op::Erase { .. })).collect();
+        let erases: Vec<_> = ops.iter().map(|op| matches!(op, Op::Erase { .. } | Op::Unindex { .. })).collect();
         let whose = owner.clone();
         let done = self.write(care, move |conn| ops::apply(conn, &whose, op_id, &ops)).await?;
         if erases.into_iter().zip(&done).any(|(erase, done)| erase && *done == Done::Count(0)) {
@@ -219,6 +221,7 @@ impl Memory for Sqlite {
             lease: Duration::from_secs(5),
             poll: Duration::from_millis(100),
             schema: u32::try_from(schema::newest()).ok(),
+            ..Caps::default()
         }
     }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use serde_json::Value;
 use reqwest::Url;
+use serde_json::Value;
 
 use self::decode::Decoder;
 use super::decode::Decode;

@@ -234,6 +234,14 @@ macro_rules! __conformance_behaviours {
                 what_is_gone_is_not_found
                 everybody_finds_only_his_own
             }
+            reseal {
+                each_comes_in_the_place_of_what_was_read
+                what_no_turn_wrote_is_resealed_too
+                a_reply_that_runs_is_left_alone
+                at_another_version_nothing_is_resealed
+                what_is_unindexed_is_found_no_more
+                owners_are_listed_by_name
+            }
             ledger {
                 every_end_is_counted
                 the_dead_are_counted_once

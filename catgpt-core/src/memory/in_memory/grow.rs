@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::apply::Draft;
+use super::search::Index;
 use super::session::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::ChangeKind::{Created, Updated};
 use crate::id::{Seq, SessionId};
-use crate::memory::{Done, Imported, NewRow, Parent, Row, Terms, TitleTerms};
+use crate::memory::{Done, Imported, NewRow, Parent, Resealed, Row, Terms, TitleTerms};
 use crate::message::{Role, Status, Usage};
 
 impl Draft<'_> {
@@ -94,6 +95,23 @@ impl Draft<'_> {
             return Err(Error::not_found("summary").with("seq", seq));
         }
         self.change(id, Updated, |session| session.summary = summary)
+    }
+
+    pub(super) fn unindex(&mut self, limit: u32) -> Done {
+        let indexed = self.state.shelf.of(self.owner).filter(|session| session.is_indexed());
+        let ids: Vec<_> = indexed.take(limit as usize).map(|session| session.id().clone()).collect();
+        for id in &ids {
+            self.remember(self.owner, id);
+            self.state.shelf.change(self.owner, id, |session| session.index = Index::default());
+        }
+        Done::Count(ids.len() as u64)
+    }
+
+    pub(super) fn reseal(&mut self, id: &SessionId, version: Option<u64>, resealed: Vec<Resealed>) -> Result<Done> {
+        self.state.session(self.owner, id)?.at(version)?;
+        self.remember(self.owner, id);
+        let done = self.state.shelf.change(self.owner, id, |session| session.reseal(resealed));
+        Ok(Done::Count(done.unwrap_or(0)))
     }
 
     pub(super) fn index(

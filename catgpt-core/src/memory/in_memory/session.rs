@@ -4,11 +4,13 @@ use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use super::search::Index;
 use super::state::{Place, Time, millis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, Seq, SessionId, TurnId};
-use crate::memory::{Begin, Chunk, Imported, Limit, NewRow, Parent, Reserved, Row, SessionRow};
+use crate::memory::{Begin, Chunk, Imported, Limit, NewRow, Parent, Resealed, Reserved, Row, SessionRow, Stored};
 use crate::message::{Role, Status};
 
 /// What a row or a session weighs beside its bytes, roughly.
@@ -131,6 +133,15 @@ impl Session {
         self.running.is_none() && self.ttl.is_some_and(due)
     }
 
+    /// Refuses what was decided on at another version.
+    pub(super) fn at(&self, version: Option<u64>) -> Result<()> {
+        if version.is_none_or(|version| version == self.version) {
+            return Ok(());
+        }
+        let text = "the session has changed; read it again";
+        Err(Error::new(ErrorKind::Conflict, text).with("version", self.version))
+    }
+
     /// Refuses what must not happen while a turn runs.
     pub(super) fn idle(&self) -> Result<()> {
         let Some(running) = &self.running else { return Ok(()) };
@@ -197,6 +208,32 @@ impl Session {
             self.title = title;
             self.index.retitled();
         }
+    }
+
+    /// Puts other bytes in the place of those that are there, if they are what they were; says how often.
+    pub(super) fn reseal(&mut self, resealed: Vec<Resealed>) -> u64 {
+        let mut done = 0;
+        for Resealed { part, was, bytes } in resealed {
+            let place = match part {
+                Stored::Title => self.title.as_mut(),
+                Stored::Pin => self.pin.as_mut(),
+                Stored::Meta => self.meta.as_mut(),
+                Stored::Message(seq) => {
+                    let at = usize::try_from(seq).unwrap_or(usize::MAX).wrapping_sub(1);
+                    let ended = |row: &&mut Row| row.status != Status::Running;
+                    Arc::make_mut(&mut self.tree).get_mut(at).filter(ended).map(|row| &mut row.body)
+                }
+            };
+            let Some(place) = place.filter(|place| <[u8; 32]>::from(Sha256::digest(&place[..])) == was) else {
+                continue;
+            };
+            if matches!(part, Stored::Message(_)) {
+                self.content = self.content - place.len() as u64 + bytes.len() as u64;
+            }
+            *place = bytes;
+            done += 1;
+        }
+        done
     }
 
     /// Adds messages from elsewhere, and becomes what the session was there.

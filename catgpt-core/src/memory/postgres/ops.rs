@@ -10,10 +10,10 @@ use super::row::{TEXTS, count, int, list, millis, to_json, uuid};
 use super::turn::{place, spent};
 use crate::error::Result;
 use crate::id::{OpId, Owner, Seq};
-use crate::memory::{Done, Imported, NewRow, Op, Row, Terms, TitleTerms};
+use crate::memory::{Done, Imported, NewRow, Op, Resealed, Row, Stored, Terms, TitleTerms};
 use crate::message::Usage;
 
-const APPLY: &str = "SELECT * FROM catgpt.apply_v2($1,$2,$3,$4,$5,$6::jsonb,$7)";
+const APPLY: &str = "SELECT * FROM catgpt.apply_v3($1,$2,$3,$4,$5,$6::jsonb,$7)";
 
 pub(super) async fn apply(link: &Link, owner: &Owner, id: OpId, ops: &[Op]) -> Result<Vec<Done>> {
     ops.iter().try_for_each(Op::check)?;
@@ -116,6 +116,11 @@ impl<'a> Call<'a> {
                     .collect::<Vec<_>>(),
                 "title": title.as_ref().map(|title| self.title(title)),
             }),
+            Op::Unindex { limit } => json!({ "kind": "unindex", "limit": limit }),
+            Op::Reseal { session, if_version, resealed } => json!({
+                "kind": "reseal", "session": session, "if_version": if_version.map(int),
+                "parts": resealed.iter().map(|resealed| self.resealed(resealed)).collect::<Vec<_>>(),
+            }),
             Op::Bill { session, model, purpose, usage, cost } => json!({
                 "kind": "bill", "session": session, "model": model, "purpose": purpose.code(),
                 "spent": spent(usage, *cost),
@@ -137,16 +142,28 @@ impl<'a> Call<'a> {
             | Op::Append { session, .. }
             | Op::AddSummary { session, .. }
             | Op::SetSummary { session, .. }
-            | Op::Index { session, .. } => self.sessions.push(session.as_str()),
+            | Op::Index { session, .. }
+            | Op::Reseal { session, .. } => self.sessions.push(session.as_str()),
             Op::Import { session, .. } => self.sessions.push(session.id.as_str()),
             Op::DeleteMany { sessions } => self.sessions.extend(sessions.iter().map(|session| session.as_str())),
             Op::Cancel { turn } => self.turns.push(uuid(turn.to_bytes())),
-            Op::DeleteEmpty { .. } | Op::Erase { .. } | Op::Claim { .. } | Op::Bill { .. } => {}
+            Op::DeleteEmpty { .. } | Op::Erase { .. } | Op::Claim { .. } | Op::Bill { .. } | Op::Unindex { .. } => {}
         }
     }
 
     fn title(&mut self, title: &'a TitleTerms) -> Value {
         json!({ "of": self.may(&title.of), "terms": kept(&title.terms) })
+    }
+
+    fn resealed(&mut self, resealed: &'a Resealed) -> Value {
+        let Resealed { part, was, bytes } = resealed;
+        let (part, seq) = match part {
+            Stored::Title => ("title", 0),
+            Stored::Pin => ("pin", 0),
+            Stored::Meta => ("meta", 0),
+            Stored::Message(seq) => ("message", int(*seq)),
+        };
+        json!({ "part": part, "seq": seq, "was": self.put(was), "bytes": self.put(bytes) })
     }
 
     fn import(&mut self, session: &'a Imported, after: Seq, rows: &'a [Row]) -> Result<Value> {

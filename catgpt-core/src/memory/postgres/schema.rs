@@ -37,11 +37,16 @@ const MIGRATIONS: &[Migration] = &[
             include_str!("v2/read.sql"),
             include_str!("v2/search.sql"),
             include_str!("v2/tree.sql"),
-            include_str!("v2/append.sql"),
             include_str!("v2/owners.sql"),
             include_str!("v2/ops.sql"),
             include_str!("v2/sweep.sql"),
         ],
+    },
+    // Functions only: programs that know an older schema do not call them.
+    Migration {
+        version: 3,
+        min_reader: 1,
+        sql: &[include_str!("v3/append.sql"), include_str!("v3/reseal.sql"), include_str!("v3/ops.sql")],
     },
 ];
 

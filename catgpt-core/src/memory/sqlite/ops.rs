@@ -6,7 +6,7 @@ use super::edit::{self, cancel, mark, set_head, set_meta, set_pin, set_summary, 
 use super::fault::Outcome;
 use super::ledger::{self, Line};
 use super::row::now;
-use super::{append, bulk, grow, search, sweep};
+use super::{append, bulk, grow, reseal, search, sweep};
 use crate::id::{OpId, Owner};
 use crate::memory::{Done, Op};
 
@@ -88,6 +88,8 @@ fn run(conn: &Connection, owner: &Owner, op: &Op, now: i64) -> Outcome<Done> {
         Op::Index { session, from, upto, messages, title } => {
             search::index(conn, owner, session, (*from, *upto), messages, title.as_ref())
         }
+        Op::Unindex { limit } => search::unindex(conn, owner, *limit),
+        Op::Reseal { session, if_version, resealed } => reseal::reseal(conn, owner, session, *if_version, resealed),
         Op::Bill { session, model, purpose, usage, cost } => {
             let line = Line { session, model, purpose: *purpose };
             ledger::add(conn, owner, &line, *usage, *cost, now)?;

@@ -71,7 +71,6 @@ BEGIN
     RETURN d;
   WHEN 'create' THEN RETURN catgpt.create_v2(p_owner, o, p_bytes, p_now);
   WHEN 'import' THEN RETURN catgpt.import_v2(p_owner, o, p_bytes, p_now);
-  WHEN 'append' THEN RETURN catgpt.append_v2(p_owner, o, p_bytes, p_now);
   WHEN 'delete_many' THEN RETURN catgpt.delete_v2(p_owner, ARRAY(SELECT jsonb_array_elements_text(o -> 'sessions')));
   WHEN 'delete_empty' THEN RETURN catgpt.delete_empty_v2(p_owner, (o ->> 'limit')::bigint);
   WHEN 'erase' THEN RETURN catgpt.erase_v2(p_owner, (o ->> 'limit')::bigint);

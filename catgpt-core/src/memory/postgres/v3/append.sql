@@ -1,6 +1,6 @@
 -- Adds finished messages to a branch and shows it; makes the session if it is not there. The rows are in `rows`, their
 -- bodies the last of p_bytes, from `bodies` on.
-CREATE FUNCTION catgpt.append_v2(p_owner text, o jsonb, p_bytes bytea[], p_now bigint)
+CREATE FUNCTION catgpt.append_v3(p_owner text, o jsonb, p_bytes bytea[], p_now bigint)
 RETURNS catgpt.did_v2 LANGUAGE plpgsql AS $f$
 DECLARE
   s catgpt.session;
