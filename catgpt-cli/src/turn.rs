@@ -47,13 +47,13 @@ enum Stop {
 /// Asks and shows the answer.
 pub(crate) async fn run(
     engine: &Engine,
+    user: &User,
     ask: &Ask,
     said: Said,
     signals: &mut Signals,
     notes: Notes,
 ) -> Result<Exit, Failure> {
-    let user = engine.local();
-    let session = session(&user, ask, notes).await?;
+    let session = session(user, ask, notes).await?;
     let mut send = send(&session, &ask.place, said.content).busy(Busy::queue());
     if let Some(persona) = said.persona {
         send = send.persona(persona);
@@ -85,7 +85,7 @@ pub(crate) async fn run(
         () = &mut late => Stop::Late,
     };
     tokio::select! {
-        ended = end_early(engine, turn, &stop, show) => ended?,
+        ended = end_early((engine, user), turn, &stop, show) => ended?,
         // Whoever asks twice does not want to wait.
         caught = signals.next() => return Ok(caught.exit()),
     }
@@ -94,7 +94,7 @@ pub(crate) async fn run(
 
 /// Ends the turn early and waits until it is stored.
 async fn end_early(
-    engine: &Engine,
+    (engine, user): (&Engine, &User),
     turn: TurnId,
     stop: &Stop,
     show: impl Future<Output = Result<Finished, Failure>>,
@@ -102,7 +102,7 @@ async fn end_early(
     if let Stop::Caught(Caught::Terminate | Caught::Hangup) = stop {
         engine.close(Duration::ZERO).await?;
     } else {
-        engine.local().cancel(turn).await?;
+        user.cancel(turn).await?;
         engine.close(STORING).await?;
     }
     if let Stop::Output(_) = stop {

@@ -3,15 +3,14 @@
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use catgpt_core::{Engine, ErrorKind, Persona};
+use catgpt_core::{Engine, ErrorKind};
 
 use super::block_on;
 use crate::args::{self, Ask, Common};
-use crate::config::{self, Model, Shown, Store};
+use crate::config::{Config, Model, Shown, Store};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::notes::{Notes, tell};
-use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::stdin;
 use crate::turn::{self, Said};
@@ -20,16 +19,20 @@ use crate::turn::{self, Said};
 const CLOSING: Duration = Duration::from_secs(5);
 const TITLING: Duration = Duration::from_secs(15);
 
+/// What to do if the cat answers and somebody else was expected.
+const OFFLINE: &str = "the offline cat answers; for a model set OPENAI_API_KEY (or store a key with catgpt keys set), or \
+                       OPENAI_BASE_URL for a local one";
+
 /// What is wrong with the configuration is told before stdin is read, and that before a store is made.
 pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
-    let persona = config::persona(&ask)?;
+    let mut config = Config::load(common)?;
+    let (persona, default) = (config.persona(&ask)?, config.default_persona()?);
     let context = Context::read(&ask.context)?;
-    let model = Model::choose(ask.model.as_deref())?;
-    let store = Store::choose(common)?;
-    let shown = Shown::choose(common, &store);
-    let mut settings = Settings::read()?;
-    settings.titles |= ask.title;
+    let model = Model::choose(&config, ask.model.as_deref())?;
+    let store = Store::choose(&config)?;
+    let shown = Shown::choose(&config, &store);
+    config.settings.titles |= ask.title;
     let Some(content) = stdin::message(&ask, notes)? else {
         tell(format_args!("say something: catgpt PROMPT\n\n{}", args::help()));
         return Err(Failure::Told(Exit::Usage));
@@ -37,21 +40,22 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
     block_on(async {
         let memory = store.open().await?;
         if matches!(model, Model::Offline) {
-            settings = settings.offline();
-            notes.say("the offline cat answers; for a model set OPENAI_API_KEY, or OPENAI_BASE_URL for a local one");
+            config.settings.ask_no_model();
+            notes.say(OFFLINE);
         }
         let model = model.build(io::stdout().is_terminal());
-        let mut builder = Engine::builder().model(model).memory(memory).persona(Persona::cat());
+        let mut builder = Engine::builder().model(model).memory(memory).persona(default);
         if let Some(context) = context {
             builder = builder.hook(context);
         }
         if let Some(shown) = shown {
             builder = builder.live(shown.open().await?);
         }
-        let closing = if settings.titles { TITLING } else { CLOSING };
-        let engine = settings.apply(builder).build();
+        let closing = if config.settings.titles { TITLING } else { CLOSING };
+        let engine = config.settings.apply(builder).build();
+        let user = config.user(&engine)?;
         let mut signals = Signals::catch()?;
-        let done = turn::run(&engine, &ask, Said { content, persona }, &mut signals, notes).await;
+        let done = turn::run(&engine, &user, &ask, Said { content, persona }, &mut signals, notes).await;
         // After a signal the store is closed already, or nobody wants to wait for it.
         if let Ok(Exit::Ok) | Err(_) = done {
             tokio::select! {

@@ -4,11 +4,12 @@ use std::io::{self, Write};
 
 use catgpt_core::{SearchHit, User};
 
-use super::{Out, local, utc};
+use super::{local, utc};
 use crate::args::Search;
 use crate::config::var;
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
+use crate::out::Out;
 use crate::refs::short;
 use crate::render::visible;
 
