@@ -9,9 +9,11 @@ mod persona;
 pub(crate) mod private;
 mod store;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
-use catgpt_core::{Engine, Result, User};
+use catgpt_core::{Engine, Result, Secret, User};
 
 pub(crate) use file::{SETTINGS, Settings, TEMPLATE, check, set, text};
 pub(crate) use folders::Folders;
@@ -19,7 +21,8 @@ pub(crate) use model::{DEFAULT_ENDPOINT, Model, host};
 pub(crate) use persona::{Own, find as find_persona, personas};
 pub(crate) use store::{Shown, Store};
 
-use crate::args::{Ask, Common};
+use self::keys::Provider;
+use crate::args::{Ask, Common, When};
 
 /// Where the user's own file is meant, in what is told.
 pub(crate) const FILE: &str = "config.toml";
@@ -50,6 +53,8 @@ pub(crate) struct Config {
     live: Option<String>,
     owner: Option<String>,
     key_file: Option<PathBuf>,
+    /// Keys that were found, so that no program is asked twice.
+    found: Mutex<BTreeMap<Provider, Secret>>,
 }
 
 impl Config {
@@ -66,7 +71,15 @@ impl Config {
             live: common.live.clone(),
             owner: common.owner.clone(),
             key_file: common.key_file.clone(),
+            found: Mutex::default(),
         }
+    }
+
+    /// The command line with the user's own colours, unless it or the environment says others.
+    pub(crate) fn colored(&self, common: &Common) -> Common {
+        let said = common.color != When::Auto || var("NO_COLOR").or_else(|| var("CLICOLOR_FORCE")).is_some();
+        let color = self.settings.color.filter(|_| !said).unwrap_or(common.color);
+        Common { color, ..common.clone() }
     }
 
     /// Which model was named.
@@ -102,7 +115,7 @@ impl Config {
     }
 
     /// Who answers in a new chat if nobody is asked for.
-    pub(crate) fn default_persona(&self) -> Result<catgpt_core::Persona> {
+    pub(crate) fn usual_persona(&self) -> Result<catgpt_core::Persona> {
         let name = self.settings.persona.as_deref();
         let found = persona::find(name.unwrap_or("cat"));
         let found = if name.is_some() { found.map_err(|error| error.with("from", FILE)) } else { found };

@@ -2,17 +2,25 @@
 //! codes; what a chat is and what becomes of it is the engine's business.
 
 mod args;
+mod chat;
+mod color;
 mod commands;
 mod config;
 mod context;
+mod copy;
 mod editor;
 mod exit;
+mod extract;
 mod notes;
 mod out;
 mod progress;
 mod refs;
+mod rehearsal;
 mod render;
+mod said;
+mod screen;
 mod signals;
+mod spinner;
 mod stdin;
 mod turn;
 
@@ -40,7 +48,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let common = cli.common;
     match cli.command {
         None => commands::ask(cli.ask, &common),
-        Some(Command::Ask(ask)) => commands::ask(ask, &common),
+        Some(Command::Ask(ask)) => commands::ask(*ask, &common),
         Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
         Some(Command::Personas(personas)) => commands::personas(personas.action(), &common),
         Some(Command::Models(models)) => commands::models(models.action(), &common),

@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
+use crate::args::Common;
+use crate::color;
 use crate::config::var;
 use crate::exit::{Exit, Failure};
 use crate::render::visible;
@@ -15,6 +17,8 @@ use crate::render::visible;
 pub(crate) struct Out {
     pub(crate) to: BufWriter<Sink>,
     pub(crate) terminal: bool,
+    /// Whether words may be in bold.
+    pub(crate) bold: bool,
 }
 
 /// What bytes go into.
@@ -27,7 +31,9 @@ pub(crate) enum Sink {
 
 impl Out {
     pub(crate) fn stdout() -> Self {
-        Self { to: BufWriter::new(Sink::Stdout(io::stdout())), terminal: io::stdout().is_terminal() }
+        let stdout = io::stdout();
+        let terminal = stdout.is_terminal();
+        Self { to: BufWriter::new(Sink::Stdout(stdout)), terminal, bold: false }
     }
 
     /// What may be longer than a screen.
@@ -37,6 +43,11 @@ impl Out {
             Some(pager) => Self { to: BufWriter::new(Sink::Later(pager)), ..out },
             None => out,
         }
+    }
+
+    /// With bold words where the user likes them.
+    pub(crate) fn colored(self, common: &Common) -> Self {
+        Self { bold: color::enabled(common.color, &io::stdout()), ..self }
     }
 
     pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {

@@ -36,7 +36,7 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
     let out = match &action {
         ChatsAction::List(List { json: false, .. })
         | ChatsAction::Show(Show { json: false, .. })
-        | ChatsAction::Search(Search { json: false, .. }) => Out::paged(),
+        | ChatsAction::Search(Search { json: false, .. }) => Out::paged().colored(&config.colored(common)),
         _ => Out::stdout(),
     };
     with_store(&config, notes, builder, out, async |user, out| match action {

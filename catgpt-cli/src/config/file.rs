@@ -12,15 +12,26 @@ use toml::Spanned;
 
 use super::Folders;
 use super::keys::KeyCommand;
-use crate::args::Format;
+use crate::args::{Format, When};
 use crate::exit::invalid;
 
 /// What a new file begins as.
 pub(crate) const TEMPLATE: &str = include_str!("template.toml");
 
 /// What stands at the top of the file and is one value, so that it can be set by name.
-pub(crate) const SETTINGS: [&str; 10] =
-    ["model", "base_url", "persona", "memory", "live", "owner", "format", "key_command", "titles", "summaries"];
+pub(crate) const SETTINGS: [&str; 11] = [
+    "model",
+    "base_url",
+    "persona",
+    "memory",
+    "live",
+    "owner",
+    "format",
+    "color",
+    "key_command",
+    "titles",
+    "summaries",
+];
 
 /// How far a name may be from the one that was meant.
 const NEAR: f64 = 0.75;
@@ -37,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) owner: Option<String>,
     #[serde(deserialize_with = "one_of")]
     pub(crate) format: Option<Format>,
+    #[serde(deserialize_with = "one_of")]
+    pub(crate) color: Option<When>,
     /// Whose output is the key.
     pub(crate) key_command: Option<KeyCommand>,
     /// How to answer, where the persona does not say it.

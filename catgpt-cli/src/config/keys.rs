@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::PoisonError;
 
 use catgpt_core::{Error, ErrorKind, Result, Secret};
 use clap::ValueEnum;
@@ -105,6 +106,9 @@ pub(crate) fn source(config: &Config, provider: Provider) -> Result<Option<Sourc
 
 /// The key of a provider, if there is one. A source that was named and gives none is an error, not a reason to go on.
 pub(crate) fn find(config: &Config, provider: Provider) -> Result<Option<Secret>> {
+    if let Some(key) = config.found.lock().unwrap_or_else(PoisonError::into_inner).get(&provider) {
+        return Ok(Some(key.clone()));
+    }
     let Some(source) = source(config, provider)? else { return Ok(None) };
     let key = match &source {
         Source::Option(path) => from_file(path)?,
@@ -115,7 +119,9 @@ pub(crate) fn find(config: &Config, provider: Provider) -> Result<Option<Secret>
         }
         Source::Kept(path) => kept(path)?.remove(&provider).unwrap_or_default(),
     };
-    read(&key).map(Some).map_err(|error| error.with("from", source))
+    let key = read(&key).map_err(|error| error.with("from", source))?;
+    config.found.lock().unwrap_or_else(PoisonError::into_inner).insert(provider, key.clone());
+    Ok(Some(key))
 }
 
 /// A key as a header can carry it. It is not quoted in the error.
