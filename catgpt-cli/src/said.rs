@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, IsTerminal};
 
 use catgpt_core::{Content, Image, Persona, Result};
 
@@ -55,7 +54,7 @@ impl Said {
         if !text.trim().is_empty() || !images.is_empty() {
             return Ok(Some(Self { content: images.into_iter().fold(Content::from(text), Content::image), persona }));
         }
-        if ask.prompt.is_empty() && io::stdin().is_terminal() {
+        if ask.prompt.is_empty() && notes.may_ask() {
             return Ok(None);
         }
         Err(match persona.is_some_and(|persona| persona.variables.contains_key(INPUT)) {

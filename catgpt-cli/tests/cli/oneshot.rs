@@ -281,3 +281,19 @@ fn thoughts_are_shown_on_stderr_if_they_are_wanted_and_pale_where_there_are_colo
     }
     assert_eq!(home.run(&["chats", "show", "@", "last"]).expect(0).text(), "Meow!");
 }
+
+#[test]
+fn the_readme_names_every_option_and_every_exit_code() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let help = Home::new().run(&["ask", "--help"]).expect(0);
+    let lines = help.text().lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let words = lines.flat_map(|line| line.split([' ', ',', '[', '=']).take(3).collect::<Vec<_>>());
+    let options: Vec<_> = words.filter(|word| word.starts_with("--") && *word != "--help").collect();
+    assert!(options.len() > 30, "{options:?}");
+    for option in options {
+        assert!(["`", " ", "["].iter().any(|end| readme.contains(&format!("`{option}{end}"))), "{option}");
+    }
+    for code in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "129, 130, 141, 143"] {
+        assert!(readme.contains(&format!("| {code} |")), "{code}");
+    }
+}
