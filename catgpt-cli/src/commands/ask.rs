@@ -59,8 +59,8 @@ impl Setup<'_> {
         let (memory, chat) = self.find(notes).await?;
         // A chat that keeps its model is not answered by another one.
         let model = match &chat.kept.model {
-            Some(name) => Model::choose(Some(name))?,
-            None => self.model,
+            Some(name) if self.ask.model.is_none() => Model::choose(Some(name))?,
+            _ => self.model,
         };
         let offline = matches!(model, Model::Offline);
         if offline {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::process::Stdio;
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
@@ -161,6 +162,34 @@ fn a_shell_can_have_a_chat_of_its_own() {
     assert_eq!((home.messages("mine").len(), home.messages("other").len()), (4, 4));
     let branches = home.run(&["chats", "branches", "mine"]).expect(0);
     assert_eq!(branches.text().lines().count(), 2, "{}", branches.text());
+}
+
+#[test]
+fn a_stdin_that_is_closed_or_no_stream_brings_nothing() {
+    let (home, server) = (Home::new(), Server::start());
+    for redirect in ["<&-", "</dev/null", "<."] {
+        let ours = server.command(&home, "mock", &[]);
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", &format!("exec \"$0\" hi {redirect}")]).arg(ours.get_program()).current_dir(home.path());
+        shell.env_clear().envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.stdout(Stdio::piped()).stderr(Stdio::piped());
+        assert_eq!(finish(shell).expect(0).err, "");
+        assert_eq!(last_said(&server), "hi", "{redirect}");
+    }
+}
+
+#[test]
+fn help_has_colours_where_they_are_wanted() {
+    let home = Home::new();
+    for (words, terminal, colours) in [
+        (&["--color", "never", "-h"][..], true, false),
+        (&["-h", "--color=always"], false, true),
+        (&["-h"], false, false),
+    ] {
+        let (ran, shown) = on_terminal(home.command(words), [false, terminal, false], "");
+        let text = if terminal { shown } else { ran.expect(0).text().to_owned() };
+        assert_eq!((text.contains("Usage:"), text.contains('\u{1b}')), (true, colours), "{words:?}");
+    }
 }
 
 #[test]
