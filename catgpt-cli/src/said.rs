@@ -74,6 +74,9 @@ fn file(path: &str, notes: Notes) -> Result<Brought> {
     let name = name(path);
     let bytes = match path {
         "-" => stdin::bytes(notes)?,
+        path if is_on_the_web(path) => {
+            return Err(invalid("--file reads no URLs: fetch it first, and hand it over with --file -"));
+        }
         path => {
             let file = File::open(path).map_err(|error| {
                 invalid("a file of --file cannot be read").with("path", path.escape_debug()).caused_by(error)
@@ -96,8 +99,11 @@ fn name(path: &str) -> String {
 
 /// A picture from the web, which the model's provider fetches, or a file's bytes.
 fn picture(place: &str) -> Result<Image> {
-    let on_the_web = ["https:", "http:", "data:"].iter().any(|scheme| place.starts_with(scheme));
-    if on_the_web { Ok(Image::new(place)) } else { Image::load(place) }
+    if is_on_the_web(place) || place.starts_with("data:") { Ok(Image::new(place)) } else { Image::load(place) }
+}
+
+fn is_on_the_web(place: &str) -> bool {
+    ["https:", "http:"].iter().any(|scheme| place.starts_with(scheme))
 }
 
 /// A file's text between fences that it does not have itself, under its name.

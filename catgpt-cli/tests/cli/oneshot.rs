@@ -62,11 +62,13 @@ fn what_is_neither_text_nor_picture_is_refused_with_its_place() {
         ("large.png", "make it smaller"),
         ("none.txt", "cannot be read"),
         (".", "cannot be read"),
-        ("https://example.org/a.md", "cannot be read"),
+        ("https://example.org/a.md", "no URLs"),
     ] {
         let ran = server.run(&home, "mock", &["-f", path, "look"]).expect(2);
         assert!(ran.err.contains(why), "{path}: {}", ran.err);
     }
+    let picture = finish_with(server.command(&home, "mock", &["look"]), PNG).expect(2);
+    assert!(picture.err.contains("--file -"), "{}", picture.err);
     assert!(server.requests().is_empty() && home.latest().is_none());
 }
 
