@@ -17,7 +17,7 @@ use catgpt_core::{Engine, Result, Secret, User};
 
 pub(crate) use file::{SETTINGS, Settings, TEMPLATE, check, set, text};
 pub(crate) use folders::Folders;
-pub(crate) use model::{DEFAULT_ENDPOINT, Model, host};
+pub(crate) use model::{Model, host};
 pub(crate) use persona::{Own, find as find_persona, personas};
 pub(crate) use store::{Shown, Store};
 
@@ -85,11 +85,6 @@ impl Config {
     /// Which model was named.
     pub(crate) fn model(&self, option: Option<&str>) -> Option<Said<String>> {
         said(option, "--model", Some("OPENAI_MODEL"), self.settings.model.as_deref())
-    }
-
-    /// Which endpoint was named.
-    pub(crate) fn base_url(&self) -> Option<Said<String>> {
-        said(None, "", Some("OPENAI_BASE_URL"), self.settings.base_url.as_deref())
     }
 
     /// Whose chats these are: a person's own, unless somebody else is named.

@@ -61,6 +61,9 @@ pub(crate) struct Models {
 pub(crate) enum ModelsAction {
     /// List what the endpoint has
     List {
+        /// Whose; else those of the provider whose model answers
+        #[arg(value_enum, value_name = "PROVIDER")]
+        of: Option<Provider>,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
@@ -75,7 +78,7 @@ pub(crate) enum ModelsAction {
 
 impl Models {
     pub(crate) fn action(self) -> ModelsAction {
-        self.action.unwrap_or(ModelsAction::List { json: self.json })
+        self.action.unwrap_or(ModelsAction::List { of: None, json: self.json })
     }
 }
 

@@ -66,8 +66,8 @@ impl Setup<'_> {
         let (memory, chat) = self.find(notes).await?;
         // A chat that keeps its model is not answered by another one.
         let model = match &chat.kept.model {
-            Some(name) => Model::choose(&self.config, Some(name))?,
-            None => self.model,
+            Some(name) if self.ask.model.is_none() => Model::choose(&self.config, Some(name))?,
+            _ => self.model,
         };
         let offline = matches!(model, Model::Offline);
         if offline {

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use catgpt_core::model::Protocol;
 use catgpt_core::{Params, Prices, Result};
 use serde_json::json;
 
 use crate::args::{Common, ConfigureAction};
 use crate::config::keys::{self, Provider};
-use crate::config::{self, Config, DEFAULT_ENDPOINT, FILE, Folders, Said, Shown, Store, private};
+use crate::config::{self, Config, FILE, Folders, Said, Shown, Store, private};
 use crate::editor;
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
@@ -78,10 +79,12 @@ fn rows(config: &Config) -> Result<Vec<[String; 3]>> {
     };
     let settings = &config.settings;
     let own = |value: &Option<String>| value.clone().map(|value| Said::new(value, FILE));
-    let endpoint = config.base_url();
-    let is_model = endpoint.is_some() || keys::source(config, Provider::Openai)?.is_some();
-    said("model", config.model(None), if is_model { "gpt-4o-mini" } else { "the offline cat" });
-    said("base_url", endpoint, DEFAULT_ENDPOINT);
+    let model = config.model(None);
+    let (protocol, _) = Protocol::of(model.as_ref().map_or("", |said| &said.value));
+    let endpoint = config.base_url(protocol);
+    let is_model = endpoint.is_some() || keys::source(config, Provider::of(protocol))?.is_some();
+    said("model", model, if is_model { "gpt-4o-mini" } else { "the offline cat" });
+    said("base_url", endpoint, protocol.base_url());
     said("persona", own(&settings.persona), "cat");
     said("owner", config.owner(), "the user of this computer");
     let store = Store::choose(config)?;

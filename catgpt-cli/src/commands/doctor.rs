@@ -9,12 +9,13 @@ use std::thread;
 use std::time::Duration;
 
 use catgpt_core::id::TurnId;
+use catgpt_core::model::Protocol;
 use catgpt_core::{Engine, Error, Offline, Persona};
 
 use super::block_on;
 use crate::args::Common;
 use crate::config::keys::{self, Provider};
-use crate::config::{Config, DEFAULT_ENDPOINT, Folders, Model, Shown, Store, host, personas, private, var};
+use crate::config::{Config, Folders, Model, Shown, Store, host, personas, private, var};
 use crate::exit::{Exit, Failure};
 
 /// How long an endpoint may take to accept a connection.
@@ -60,23 +61,29 @@ fn configured(common: &Common, report: &mut Report) -> io::Result<Config> {
 }
 
 fn model(config: &Config, report: &mut Report) -> io::Result<()> {
+    let said = config.model(None);
+    let (protocol, _) = Protocol::of(said.as_ref().map_or("", |said| &said.value));
     match Model::choose(config, None) {
         Err(error) => return report.bad("model", error),
+        Ok(Model::Offline) if said.is_some() => return report.good("model", "the offline cat, as it is told"),
         Ok(Model::Offline) => {
             let state = "the offline cat, since there is neither a key (OPENAI_API_KEY, catgpt keys set) nor \
                          OPENAI_BASE_URL";
             return report.good("model", state);
         }
-        Ok(Model::OpenAi(model)) => report.good("model", catgpt_core::ChatModel::name(&*model))?,
+        Ok(Model::Asked(model)) => {
+            let by = said.map_or("the default", |said| said.by);
+            report.good("model", format_args!("{} by {} ({by})", model.name(), protocol.name()))?;
+        }
     }
     // It was found just now, so this cannot fail.
-    match keys::source(config, Provider::Openai).ok().flatten() {
+    match keys::source(config, Provider::of(protocol)).ok().flatten() {
         Some(source) => report.good("key", format_args!("from {source}"))?,
         None => report.good("key", "none")?,
     }
-    match config.base_url() {
+    match config.base_url(protocol) {
         Some(url) => endpoint(&url.value, url.by, report),
-        None => endpoint(DEFAULT_ENDPOINT, "the default", report),
+        None => endpoint(protocol.base_url(), "the default", report),
     }
 }
 

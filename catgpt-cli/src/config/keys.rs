@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::PoisonError;
 
+use catgpt_core::model::Protocol;
 use catgpt_core::{Error, ErrorKind, Result, Secret};
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -36,11 +37,23 @@ impl Provider {
         }
     }
 
-    pub(crate) fn variable(self) -> &'static str {
-        match self {
-            Self::Openai => "OPENAI_API_KEY",
-            Self::Anthropic => "ANTHROPIC_API_KEY",
+    /// Whose models speak this protocol.
+    pub(crate) fn of(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Anthropic => Self::Anthropic,
+            _ => Self::Openai,
         }
+    }
+
+    pub(crate) fn protocol(self) -> Protocol {
+        match self {
+            Self::Openai => Protocol::OpenAi,
+            Self::Anthropic => Protocol::Anthropic,
+        }
+    }
+
+    pub(crate) fn variable(self) -> &'static str {
+        self.protocol().key_variable()
     }
 }
 

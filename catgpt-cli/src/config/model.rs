@@ -1,61 +1,80 @@
-//! Which model answers.
+//! Which model answers: the protocol that its name begins with, where that is spoken, and with which key.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use catgpt_core::{ChatModel, Error, ErrorKind, Offline, OpenAi, Result};
+use catgpt_core::model::{Access, Protocol, named};
+use catgpt_core::{ChatModel, Error, ErrorKind, Offline, Result};
 
 use super::keys::{self, Provider};
-use super::{Config, Said};
+use super::{Config, FILE, Said, var};
 
 /// How long the offline cat pauses between words on a terminal, so that it is seen to stream.
 const PACE: Duration = Duration::from_millis(25);
-
-pub(crate) const DEFAULT_ENDPOINT: &str = "https://api.openai.com/v1";
+/// The name under which the cat can be asked for.
+const OFFLINE: &str = "offline";
 
 /// Which model answers, and whether it is one.
 #[derive(Debug)]
 pub(crate) enum Model {
-    OpenAi(Box<OpenAi>),
-    /// Nothing is configured: the built-in cat.
+    Asked(Arc<dyn ChatModel>),
+    /// Nothing is configured, or the built-in cat is wanted.
     Offline,
 }
 
 impl Model {
     /// Touches no network.
-    pub(crate) fn choose(config: &Config, named: Option<&str>) -> Result<Self> {
-        let named = config.model(named);
-        let key = keys::find(config, Provider::Openai)?;
-        let model = match (key, config.base_url()) {
-            (Some(key), None) => OpenAi::new(key),
-            (Some(key), Some(url)) => at(OpenAi::new(key), &url)?,
-            (None, Some(url)) => OpenAi::keyless(&url.value).map_err(|error| error.with("from", url.by))?,
-            (None, None) => return named.map_or(Ok(Self::Offline), |named| Err(keyless(&named))),
-        };
-        Ok(Self::OpenAi(Box::new(match named {
-            Some(named) => model.model(named.value),
-            None => model,
-        })))
+    pub(crate) fn choose(config: &Config, option: Option<&str>) -> Result<Self> {
+        let said = config.model(option);
+        let name = said.as_ref().map_or("", |said| said.value.as_str());
+        if name == OFFLINE {
+            return Ok(Self::Offline);
+        }
+        let (protocol, _) = Protocol::of(name);
+        let (key, url) = (keys::find(config, Provider::of(protocol))?, config.base_url(protocol));
+        let nothing = key.is_none() && url.is_none();
+        match said {
+            None if nothing => return Ok(Self::Offline),
+            Some(said) if nothing => return Err(keyless(protocol, &said)),
+            _ => {}
+        }
+        let by = url.as_ref().map(|url| url.by);
+        let access = Access { key, base_url: url.map(|url| url.value) };
+        let name = if name.is_empty() { "openai:" } else { name };
+        let model = named(name, &access);
+        model.map(Self::Asked).map_err(|error| by.into_iter().fold(error, |error, by| error.with("from", by)))
     }
 
     /// As the engine takes it.
     pub(crate) fn build(self, paced: bool) -> Arc<dyn ChatModel> {
         match self {
-            Self::OpenAi(model) => Arc::new(*model),
+            Self::Asked(model) => model,
             Self::Offline if paced => Arc::new(Offline::new().paced(PACE)),
             Self::Offline => Arc::new(Offline::new()),
         }
     }
 }
 
-fn at(model: OpenAi, url: &Said<String>) -> Result<OpenAi> {
-    model.base_url(&url.value).map_err(|error| error.with("from", url.by))
+impl Config {
+    /// Which endpoint was named for a protocol. That of the user's file is for models whose name begins with none.
+    pub(crate) fn base_url(&self, protocol: Protocol) -> Option<Said<String>> {
+        let variable = protocol.base_url_variable();
+        if let Some(url) = var(variable) {
+            return Some(Said::new(url.trim().to_owned(), variable));
+        }
+        let own = self.settings.base_url.clone().filter(|_| Provider::of(protocol) == Provider::Openai);
+        own.map(|url| Said::new(url, FILE))
+    }
 }
 
-/// What to do about it: the variable, the command that stores a key, an endpoint that wants none.
-fn keyless(named: &Said<String>) -> Error {
-    let sentence = "this model needs a key: set OPENAI_API_KEY, or store it with catgpt keys set openai, or set \
-                    OPENAI_BASE_URL for an endpoint without one, such as http://127.0.0.1:11434/v1";
+/// What to do about it: the variable, the command that keeps a key, an endpoint that wants none.
+fn keyless(protocol: Protocol, named: &Said<String>) -> Error {
+    let (key, url) = (protocol.key_variable(), protocol.base_url_variable());
+    let provider = Provider::of(protocol).name();
+    let sentence = format!(
+        "this model needs a key: set {key}, or keep it with catgpt keys set {provider}, or set {url} for an endpoint \
+         without one, such as http://127.0.0.1:11434/v1"
+    );
     Error::new(ErrorKind::Unauthorized, sentence).with("model", &named.value).with("from", named.by)
 }
 
