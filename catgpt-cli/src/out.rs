@@ -95,11 +95,7 @@ impl Out {
     pub(crate) fn end(mut self, done: Result<Exit, Failure>) -> Result<Exit, Failure> {
         let flushed = self.to.flush().map_err(Failure::from);
         let done = done.and_then(|exit| flushed.map(|()| exit));
-        let Ok(Sink::Pager(mut pager, stdin)) =
-            self.to.into_inner().map_err(|error| error.into_parts().1.into_parts().0)
-        else {
-            return done;
-        };
+        let Sink::Pager(mut pager, stdin) = self.to.into_parts().0 else { return done };
         drop(stdin);
         pager.wait()?;
         match done {

@@ -201,6 +201,10 @@ impl Server {
         finish(self.command(home, model, words))
     }
 
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
+    }
+
     pub(crate) fn requests(&self) -> Vec<Received> {
         self.server.requests()
     }

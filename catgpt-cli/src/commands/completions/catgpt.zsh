@@ -1,7 +1,7 @@
 #compdef catgpt
 # What catgpt can be told, for zsh. In ~/.zshrc, after compinit: source <(catgpt completions zsh)
 _catgpt() {
-    local line tab=$'\t'
+    local line tab=$'\t' colon='\:'
     local -a given described folders
     given=("${(@Q)words[1,CURRENT]}")
     while IFS= read -r line; do
@@ -9,7 +9,7 @@ _catgpt() {
         if [[ $value == */ ]]; then
             folders+=("$value")
         else
-            described+=("${value//:/\\:}:$help")
+            described+=("${value//:/$colon}:$help")
         fi
     done < <("${given[1]:-catgpt}" __complete -- "${given[@]}" 2>/dev/null)
     (( $#folders )) && compadd -S '' -- "${folders[@]}"
