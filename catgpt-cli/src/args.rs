@@ -1,6 +1,7 @@
 //! The command line: its words, its options, and which of them go together.
 
 mod ask;
+mod manage;
 mod options;
 mod organize;
 mod transfer;
@@ -9,9 +10,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgMatches, Args, ColorChoice, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 
 pub(crate) use ask::{Ask, Format};
+pub(crate) use manage::{
+    Completions, Configure, ConfigureAction, Given, Keys, KeysAction, Models, ModelsAction, Personas, PersonasAction,
+    Target,
+};
 pub(crate) use options::{Block, Setting};
 pub(crate) use organize::{Branches, Delete, Fork, Rename, Search, Select, These, Watch};
 pub(crate) use transfer::{Backup, Export, Found, Import, Written};
@@ -68,18 +75,29 @@ pub(crate) enum Command {
     Ask(Box<Ask>),
     /// List the chats, search, show and change them
     Chats(Chats),
-    /// List the models that can be chosen with --model
+    /// List who can answer with --persona, show and change them
+    Personas(Personas),
+    /// List the models that can be chosen with --model, or choose the one for always
     Models(Models),
+    /// Keep the keys of models
+    Keys(Keys),
+    /// Show and change what holds without options
+    Config(Configure),
     /// Sum up what answers used, and what they cost
     Usage(Usage),
     /// Copy all chats into a new file, while they are in use
     Backup(Backup),
     /// Show which model, store and files are used, and whether they work
     Doctor,
+    /// Write what completes words in a shell, or the manual
+    Completions(Completions),
+    /// What can stand at the end of a line
+    #[command(name = "__complete", hide = true)]
+    Complete(Given),
 }
 
 /// What goes with every command.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Common {
     /// Where chats are kept: sqlite:PATH, postgres://… or memory: [env: DATABASE_URL]
     #[arg(long, value_name = "URL", global = true)]
@@ -90,6 +108,9 @@ pub(crate) struct Common {
     /// A file whose first line is the model's key
     #[arg(long, value_name = "PATH", global = true)]
     pub(crate) key_file: Option<PathBuf>,
+    /// Whose chats these are, in a store that several use; else those of this computer's user
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) owner: Option<String>,
     /// Never ask anything
     #[arg(long, global = true)]
     pub(crate) no_input: bool,
@@ -164,13 +185,6 @@ pub(crate) enum ChatsAction {
     Title(Title),
     /// Have a model sum up a chat, which from then on goes on with that; nothing is deleted
     Summarize(Summarize),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Models {
-    /// One JSON object a line
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -271,9 +285,25 @@ impl std::str::FromStr for Which {
 
 /// Reads the command line. The error is clap's: also `--help` and `--version` are one.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches_from(words)?;
+    let words: Vec<_> = words.into_iter().collect();
+    let matches = Cli::command().color(color(&words)).try_get_matches_from(words)?;
     refuse_stray_options(&matches)?;
     Cli::from_arg_matches(&matches)
+}
+
+/// Whether help has colours. It is shown before all words are read, so they are looked through here.
+fn color(words: &[OsString]) -> ColorChoice {
+    let mut words = words.iter().map_while(|word| word.to_str().filter(|word| *word != "--"));
+    let mut chosen = When::Auto;
+    while let Some(word) = words.next() {
+        let value = if word == "--color" { words.next() } else { word.strip_prefix("--color=") };
+        chosen = value.and_then(|value| When::from_str(value, false).ok()).unwrap_or(chosen);
+    }
+    match chosen {
+        When::Auto => ColorChoice::Auto,
+        When::Always => ColorChoice::Always,
+        When::Never => ColorChoice::Never,
+    }
 }
 
 /// The short help, for those who said nothing.
@@ -355,6 +385,16 @@ mod tests {
     }
 
     #[test]
+    fn help_has_colours_as_it_is_told() {
+        let chosen = |line: &str| color(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(chosen("catgpt --color never --help"), ColorChoice::Never);
+        assert_eq!(chosen("catgpt -h --color=never --color=always"), ColorChoice::Always);
+        for line in ["catgpt hi", "catgpt -- --color never", "catgpt --color", "catgpt --color=blue"] {
+            assert_eq!(chosen(line), ColorChoice::Auto, "{line}");
+        }
+    }
+
+    #[test]
     fn what_excludes_each_other_is_refused() {
         for line in
             ["-c -s x hi", "-p cat --system x hi", "--json --format plain hi", "-q -v hi", "--format rendered hi"]
@@ -365,9 +405,13 @@ mod tests {
 
     #[test]
     fn what_says_nothing_takes_no_prompt() {
-        for line in
-            ["--continue-reply hi", "--regenerate=2 -i a.png", "--continue-reply --regenerate", "--edit 1 --after 2 x"]
-        {
+        for line in [
+            "--continue-reply hi",
+            "--regenerate=2 -i a.png",
+            "--regenerate -f a.md",
+            "--continue-reply --regenerate",
+            "--edit 1 --after 2 x",
+        ] {
             assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
         }
         let place = |line| read(line).unwrap().ask.place;

@@ -118,7 +118,7 @@ impl Endpoint {
         Provider { name: name.into(), address: url.host_str().map(str::to_owned), port: url.port_or_known_default() }
     }
 
-    /// What would be sent, without a key.
+    /// What would be sent there, for people: the address without what may be a secret, and no key.
     pub(super) fn preview(&self, path: &str, body: &[u8]) -> Value {
         let body: Value = serde_json::from_slice(body).expect("it was JSON a moment ago");
         json!({ "method": "POST", "url": shown(&self.url(path)), "body": body })
