@@ -92,6 +92,7 @@ from ._transfer import ExportFormat, ImportFormat
 __version__ = _version()
 
 __all__ = [
+    "After",
     "Branch",
     "BusyError",
     "Cache",

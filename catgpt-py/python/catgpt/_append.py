@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, Required, TypeAlias, TypedDict
+from typing import Any, Literal, Required, TypeAlias, TypedDict, cast
 
 from ._calls import Ask, At
 from ._content import Content, content
@@ -44,7 +44,7 @@ def append(
 
 
 def _plain(message: NewMessage) -> dict[str, Any]:
-    given: dict[str, Any] = {**message, "content": content(message["content"])}
+    given: dict[str, Any] = {**message, "content": content(cast(Content, message["content"]))}
     if isinstance(usage := given.get("usage"), Usage):
         given["usage"] = usage.to_dict()
     return {name: value for name, value in given.items() if value is not None}

@@ -3,6 +3,8 @@ catgpt_shim`, where its `tests` are."""
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,13 @@ async def begun(session: Any) -> None:
     await CatGptSession.add_items(session, before)
 
 
+def items(session: Any) -> list[Any]:
+    """What is in it, for tests that look without waiting."""
+    with ThreadPoolExecutor(1) as pool:
+        return list(pool.submit(lambda: asyncio.run(session.get_items())).result())
+
+
+SimpleListSession.saved_items = SimpleListSession._items = property(items)
 for name, method in vars(Listed).items():
     if callable(method):
         setattr(SimpleListSession, name, method)

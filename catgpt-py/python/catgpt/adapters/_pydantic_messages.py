@@ -25,7 +25,7 @@ from pydantic_ai.usage import RequestUsage
 
 from .._append import NewMessage
 from .._data import Message, Usage
-from ._shared import Shown, arguments, message, pack, text, unpack
+from ._shared import Shown, arguments, cleaned, message, pack, text, unpack
 
 PROVIDER = "pydantic-ai"
 
@@ -54,7 +54,8 @@ class PlacedId(str):
 
 def message_of(entry: ConversationEntry, **facts: Any) -> NewMessage:
     """An entry on its way into a session."""
-    (data,) = ModelMessagesTypeAdapter.dump_python([entry.message], mode="json")
+    # pydantic does not read half a character back.
+    (data,) = cleaned(ModelMessagesTypeAdapter.dump_python([entry.message], mode="json"))
     role, shown = _request(data["parts"]) if data["kind"] == "request" else ("assistant", _response(data["parts"]))
     content = pack(PROVIDER, data, shown, id=str(entry.id), parent=entry.parent_id and str(entry.parent_id), **facts)
     if data["kind"] == "request":
@@ -86,7 +87,7 @@ def entry_of(place: PlacedId) -> Callable[[Message], ConversationEntry | None]:
         if found is None:
             said = _said(of)
             id = place.moved(f"{place.conversation}:{of.seq}", of.seq)
-            return said and ConversationEntry(id=id, parent_id=None, message=said)
+            return None if said is None else ConversationEntry(id=id, parent_id=None, message=said)
         data, facts = found
         (one,) = ModelMessagesTypeAdapter.validate_json(json.dumps([data]))
         parent = facts["parent"] and place.moved(facts["parent"], of.parent or 0)
@@ -132,7 +133,7 @@ def _request(parts: list[Any]) -> tuple[str, list[Shown]]:
         match part:
             case {"part_kind": "user-prompt", "content": str(words)}:
                 shown.append(text(words, ["parts", i, "content"]))
-            case {"part_kind": "user-prompt", "content": list(pieces)}:
+            case {"part_kind": "user-prompt", "content": pieces}:
                 shown += [one for j, piece in enumerate(pieces) for one in _shown(piece, ["parts", i, "content", j])]
             case {"part_kind": "tool-return" | "retry-prompt", "tool_name": str(), "tool_call_id": id, "content": content}:
                 path: list[str | int] | None = ["parts", i, "content"] if isinstance(content, str) else None

@@ -38,7 +38,6 @@ def head(info: SessionInfo, owner: str | None) -> PlacedId | None:
 def metadata(
     record: ConversationRecord,
     info: SessionInfo | None,
-    there: ConversationRecord | None,
     after: After | None,
     messages: list[NewMessage],
 ) -> tuple[dict[str, Any], list[NewMessage]]:
@@ -57,16 +56,26 @@ def metadata(
         "state": _state(record),
     }
     deferred = saved["state"]["deferred_tool_requests"]
-    if deferred and len(json.dumps(deferred)) > LARGE:
+    if _is_large(deferred):
         before = kept(info) if info else None
         if messages:
             messages = [*messages[:-1], with_facts(messages[-1], deferred=deferred)]
-            saved["deferred_at"] = last
-        elif there and before and there.deferred_tool_requests == record.deferred_tool_requests:
-            saved["deferred_at"] = before.get("deferred_at")
-        if saved.get("deferred_at"):
+        saved["deferred_at"] = last if messages else before and before.get("deferred_at")
+        if saved["deferred_at"]:
             saved["state"]["deferred_tool_requests"] = None
     return {**(info.metadata if info else {}), KEY: saved}, messages
+
+
+def grown(record: ConversationRecord, info: SessionInfo | None, there: ConversationRecord | None) -> bool:
+    """Whether its tool requests are too large for the metadata, and stand beside no message yet."""
+    if info is None or not _is_large(_state(record)["deferred_tool_requests"]):
+        return False
+    same = there is not None and there.deferred_tool_requests == record.deferred_tool_requests
+    return not same or "deferred_at" not in (kept(info) or {})
+
+
+def _is_large(deferred: Any) -> bool:
+    return deferred is not None and len(json.dumps(deferred)) > LARGE
 
 
 def deferred(message: Message) -> Any:

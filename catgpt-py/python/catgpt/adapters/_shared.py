@@ -6,9 +6,10 @@ with all that it gave, as JSON. A long string stands once: cut out of that JSON,
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NamedTuple, TypeVar, cast
 
 from .._append import NewMessage
 from .._data import Message
@@ -71,7 +72,7 @@ def pack(provider: str, whole: Any, shown: list[Shown], **facts: Any) -> list[di
         else:
             cut.append(None)
     rest = {"v": 1, "json": json.dumps(whole, separators=(",", ":")), "cut": cut, **facts}
-    return [*(_cleaned(part) for part, _ in shown), {"type": "provider", "provider": provider, "value": rest}]
+    return [*(cleaned(part) for part, _ in shown), {"type": "provider", "provider": provider, "value": rest}]
 
 
 def unpack(provider: str, message: Message) -> tuple[Any, Mapping[str, Any]] | None:
@@ -98,20 +99,30 @@ def is_unicode(string: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in string)
 
 
-def _cleaned(part: Any) -> Any:
-    """The same without what is not Unicode."""
+def cleaned(part: Any) -> Any:
+    """The same with a mark in the place of what is not Unicode."""
     if isinstance(part, str):
         return part.encode(errors="replace").decode()
     if isinstance(part, list):
-        return [_cleaned(one) for one in part]  # pyright: ignore[reportUnknownVariableType]
+        return [cleaned(one) for one in part]  # pyright: ignore[reportUnknownVariableType]
     if isinstance(part, dict):
-        return {_cleaned(name): _cleaned(one) for name, one in part.items()}  # pyright: ignore[reportUnknownVariableType]
+        return {cleaned(name): cleaned(one) for name, one in part.items()}  # pyright: ignore[reportUnknownVariableType]
     return part
+
+
+async def settled(change: Coroutine[Any, Any, T]) -> T:
+    """Waits for a change also where the caller is cancelled meanwhile: who is told so knows what became of it."""
+    task = asyncio.ensure_future(change)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def message(role: Any, content: list[dict[str, Any]], **more: Any) -> NewMessage:
     """A message on its way into a session."""
-    return {"role": role, "content": content, **more}
+    return cast(NewMessage, {"role": role, "content": content, **more})
 
 
 async def newest(

@@ -20,7 +20,7 @@ from .._append import NewMessage
 from .._data import Message
 from .._engine import Session, User
 from .._errors import ConflictError, NotFoundError
-from ._shared import Shown, arguments, engine_of, is_unicode, message, newest, pack, text, unpack
+from ._shared import Shown, arguments, engine_of, is_unicode, message, newest, pack, settled, text, unpack
 
 if TYPE_CHECKING:
     from agents import TResponseInputItem
@@ -70,7 +70,7 @@ class CatGptSession:
     async def add_items(self, items: list[TResponseInputItem]) -> None:
         """Adds items, all of them or none."""
         if items:
-            await self._session.append(_message(cast("dict[str, Any]", item)) for item in items)
+            await settled(self._session.append([_message(cast("dict[str, Any]", item)) for item in items]))
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Takes the newest item off the conversation, and gives it. The engine keeps it beside the branch that is shown."""
@@ -81,7 +81,7 @@ class CatGptSession:
                 if not found:
                     return None
                 ((at, item),) = found
-                await self._session.append([], after=at.parent or "start", if_version=info.version)
+                await settled(self._session.append([], after=at.parent or "start", if_version=info.version))
             except ConflictError:
                 continue  # Somebody else added an item, or took one.
             except NotFoundError:
@@ -91,7 +91,7 @@ class CatGptSession:
     async def clear_session(self) -> None:
         """Deletes the session with all that is in it."""
         try:
-            await self._session.delete()
+            await settled(self._session.delete())
         except NotFoundError:
             return
 
@@ -104,10 +104,9 @@ def _message(item: dict[str, Any]) -> NewMessage:
     return message(role, pack(PROVIDER, item, shown))
 
 
-def _item(message: Message) -> TResponseInputItem | None:
+def _item(message: Message) -> Any:
     found = unpack(PROVIDER, message)
-    item = _plain(message.role, cast("list[dict[str, Any]]", message.content)) if found is None else found[0]
-    return cast("TResponseInputItem | None", item)
+    return _plain(message.role, cast("list[dict[str, Any]]", message.content)) if found is None else found[0]
 
 
 def _plain(role: str, parts: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -137,19 +136,25 @@ def _shown(item: dict[str, Any]) -> tuple[str, list[Shown]]:
                 return "assistant", [Shown({"type": "tool_result", "id": id, "output": output}, ["output"])]
             texts = [shown.part["text"] for shown in _words(output) if shown.part["type"] == "text"]
             return "assistant", [Shown({"type": "tool_result", "id": id, "output": "".join(texts)})]
-        case {"type": "reasoning", "summary": list(summary)}:
-            texts = enumerate(cast("list[Any]", summary))
-            found = [(piece["text"], i) for i, piece in texts if isinstance(piece.get("text"), str)]
-            return "assistant", [Shown({"type": "reasoning", "text": words}, ["summary", i, "text"]) for words, i in found]
+        case {"type": "reasoning", "summary": summary}:
+            return "assistant", _thoughts(summary)
         case _:
             return "assistant", []
+
+
+def _thoughts(summary: Any) -> list[Shown]:
+    pieces: list[Any] = summary if isinstance(summary, list) else []
+    texts = [piece.get("text") if isinstance(piece, dict) else None for piece in pieces]
+    shown = [Shown({"type": "reasoning", "text": words}, ["summary", i, "text"]) for i, words in enumerate(texts)]
+    return [one for one in shown if isinstance(one.part["text"], str)]
 
 
 def _words(content: Any) -> list[Shown]:
     if isinstance(content, str):
         return [text(content, ["content"])]
     shown: list[Shown] = []
-    for i, piece in enumerate(cast("list[Any]", content) if isinstance(content, list) else []):
+    pieces: list[Any] = content if isinstance(content, list) else []
+    for i, piece in enumerate(pieces):
         match piece:
             case {"text": str(words)}:
                 shown.append(text(words, ["content", i, "text"]))

@@ -8,7 +8,7 @@ shown by `history`, the command line and the search. What the engine itself has 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -26,12 +26,12 @@ except ImportError as error:
     raise ImportError(sentence, name="pydantic_ai") from error
 
 from .._append import After, NewMessage
-from .._data import Message, SessionInfo
+from .._data import SessionInfo
 from .._engine import Engine, Session, User
 from .._errors import ConflictError, NotFoundError
 from . import _pydantic_record as record_of
 from ._pydantic_messages import PlacedId, entry_of, linked, message_of
-from ._shared import engine_of, newest
+from ._shared import engine_of, newest, settled
 
 __all__ = ["CatGptConversationStore"]
 
@@ -113,7 +113,7 @@ class CatGptConversationStore(ConversationStore):
             return await super().delete(conversation_id, scope=scope)
 
     @contextlib.contextmanager
-    def _within(self, scope: str | None) -> Iterator[None]:
+    def _within(self, scope: str | None) -> Generator[None]:
         """The primitives below are not told the scope."""
         before = _scope.set(scope)
         try:
@@ -154,10 +154,12 @@ class CatGptConversationStore(ConversationStore):
             if (there and there.revision) != expected_revision:
                 raise ConversationConflict(record.conversation_id)
             after, messages = await self._line(session, info, record, new_entries)
-            facts, messages = record_of.metadata(record, info, there, after, messages)
+            if not messages and record.head_id is not None and record_of.grown(record, info, there):
+                after, messages = await self._again(session, await self._place(record.head_id, session))
+            facts, messages = record_of.metadata(record, info, after, messages)
             try:
                 version = 0 if info is None else info.version
-                await session.append(messages, after=after, if_version=version, metadata=facts)
+                await settled(session.append(messages, after=after, if_version=version, metadata=facts))
             except ConflictError:
                 continue  # Changed meanwhile, perhaps only its title: look again.
             return
@@ -169,7 +171,7 @@ class CatGptConversationStore(ConversationStore):
             if found is None or found[1].revision != expected_revision:
                 raise ConversationConflict(conversation_id)
             try:
-                await session.delete(if_version=found[0].version)
+                await settled(session.delete(if_version=found[0].version))
             except ConflictError:
                 continue  # Changed meanwhile: look again.
             except NotFoundError:
@@ -204,8 +206,8 @@ class CatGptConversationStore(ConversationStore):
         if newest_id is None and info.head is not None:
             found = await newest(session, entry_of(PlacedId("", owner, info.id, 0)), 1)
             newest_id = PlacedId.of(found[-1][1].id) if found else None
-        deferred = kept and kept.get("deferred_at")
-        late = await self._deferred(session, deferred) if deferred else None
+        deferred: int | None = None if kept is None else kept.get("deferred_at")
+        late = None if deferred is None else await self._deferred(session, deferred)
         return record_of.record(info, newest_id, owner, None if self._one else owner, late)
 
     async def _deferred(self, session: Session, seq: int) -> Any:
@@ -237,6 +239,14 @@ class CatGptConversationStore(ConversationStore):
         except LookupError:
             raise ConversationConflict(record.conversation_id) from None
         return ("start" if info is not None and info.messages else None), kept + new
+
+    async def _again(self, session: Session, place: PlacedId) -> tuple[After, list[NewMessage]]:
+        """A message once more, beside itself, for what is too large for the metadata to stand by."""
+        (row,) = (await session.page(place.seq, 1)).messages
+        entry = entry_of(place)(row)
+        if entry is None:
+            raise KeyError(place)
+        return row.parent or "start", [message_of(entry)]
 
     async def _place(self, entry_id: str, within: Session | None = None) -> PlacedId:
         """Where an entry is. Ids that this store gave know it; any other is looked for."""
