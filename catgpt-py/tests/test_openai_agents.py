@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents import Agent, Runner, Session, SessionSettings, function_tool
+from agents import Agent, Runner, Session, SessionSettings, function_tool, set_tracing_disabled
 from agents.testing import ScriptedModel, assistant_message, function_call
 from catgpt import BusyError, Engine, User
 from catgpt.adapters.openai_agents import CatGptSession
@@ -178,6 +178,7 @@ async def test_an_agent_talks_with_tools_and_remembers() -> None:
         seen.append(city)
         return "sunny"
 
+    set_tracing_disabled(True)
     model = ScriptedModel([[function_call("weather", {"city": "Kyoto"}, call_id="c1")], [assistant_message("It is sunny.")], [assistant_message("Kyoto.")]])
     agent = Agent(name="cat", model=model, tools=[weather])
     session = ours()
