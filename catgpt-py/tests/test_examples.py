@@ -34,7 +34,7 @@ def test_the_examples_of_other_libraries_keep_their_conversations(
     name: str, first: str, shown: str, tmp_path: Path
 ) -> None:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
-    command = [sys.executable, "-W", "error", EXAMPLES / name / "chat.py"]
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name / "chat.py")]
     runs: list[list[str]] = []
     for _ in range(2):
         done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)

@@ -34,7 +34,8 @@ async def main() -> None:
         # Another second question, as a branch beside the first: both stay.
         loaded = await store.load("naps", scope="alice")
         assert loaded is not None
-        branch = await store.branch("naps", at=4, expected_revision=loaded.revision, scope="alice")
+        at = len(loaded.messages) - 2
+        branch = await store.branch("naps", at=at, expected_revision=loaded.revision, scope="alice")
         await store.save(await agent.run("And tomorrow?", conversation=branch), scope="alice")
 
         chat = engine.user("alice").session("naps")

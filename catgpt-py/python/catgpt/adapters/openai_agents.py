@@ -80,13 +80,14 @@ class CatGptSession:
                 found = await newest(self._session, _item, 1)
                 if not found:
                     return None
-                ((at, item),) = found
+                at, item = found[0]
                 await settled(self._session.append([], after=at.parent or "start", if_version=info.version))
             except ConflictError:
                 continue  # Somebody else added an item, or took one.
             except NotFoundError:
                 return None
-            return item
+            popped: TResponseInputItem = item
+            return popped
 
     async def clear_session(self) -> None:
         """Deletes the session with all that is in it."""
@@ -143,18 +144,21 @@ def _shown(item: dict[str, Any]) -> tuple[str, list[Shown]]:
 
 
 def _thoughts(summary: Any) -> list[Shown]:
-    pieces: list[Any] = summary if isinstance(summary, list) else []
-    texts = [piece.get("text") if isinstance(piece, dict) else None for piece in pieces]
-    shown = [Shown({"type": "reasoning", "text": words}, ["summary", i, "text"]) for i, words in enumerate(texts)]
-    return [one for one in shown if isinstance(one.part["text"], str)]
+    shown: list[Shown] = []
+    for i, piece in enumerate(_listed(summary)):
+        match piece:
+            case {"text": str(words)}:
+                shown.append(Shown({"type": "reasoning", "text": words}, ["summary", i, "text"]))
+            case _:
+                pass
+    return shown
 
 
 def _words(content: Any) -> list[Shown]:
     if isinstance(content, str):
         return [text(content, ["content"])]
     shown: list[Shown] = []
-    pieces: list[Any] = content if isinstance(content, list) else []
-    for i, piece in enumerate(pieces):
+    for i, piece in enumerate(_listed(content)):
         match piece:
             case {"text": str(words)}:
                 shown.append(text(words, ["content", i, "text"]))
@@ -165,3 +169,7 @@ def _words(content: Any) -> list[Shown]:
             case _:
                 pass
     return shown
+
+
+def _listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else []  # pyright: ignore[reportUnknownVariableType]
