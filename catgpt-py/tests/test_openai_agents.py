@@ -216,3 +216,13 @@ def test_what_is_missing_is_said() -> None:
 
 def test_a_user_is_a_user() -> None:
     assert isinstance(Engine(model="offline").local(), User)
+
+
+@run
+async def test_what_is_exported_and_imported_elsewhere_is_the_same_conversation() -> None:
+    engine = Engine(model="offline", memory="memory:")
+    ann, bob = engine.user("ann"), engine.user("bob")
+    await CatGptSession("trip", ann).add_items(ITEMS)
+    text = "".join([piece async for piece in ann.session("trip").export("jsonl")])
+    await bob.import_(text.encode())
+    assert await CatGptSession("trip", bob).get_items() == ITEMS

@@ -107,7 +107,8 @@ async def random_steps(both: Both, dice: random.Random, scopes: list[str | None]
         # Ids are one owner's where scopes are owners.
         name = f"{dice.choice('ab')}{'' if None in scopes else scope}"
         limit, at, pick = dice.choice([None, 0, 1, 3, 9]), dice.randrange(-1, 6), dice.random()
-        more, other = dice.choice([[], [asked(f"q{n}"), said(f"a{n}")], step(n)]), asked(f"new {n}")
+        choices: list[list[ModelMessage]] = [[], [asked(f"q{n}"), said(f"a{n}")], step(n)]
+        more, other = dice.choice(choices), asked(f"new {n}")
         wrong = scope if None not in scopes or dice.random() < 0.7 else "other"
 
         async def act(side: int, store: ConversationStore, loaded: dict[str, Any]) -> Any:
