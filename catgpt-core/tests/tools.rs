@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::tools::{Function, function};
+use catgpt_core::wire::rest::{Body, Request};
+use catgpt_core::wire::ws;
 use catgpt_core::{
     Decision, Engine, EngineBuilder, Error, ErrorKind, Event, Finished, Message, Part, Result, Role, Scripted, Session,
     Status, ToolCall, ToolSpec, Usage,
 };
 use common::{Store, all, eager, in_memory, text_of};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 type Builder = EngineBuilder<Arc<dyn catgpt_core::ChatModel>>;
@@ -310,6 +313,31 @@ async fn what_is_not_approved_is_told_to_the_model() {
     let no: Decision = serde_json::from_value(json!({ "id": "a", "approve": false })).unwrap();
     let events = all(session(&engine).decide([no, Decision::error("b", "gone")]).await.unwrap()).await;
     assert_eq!((results(&events), ran.all().len()), (vec!["a! the call was denied".into(), "b! gone".into()], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_decides_over_http_and_the_web_socket() {
+    let ran = Ran::default();
+    for socket in [false, true] {
+        let (_, engine) = paused(&ran).await;
+        let user = engine.user("alice").unwrap();
+        let decisions = json!([{ "id": "a", "approve": true }, { "id": "b", "deny": "no" }]);
+        if socket {
+            let frame = json!({ "type": "decide", "session": "trip", "decisions": decisions }).to_string();
+            let reply = user.perform(ws::parse(&frame).1.unwrap(), |send| send).await.unwrap().unwrap();
+            assert_eq!(text_of(&all(reply).await), "So.");
+        } else {
+            let body = json!({ "type": "decide", "decisions": decisions }).to_string().into_bytes();
+            let (method, path) = ("POST".into(), "/sessions/trip/turns".into());
+            let response =
+                user.serve(Request { method, path, body: body.into(), ..Request::default() }, |send| send).await;
+            let Body::Stream(events) = response.body else { panic!("no stream: {}", response.status) };
+            let events = events.collect::<Vec<_>>().await.into_iter().map(|event| event.unwrap()).collect::<Vec<_>>();
+            let events = String::from_utf8(events.concat()).unwrap();
+            assert!(events.contains(r#""type":"tool_result","id":"a""#) && events.contains("denied: no"), "{events}");
+        }
+    }
+    assert_eq!(ran.all(), ["a", "a"]);
 }
 
 #[tokio::test(start_paused = true)]
