@@ -14,6 +14,7 @@ export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest } 
 export type * from "./memory.js";
 export type { CallOptions, LongCallOptions, OnProgress, Progress } from "./options.js";
 export type { Hook, HookRequest, Source, TurnAt } from "./hooks.js";
+export { tool, type JsonSchema, type StandardSchema, type Tool, type ToolAt, type ToolOptions } from "./tools.js";
 export type { ByteOptions, Format, PaceOptions, ServerResponseLike } from "./encoded.js";
 export type { HttpOptions, HttpResponseLike, IncomingMessageLike } from "./http.js";
 export { serveWebSocket, type ServeOptions, type WebSocketLike } from "./websocket.js";
@@ -32,6 +33,7 @@ export {
   StoreError,
   StoreFullError,
   TimeoutError,
+  ToolError,
   TruncatedError,
   UnauthorizedError,
   UnavailableError,

@@ -17,6 +17,7 @@ use crate::memory::{self, Memory};
 use crate::model::{Cached, ChatModel, RetryPolicy};
 use crate::prices::Prices;
 use crate::prompt::Window;
+use crate::tools::Tool;
 
 /// An engine's parts.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -112,6 +113,7 @@ impl Config {
         model: Arc<dyn ChatModel>,
         memory: Option<Arc<dyn Memory>>,
         hooks: &[Arc<dyn Hook>],
+        tools: &[Arc<dyn Tool>],
     ) -> Result<Engine> {
         let memory = match memory {
             Some(memory) => memory,
@@ -120,6 +122,7 @@ impl Config {
         let (window, retry) = (Window::default(), RetryPolicy::default());
         let mut builder = Engine::builder().model(model).memory(memory);
         builder = hooks.iter().cloned().fold(builder, EngineBuilder::hook);
+        builder = tools.iter().cloned().fold(builder, EngineBuilder::tool);
         if let Some(url) = &self.live {
             builder = builder.live(live::open(&url.0).await?);
         }
