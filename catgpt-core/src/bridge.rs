@@ -154,10 +154,13 @@ impl Bridge {
     }
 
     /// Adds tools.
-    #[must_use]
-    pub fn tools(mut self, tools: Vec<Arc<dyn Tool>>) -> Self {
+    ///
+    /// # Errors
+    /// As [`EngineBuilder::tools`](crate::EngineBuilder::tools).
+    pub fn tools(mut self, tools: Vec<Arc<dyn Tool>>) -> Result<Self> {
         self.tools.extend(tools);
-        self
+        Engine::builder().tools(self.tools.iter().cloned())?;
+        Ok(self)
     }
 
     /// Begins a [`Call`]. Its answer comes to `hub` as [`Notice::Done`].

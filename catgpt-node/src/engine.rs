@@ -34,7 +34,7 @@ impl Engine {
         let kept = |caps| Arc::new(DeskMemory::new(desk.shared(), caps)) as Arc<dyn Memory>;
         let bridge = Bridge::new(&config, &models.all(), own.memory.map(kept)).map_err(thrown)?;
         let bridge = bridge.hooks(DeskHook::each(&desk.shared(), own.hooks));
-        Ok(Self(Arc::new(bridge.tools(DeskTool::each(&desk.shared(), own.tools)))))
+        Ok(Self(Arc::new(bridge.tools(DeskTool::each(&desk.shared(), own.tools)).map_err(thrown)?)))
     }
 
     /// Begins a call. Its answer comes to the hub.

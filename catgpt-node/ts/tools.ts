@@ -1,4 +1,5 @@
 /** The contract for tools: what a model may ask for, and the application's own code that does it. */
+import type { Message, ToolCall } from "./data.js";
 import type { TurnAt } from "./hooks.js";
 import { InvalidInputError, ToolError } from "./errors.js";
 
@@ -51,6 +52,20 @@ export interface Tool extends ToolOptions {
    * elsewhere, as by the client, so each call waits for a decision, which brings its output.
    */
   call?: ((args: any, at: ToolAt) => unknown) | undefined;
+}
+
+/**
+ * What becomes of one call that a paused turn waits with, by its id: it is called (`approve`), or the model is told that it
+ * was denied; or it was done elsewhere, and gave an `output`, or an `error`.
+ */
+export type Decision = { id: string } & ({ approve: boolean } | { deny: string } | { output: unknown } | { error: string });
+
+/** The calls that a paused reply waits with for a decision; of any other message there are none. */
+export function pendingOf({ status, content }: Message): ToolCall[] {
+  if (status !== "paused") return [];
+  const answered = new Set(content.map((part) => part.type === "tool_result" && part.id));
+  const calls = content.filter((part) => part.type === "tool_call").filter(({ id }) => !answered.has(id));
+  return calls.map(({ id, name, arguments: args }) => ({ id, name, arguments: args }));
 }
 
 /**

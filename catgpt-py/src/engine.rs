@@ -54,8 +54,8 @@ impl Engine {
             hooks.map(|(desk, asks)| Ok::<_, Error>(DeskHook::each(&desk.get().0, read(&asks)?))).transpose()?;
         let tools =
             tools.map(|(desk, specs)| Ok::<_, Error>(DeskTool::each(&desk.get().0, read(&specs)?))).transpose()?;
-        let bridge = Bridge::new(config, &models?, memory.transpose()?)?;
-        Ok(Self(Arc::new(bridge.hooks(hooks.unwrap_or_default()).tools(tools.unwrap_or_default()))))
+        let bridge = Bridge::new(config, &models?, memory.transpose()?)?.hooks(hooks.unwrap_or_default());
+        Ok(Self(Arc::new(bridge.tools(tools.unwrap_or_default())?)))
     }
 
     /// Begins a call. Its answer comes to the hub under the ticket's number.

@@ -122,7 +122,7 @@ impl Config {
         let (window, retry) = (Window::default(), RetryPolicy::default());
         let mut builder = Engine::builder().model(model).memory(memory);
         builder = hooks.iter().cloned().fold(builder, EngineBuilder::hook);
-        builder = tools.iter().cloned().fold(builder, EngineBuilder::tool);
+        builder = builder.tools(tools.iter().cloned())?;
         if let Some(url) = &self.live {
             builder = builder.live(live::open(&url.0).await?);
         }

@@ -39,6 +39,7 @@ from ._data import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    ToolSpec,
     Usage,
 )
 from ._desk import ChatModel, Delta, Memory, Said
@@ -58,6 +59,7 @@ from ._errors import (
     StoreFullError,
     StreamBusyError,
     TimeoutError,
+    ToolError,
     TruncatedError,
     UnauthorizedError,
     UnavailableError,
@@ -86,6 +88,7 @@ from ._persona import Example, Params, Persona
 from ._models import Images
 from ._process import EngineOptions
 from ._reply import Encoded, Reply, Sending
+from ._tools import Decision, FunctionTool, Tool, tool
 from ._transfer import ExportFormat, ImportFormat
 
 __version__ = _version()
@@ -106,6 +109,7 @@ __all__ = [
     "Content",
     "ContextTooLongError",
     "Cursor",
+    "Decision",
     "Delta",
     "Encoded",
     "Engine",
@@ -116,6 +120,7 @@ __all__ = [
     "Feed",
     "Finished",
     "Format",
+    "FunctionTool",
     "GroupBy",
     "Health",
     "Hook",
@@ -178,10 +183,13 @@ __all__ = [
     "TimeoutError",
     "Title",
     "Titles",
+    "Tool",
     "ToolCall",
     "ToolCallPart",
+    "ToolError",
     "ToolResult",
     "ToolResultPart",
+    "ToolSpec",
     "TruncatedError",
     "TurnAt",
     "UnauthorizedError",
@@ -191,4 +199,5 @@ __all__ = [
     "Usage",
     "User",
     "event_from_dict",
+    "tool",
 ]

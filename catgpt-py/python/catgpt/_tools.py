@@ -6,9 +6,10 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from . import _calls
+from ._data import Call
 from ._hooks import TurnAt
 from ._schema import Arguments, arguments, plain
 
@@ -113,7 +114,8 @@ def _paragraph(function: Callable[..., Any]) -> str:
 
 def _caller(function: Callable[..., Any], known: Arguments) -> Callable[[TurnAt, dict[str, Any]], Any]:
     def bound(at: TurnAt, given: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        return [at] if known.wants_turn else [], known.read(given)
+        # A model that has nothing to say may say nothing at all.
+        return [at] if known.wants_turn else [], known.read({} if cast("Any", given) is None else given)
 
     async def awaited(at: TurnAt, given: dict[str, Any]) -> Any:
         args, named = bound(at, given)
@@ -124,6 +126,43 @@ def _caller(function: Callable[..., Any], known: Arguments) -> Callable[[TurnAt,
         return function(*args, **named)
 
     return awaited if inspect.iscoroutinefunction(function) else called
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one call that a paused turn waits with. `Decision.approve(call)` and the others make one: of a call in
+    `finished.pending`, or of its id."""
+
+    id: str
+    verdict: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def approve(cls, call: Call | str) -> Decision:
+        """Call it."""
+        return cls(_id(call), {"approve": True})
+
+    @classmethod
+    def deny(cls, call: Call | str, why: str | None = None) -> Decision:
+        """Do not, and tell the model that it was denied, and why."""
+        return cls(_id(call), {"approve": False} if why is None else {"deny": why})
+
+    @classmethod
+    def output(cls, call: Call | str, value: Any) -> Decision:
+        """It was done elsewhere, and gave this."""
+        return cls(_id(call), {"output": value})
+
+    @classmethod
+    def error(cls, call: Call | str, message: str) -> Decision:
+        """It was tried elsewhere, and failed so."""
+        return cls(_id(call), {"error": message})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its JSON form."""
+        return {"id": self.id, **self.verdict}
+
+
+def _id(call: Call | str) -> str:
+    return call if isinstance(call, str) else call["id"]
 
 
 Given: TypeAlias = Tool | Callable[..., Any]
