@@ -1,6 +1,7 @@
 //! Where model, memory and live meet: it knows the turns that run here, begins them, stops them and buries the dead.
 
 pub(crate) mod begin;
+mod decide;
 mod drive;
 mod feed;
 pub(crate) mod feeds;
@@ -15,6 +16,7 @@ mod observed;
 mod publish;
 pub(crate) mod summaries;
 pub(crate) mod titles;
+pub(crate) mod tools;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -55,6 +57,7 @@ pub(crate) struct Runner {
     pub(crate) counter: Arc<dyn TokenCounter>,
     pub(crate) rules: Rules,
     pub(crate) hooks: hooks::Hooks,
+    pub(crate) tools: tools::Toolbox,
     pub(crate) titles: Option<titles::Titles>,
     pub(crate) summaries: Option<summaries::Summaries>,
     pub(crate) resting: summaries::Resting,

@@ -1,5 +1,6 @@
 //! One conversation of an owner: say something, watch it, read it, change it.
 
+mod decide;
 mod organize;
 mod page;
 mod summaries;
@@ -74,7 +75,8 @@ impl Session {
     fn ask(&self, parent: Parent, content: Option<Content>) -> Send {
         let (owner, session) = (self.owner.clone(), self.id.clone());
         let options = Options::default();
-        Send { runner: Arc::clone(&self.runner), ask: Ask { owner, session, parent, content, options } }
+        let ask = Ask { owner, session, parent, content, decisions: None, options };
+        Send { runner: Arc::clone(&self.runner), ask }
     }
 
     /// Watches a turn of this session from an offset on: one that runs, here or elsewhere, or one that has ended.
@@ -326,6 +328,12 @@ impl Send {
     /// How many turns of the owner may run, this one counted, instead of what the engine says.
     pub fn max_running(mut self, turns: u32) -> Self {
         self.ask.options.max_running = Some(turns);
+        self
+    }
+
+    /// Which of the engine's tools the model is offered, by name: none of them with an empty list, all if nothing is said.
+    pub fn tools<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.ask.options.tools = Some(names.into_iter().map(Into::into).collect());
         self
     }
 

@@ -92,3 +92,25 @@ pub enum DecisionKind {
     /// It was tried elsewhere, and failed so.
     Error(String),
 }
+
+impl Decision {
+    /// Call it.
+    pub fn approve(id: impl Into<String>) -> Self {
+        Self { id: id.into(), verdict: DecisionKind::Approve(true) }
+    }
+
+    /// Do not, and tell the model why.
+    pub fn deny(id: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { id: id.into(), verdict: DecisionKind::Deny(why.into()) }
+    }
+
+    /// It was done elsewhere: this is its result.
+    pub fn output(id: impl Into<String>, output: impl Into<Value>) -> Self {
+        Self { id: id.into(), verdict: DecisionKind::Output(output.into()) }
+    }
+
+    /// It was tried elsewhere, and failed so.
+    pub fn error(id: impl Into<String>, error: impl Into<String>) -> Self {
+        Self { id: id.into(), verdict: DecisionKind::Error(error.into()) }
+    }
+}

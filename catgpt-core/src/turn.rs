@@ -2,17 +2,20 @@
 //! offsets and decides. Whatever a turn can live through is a list of inputs, and so a test.
 
 mod hooked;
+mod tools;
 
 use std::collections::VecDeque;
 use std::mem::{self, Discriminant};
 use std::time::Duration;
 
 use self::hooked::Hooked;
+use self::tools::Tools;
+pub(crate) use self::tools::{Decided, Rulebook};
 use crate::body::encoded_len;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::event::{Event, Finished};
 use crate::memory::Kept;
-use crate::message::{FinishReason, Offset, Part, Status, Usage};
+use crate::message::{FinishReason, Offset, Part, Status, ToolCall, ToolResult, Usage};
 use crate::model::{ModelEvent, RetryPolicy};
 
 /// What a turn lives by.
@@ -27,6 +30,8 @@ pub(crate) struct Rules {
     pub(crate) patience: Duration,
     /// How long usage may come after the model has finished.
     pub(crate) grace: Duration,
+    /// How often the model may be asked, retries not counted.
+    pub(crate) max_steps: u32,
 }
 
 /// Why a turn is told to stop.
@@ -51,6 +56,8 @@ pub(crate) enum Input {
     Model(ModelEvent),
     /// The model's stream is over. `jitter` is uniform in 0..1.
     ModelOver { error: Option<Error>, jitter: f64 },
+    /// A tool answered, or could not.
+    Result(ToolResult),
     /// A pause is over.
     Resume,
     /// Half a second has passed; `now` counts from the turn's beginning.
@@ -72,7 +79,11 @@ pub(crate) enum Effect {
     Check { from: Offset, to: Offset },
     /// Ask the model; with `shrink`, with half of the conversation.
     Ask { shrink: bool },
-    /// Let go of the model, which ends the request, and of what the hooks are asked.
+    /// Call a tool; what is called is on disk.
+    Call(ToolCall),
+    /// The model's part of this step is over, and used this, if it said so.
+    StepOver { usage: Option<Usage> },
+    /// Let go of the model, which ends the request, of what the hooks are asked, and of the tools that run.
     Hush,
     /// Come back with `Resume` after this.
     Pause(Duration),
@@ -80,8 +91,8 @@ pub(crate) enum Effect {
     Show(Part),
     /// Show an event without weight.
     Note(Event),
-    /// Write the content between two offsets; nothing between them still renews the lease.
-    Keep { from: Offset, to: Offset },
+    /// Write the content between two offsets; nothing between them still renews the lease. With `sync`, to disk.
+    Keep { from: Offset, to: Offset, sync: bool },
     /// Write the end.
     Seal(Box<Finished>),
     /// Show the end. Nothing comes after it.
@@ -110,6 +121,7 @@ struct Write {
     /// When it was sent first.
     since: Duration,
     under_way: bool,
+    sync: bool,
 }
 
 /// A turn.
@@ -130,6 +142,10 @@ pub(crate) struct Turn {
     shrunk: bool,
     finish: Option<(FinishReason, Duration)>,
     usage: Option<Usage>,
+    /// Where the model's part of this step begins.
+    step_from: Offset,
+    tools: Tools,
+    decided: Vec<Decided>,
     hooked: Option<Hooked>,
     effects: VecDeque<Effect>,
 }
@@ -151,6 +167,9 @@ impl Turn {
             shrunk: false,
             finish: None,
             usage: None,
+            step_from: 0,
+            tools: Tools::new(None),
+            decided: Vec::new(),
             hooked: hooked.then(Hooked::default),
             effects: VecDeque::from([if hooked { Effect::Prepare } else { Effect::Ask { shrink: false } }]),
         }
@@ -174,13 +193,14 @@ impl Turn {
             (Phase::Running, Input::Checked) => self.checked(),
             (Phase::Running, Input::Model(event)) => self.model(event),
             (Phase::Running, Input::ModelOver { error, jitter }) => self.model_over(error, jitter),
-            (Phase::Running, Input::Resume) => self.effects.push_back(Effect::Ask { shrink: self.shrunk }),
+            (Phase::Running, Input::Result(result)) => self.result(result),
+            (Phase::Running, Input::Resume) => self.resume(),
             (Phase::Running, Input::Tick { now }) => self.tick(now),
             (Phase::Running, Input::Kept(answer)) => self.kept_answer(answer),
             (Phase::Running, Input::Stop(stop)) => self.stop(stop),
             (Phase::Closing { .. }, Input::Resume) => self.seal(),
             (Phase::Closing { .. }, Input::Tick { now }) => self.now = now,
-            (Phase::Closing { .. }, Input::Kept(Ok(Kept::Renewed { .. }))) => self.written(),
+            (Phase::Closing { .. }, Input::Kept(Ok(Kept::Renewed { .. }))) => _ = self.written(),
             (Phase::Closing { .. }, Input::Sealed(answer)) => self.sealed(answer),
             // What comes too late changes nothing.
             _ => {}
@@ -194,7 +214,14 @@ impl Turn {
         match event {
             ModelEvent::Text(text) => self.show(Part::Text { text }),
             ModelEvent::Reasoning(text) => self.show(Part::Reasoning { text }),
-            ModelEvent::ToolCall(call) => self.show(Part::ToolCall(call)),
+            ModelEvent::ToolCall(mut call) | ModelEvent::Part(Part::ToolCall(mut call)) => {
+                self.tools.add(&mut call);
+                self.show(Part::ToolCall(call));
+            }
+            ModelEvent::Part(Part::ToolResult(result)) => {
+                self.tools.answered(&result.id);
+                self.show(Part::ToolResult(result));
+            }
             ModelEvent::Part(part) => self.show(part),
             ModelEvent::Usage(usage) => self.usage = Some(usage),
             // The first one counts: a model that says it again and again still runs out of grace.
@@ -227,14 +254,19 @@ impl Turn {
 
     /// Writes what is not written, one write at a time.
     fn keep(&mut self) {
-        let write = self.write.get_or_insert(Write { to: self.end, since: self.now, under_way: false });
+        let (since, sync) = (self.now, self.tools.is_keeping());
+        let write = self.write.get_or_insert(Write { to: self.end, since, under_way: false, sync });
         if !mem::replace(&mut write.under_way, true) {
-            self.effects.push_back(Effect::Keep { from: self.kept, to: write.to });
+            write.sync |= sync;
+            self.effects.push_back(Effect::Keep { from: self.kept, to: write.to, sync: write.sync });
         }
     }
 
-    fn written(&mut self) {
-        self.kept = self.write.take().map_or(self.kept, |write| write.to);
+    /// Up to where everything is on disk now, if that was asked for.
+    fn written(&mut self) -> Option<Offset> {
+        let write = self.write.take()?;
+        self.kept = write.to;
+        write.sync.then_some(write.to)
     }
 
     fn tick(&mut self, now: Duration) {
@@ -251,9 +283,11 @@ impl Turn {
     fn kept_answer(&mut self, answer: Result<Kept, Error>) {
         match answer {
             Ok(Kept::Renewed { cancel }) => {
-                self.written();
+                let synced = self.written();
                 if cancel {
                     self.stop(Stop::Cancel);
+                } else if self.tools.is_keeping() {
+                    self.kept_first(synced);
                 } else if self.end - self.kept >= self.rules.checkpoint_bytes {
                     self.keep();
                 }
@@ -280,7 +314,7 @@ impl Turn {
 
     fn stop(&mut self, stop: Stop) {
         let status = match (stop, &self.finish) {
-            (_, Some(_)) if self.unpassed() == 0 => Status::Complete,
+            (_, Some(_)) if self.unpassed() == 0 && !self.tools.are_asked() => Status::Complete,
             (Stop::Cancel, _) => Status::Cancelled,
             (Stop::Shutdown, _) => Status::Interrupted,
         };
@@ -324,6 +358,12 @@ impl Turn {
         self.effects.extend([Effect::Hush, Effect::Note(note), Effect::Pause(pause)]);
     }
 
+    fn resume(&mut self) {
+        if !self.is_last() {
+            self.effects.push_back(Effect::Ask { shrink: self.shrunk });
+        }
+    }
+
     fn close(&mut self, status: Status, error: Option<ErrorInfo>) {
         let finished = Box::new(Finished {
             status,
@@ -331,7 +371,7 @@ impl Turn {
             usage: self.usage,
             cost: None,
             stored: self.end,
-            pending: Vec::new(),
+            pending: if status == Status::Paused { self.tools.pending() } else { Vec::new() },
             error,
             offset: self.end,
         });
@@ -408,6 +448,7 @@ mod tests {
         max_stored: 1000,
         patience: Duration::from_secs(5),
         grace: Duration::from_secs(2),
+        max_steps: 3,
     };
 
     fn text(text: &str) -> Input {
@@ -457,7 +498,10 @@ mod tests {
                     Effect::Pause(pause) => format!("pause {}", pause.as_millis()),
                     Effect::Show(part) => format!("show {}", part.weight()),
                     Effect::Note(event) => event.name().into(),
-                    Effect::Keep { from, to } => format!("keep {from}..{to}"),
+                    Effect::Call(call) => format!("call {}", call.id),
+                    Effect::StepOver { .. } => "step over".into(),
+                    Effect::Keep { from, to, sync: false } => format!("keep {from}..{to}"),
+                    Effect::Keep { from, to, sync: true } => format!("sync {from}..{to}"),
                     Effect::Seal(finished) => {
                         let word = format!("seal {} {}", finished.status, finished.stored);
                         sealing = Some(finished);

@@ -14,6 +14,7 @@ use crate::memory::{Cursor, GroupBy};
 use crate::message::Offset;
 use crate::reply::OnDrop;
 use crate::session::Metadata;
+use crate::tools::Decision;
 use crate::transfer::{ExportFormat, Mark};
 use crate::wire::Encoding;
 use crate::wire::rest::Request;
@@ -60,6 +61,14 @@ pub enum Call {
         owner: Option<String>,
         session: SessionId,
         seq: Option<Seq>,
+        #[serde(default)]
+        options: SendOptions,
+    },
+    /// Decides about all the calls that the newest reply waits with, and goes on.
+    Decide {
+        owner: Option<String>,
+        session: SessionId,
+        decisions: Vec<Decision>,
         #[serde(default)]
         options: SendOptions,
     },

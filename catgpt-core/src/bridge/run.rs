@@ -37,6 +37,9 @@ impl Call {
             Self::Regenerate { owner, session: id, seq, options } => {
                 reply(options.apply(session(owner, id)?.regenerate(seq))?.await?)
             }
+            Self::Decide { owner, session: id, decisions, options } => {
+                reply(options.apply(session(owner, id)?.decide(decisions))?.await?)
+            }
             Self::ContinueReply { owner, session: id, seq, options } => {
                 reply(options.apply(session(owner, id)?.continue_reply(seq))?.await?)
             }
