@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use catgpt_core::model::Step;
-use catgpt_core::{Decision, DecisionKind, Engine, Event, FinishReason, Reply, Scripted, ToolCall};
+use catgpt_core::{Decision, Engine, Event, FinishReason, Reply, Scripted, ToolCall};
 use catgpt_mcp::McpServer;
 use rmcp::ServerHandler;
 use rmcp::model::{
@@ -41,14 +41,13 @@ async fn main() -> Outcome {
         .then(Scripted::script([call("2", "kitchen_fill", json!({ "bowl": "blue" })), wants()]))
         .then(Scripted::reply("The blue bowl is full now."));
 
-    let engine = Engine::builder().model(model).tools(tools).build();
+    let engine = Engine::builder().model(model).tools(tools)?.build();
     let session = engine.user("alice")?.session("kitchen")?;
     let pending = show(session.send("Is there anything to eat?").await?).await;
     assert_eq!(pending, ["2"], "one call changes something");
 
     println!("[somebody agrees]");
-    let agreed = pending.into_iter().map(|id| Decision { id, verdict: DecisionKind::Approve(true) });
-    let pending = show(session.decide(agreed.collect()).await?).await;
+    let pending = show(session.decide(pending.into_iter().map(Decision::approve)).await?).await;
     assert!(pending.is_empty());
     engine.close(std::time::Duration::from_secs(5)).await?;
     Ok(())

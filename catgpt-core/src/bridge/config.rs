@@ -50,6 +50,8 @@ pub struct Config {
     pub lease_ms: Option<u64>,
     /// Keeps answers and gives them to the same request again, see [`Cached`]; left out: it does not.
     pub cache: Option<Cache>,
+    /// How often the model may be asked in one turn; 1 never asks it again after a tool.
+    pub max_steps: Option<u32>,
     /// After how many milliseconds without a change new sessions are deleted; left out: never.
     pub session_ttl_ms: Option<u64>,
     /// Titles that a model makes of first messages: `true`, or how. Left out: none.
@@ -146,6 +148,7 @@ impl Config {
         if let Some(summaries) = self.summaries.clone().and_then(Switch::on) {
             builder = builder.summaries(summaries.read());
         }
+        builder = self.max_steps.into_iter().fold(builder, EngineBuilder::max_steps);
         if let Some(ms) = self.session_ttl_ms {
             builder = builder.session_ttl(Duration::from_millis(ms));
         }
