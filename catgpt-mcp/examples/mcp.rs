@@ -101,7 +101,7 @@ impl ServerHandler for Kitchen {
         call: CallToolRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let bowl = call.arguments.as_ref().and_then(|arguments| arguments["bowl"].as_str());
+        let bowl = call.arguments.as_ref().and_then(|arguments| arguments.get("bowl")?.as_str());
         match (call.name.as_ref(), bowl) {
             ("bowls", _) => Ok(CallToolResult::structured(json!({ "empty": ["blue"] })).into()),
             ("fill", Some("blue")) => Ok(CallToolResult::success(vec![ContentBlock::text("filled")]).into()),

@@ -59,7 +59,7 @@ impl ServerHandler for Everything {
         Ok(match call.name.as_ref() {
             "echo" => {
                 let said = call.arguments.unwrap_or_default();
-                CallToolResult::success(vec![text(said["text"].as_str().unwrap_or_default())])
+                CallToolResult::success(vec![text(said.get("text").and_then(Value::as_str).unwrap_or_default())])
             }
             "files.write" => CallToolResult::structured(json!({ "written": 3 })),
             "two" => CallToolResult::success(vec![text("one"), text("two")]),
