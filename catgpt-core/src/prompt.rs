@@ -218,7 +218,7 @@ mod tests {
     }
 
     use Role::{Assistant, Summary, System, User};
-    use Status::{Cancelled, Complete, Failed, Interrupted, Paused, Running};
+    use Status::{Cancelled, Complete, Failed, Interrupted, Running};
 
     fn window(messages: usize) -> Window {
         Window { messages, ..Window::default() }

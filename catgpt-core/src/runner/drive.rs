@@ -188,11 +188,15 @@ impl Drive {
 
     /// Lets go of the model, of what hooks are asked and of tools; all are foreign code, which may panic even then.
     fn hush(&mut self) {
-        let model = self.model.take();
+        self.let_go();
         let asked = self.hooked.as_mut().map(|hooked| hooked.hush());
-        self.tooled.iter_mut().for_each(|tooled| tooled.hush());
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(model)));
         let _ = catch_unwind(AssertUnwindSafe(|| drop(asked)));
+        self.tooled.iter_mut().for_each(|tooled| tooled.hush());
+    }
+
+    fn let_go(&mut self) {
+        let model = self.model.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(model)));
     }
 
     fn show(&mut self, part: Part) {
@@ -324,7 +328,8 @@ impl Drive {
             Ok(Poll::Ready(None)) => None,
             Err(_) => Some(panicked()),
         };
-        self.hush();
+        // What the hooks are asked meanwhile is still to be answered.
+        self.let_go();
         Poll::Ready(Input::ModelOver { error, jitter: fastrand::f64() })
     }
 }
