@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
@@ -36,14 +37,14 @@ def known(name: str, takes: list[Parameter]) -> Known:
 
 def plain(value: Any) -> Any:
     """What JSON has no form for, as something that it has one for."""
-    return TypeAdapter[Any](type(value)).dump_python(value, mode="json")
+    return TypeAdapter[Any](cast("Any", type(value))).dump_python(value, mode="json")
 
 
 def _untitled(node: Any, named: bool) -> Any:
     """Without the titles that pydantic makes of names: the model reads the names. `named`: its keys are names."""
     if isinstance(node, list):
-        return [_untitled(each, False) for each in node]
+        return [_untitled(each, False) for each in cast("Sequence[Any]", node)]
     if not isinstance(node, dict):
         return node
-    kept = {key: value for key, value in node.items() if named or key != "title"}
+    kept = {key: value for key, value in cast("Mapping[str, Any]", node).items() if named or key != "title"}
     return {key: _untitled(value, not named and key in ("properties", "$defs")) for key, value in kept.items()}

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from enum import Enum
-from typing import Annotated, Any, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeAlias, cast, get_args, get_origin, get_type_hints
 
 from . import _types
 from ._errors import InvalidInputError, ToolError
@@ -96,7 +96,7 @@ def _unknown(function: Callable[..., Any], parameter: str, what: str) -> Invalid
 def _as_written(given: Any) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise ToolError("the arguments are a JSON object")
-    return {str(name): value for name, value in given.items()}
+    return {**cast("Mapping[str, Any]", given)}
 
 
 def _about(hint: Any) -> str | None:

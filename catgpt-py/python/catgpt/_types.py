@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from ._errors import ToolError
 
@@ -19,7 +20,7 @@ def schema(hint: Any) -> dict[str, Any] | None:
         return {"type": _PLAIN[hint]}
     if isinstance(hint, type) and issubclass(hint, Enum):
         return {"enum": [each.value for each in hint]}
-    origin, inner = get_origin(hint) or hint, get_args(hint)
+    origin, inner = _origin(hint), get_args(hint)
     if origin is Annotated:
         return schema(inner[0])
     if origin is Literal:
@@ -44,7 +45,7 @@ def fit(hint: Any, value: Any, where: str) -> Any:
     """
     if hint is Any:
         return value
-    origin, inner = get_origin(hint) or hint, get_args(hint)
+    origin, inner = _origin(hint), get_args(hint)
     if origin is Annotated:
         return fit(inner[0], value, where)
     if origin is Literal and value in inner:
@@ -52,9 +53,11 @@ def fit(hint: Any, value: Any, where: str) -> Any:
     if origin in (Union, types.UnionType):
         return _first(inner, value, where)
     if origin is list and isinstance(value, list):
-        return [fit(inner[0] if inner else Any, each, f"{where}.{at}") for at, each in enumerate(value)]
+        items = enumerate(cast("Sequence[Any]", value))
+        return [fit(inner[0] if inner else Any, each, f"{where}.{at}") for at, each in items]
     if origin is dict and isinstance(value, dict):
-        return {key: fit(inner[1] if inner else Any, each, f"{where}.{key}") for key, each in value.items()}
+        fields = cast("Mapping[str, Any]", value).items()
+        return {key: fit(inner[1] if inner else Any, each, f"{where}.{key}") for key, each in fields}
     if isinstance(hint, type) and issubclass(hint, Enum) and value in [each.value for each in hint]:
         return hint(value)
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
@@ -64,6 +67,10 @@ def fit(hint: Any, value: Any, where: str) -> Any:
     if hint in (str, int, bool) and type(value) is hint:
         return value
     raise ToolError(f"the arguments do not fit: {where}: it should be as {schema(hint)}")
+
+
+def _origin(hint: Any) -> Any:
+    return get_origin(hint) or hint
 
 
 def _first(hints: tuple[Any, ...], value: Any, where: str) -> Any:
