@@ -3,9 +3,9 @@
 //! | method | asked | may |
 //! | --- | --- | --- |
 //! | [`before_prompt`](Hook::before_prompt) | once a turn, after its commit | add sources and parts, refuse |
-//! | [`before_model`](Hook::before_model) | each time the model is asked, so again for each retry | change the request, refuse |
+//! | [`before_model`](Hook::before_model) | each time the model is asked, so again for each retry, and after tools | change the request, refuse |
 //! | [`on_delta`](Hook::on_delta) | for each thing that the model says, before it is shown | refuse |
-//! | [`on_deltas`](Hook::on_deltas) | with what was shown meanwhile, each half second or 4 KiB, and at the end | refuse |
+//! | [`on_deltas`](Hook::on_deltas) | with what was shown meanwhile, results of tools too, each half second or 4 KiB, before tools are called and before the model goes on with them, and at the end | refuse |
 //! | [`after_turn`](Hook::after_turn) | once, after the end was committed and shown | look |
 //!
 //! Several hooks are asked one after the other, in the order in which they were given to the engine: each `before_model`
@@ -89,7 +89,7 @@ pub trait Hook: fmt::Debug + Send + Sync + 'static {
         Ok(Vec::new())
     }
 
-    /// The request as it is to be sent. `attempt` is 1 the first time. The reply's message keeps the name of the model
+    /// The request as it is to be sent. `attempt` is 1 the first time, and grows with each retry and each step after tools. The reply's message keeps the name of the model
     /// that the send chose, even if another is asked here.
     ///
     /// # Errors

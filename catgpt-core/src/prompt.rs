@@ -13,7 +13,7 @@ use crate::model::{ModelRequest, PromptMessage};
 use crate::persona::Persona;
 
 pub use tokens::{Estimate, TokenCounter};
-pub(crate) use tokens::{Measured, answer_tokens, content_tokens};
+pub(crate) use tokens::{Measured, answer_tokens, asked_tokens, content_tokens};
 use turns::{Block, turns};
 pub use window::Window;
 

@@ -15,9 +15,11 @@ use capture::Capture;
 use catgpt_core::live::InMemoryLive;
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::observe::{Metric, Value, prometheus};
-use catgpt_core::{Engine, Error, ErrorKind, Memory, Persona, RetryPolicy, Scripted, Status};
+use catgpt_core::tools::function;
+use catgpt_core::{Engine, Error, ErrorKind, Memory, Persona, RetryPolicy, Scripted, Status, ToolCall, ToolSpec};
 use common::{all, eager, eventually, until_text};
 use metrics::LocalRecorderGuard;
+use serde_json::json;
 use store::{Call, Fault, Hostile};
 use tracing::Instrument;
 use tracing::subscriber::DefaultGuard;
@@ -190,6 +192,30 @@ async fn messages_are_told_to_who_asks_for_them() {
     assert_eq!(field("gen_ai.output.messages"), [said]);
     let metrics = capture.measured().concat() + &prometheus(&engine.metrics());
     assert!(!metrics.contains("rains"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_call_of_a_tool_is_a_span_in_its_turn_without_a_word_of_it() {
+    for content in [false, true] {
+        let capture = Capture::default();
+        let _heard = listen(&capture);
+        let call = ToolCall { id: "c1".into(), name: "boats".into(), arguments: json!({ "to": MARK }) };
+        let parameters = json!({ "type": "object" });
+        let spec = ToolSpec { name: "boats".into(), description: String::new(), parameters };
+        let tool = function(spec, |_, _| async { Err(Error::new(ErrorKind::Unavailable, MARK)) });
+        let model = Scripted::calls([call]).then(Scripted::reply("Walk."));
+        let engine = Engine::builder().model(model).tool(tool).unwrap().record_content(content).build();
+        say(&engine, "How?").await;
+        let told = capture.told();
+        let span = told.iter().find(|told| told.what == "INFO execute_tool").unwrap();
+        let field = |name: &str| span.fields.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
+        assert_eq!(field("otel.name"), Some("execute_tool boats"));
+        assert_eq!((field("gen_ai.tool.name"), field("gen_ai.tool.call.id")), (Some("boats"), Some("c1")));
+        assert_eq!((field("gen_ai.operation.name"), field("error.type")), (Some("execute_tool"), Some("unavailable")));
+        let turn = told.iter().find(|told| told.what == "INFO catgpt.turn").unwrap();
+        assert_eq!(span.parent, Some(turn.id));
+        assert_eq!(format!("{told:?}").contains(MARK), content);
+    }
 }
 
 /// What a turn tells does not grow with its words.

@@ -21,6 +21,8 @@ mod live;
 mod other;
 #[path = "processes/paused.rs"]
 mod paused;
+#[path = "processes/tools.rs"]
+mod tools;
 #[path = "processes/watching.rs"]
 mod watching;
 

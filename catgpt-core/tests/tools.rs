@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::tools::{Function, function};
+use catgpt_core::wire::rest::{Body, Request};
+use catgpt_core::wire::ws;
 use catgpt_core::{
     Decision, Engine, EngineBuilder, Error, ErrorKind, Event, Finished, Message, Part, Result, Role, Scripted, Session,
     Status, ToolCall, ToolSpec, Usage,
 };
 use common::{Store, all, eager, in_memory, text_of};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 type Builder = EngineBuilder<Arc<dyn catgpt_core::ChatModel>>;
@@ -313,6 +316,31 @@ async fn what_is_not_approved_is_told_to_the_model() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_decides_over_http_and_the_web_socket() {
+    let ran = Ran::default();
+    for socket in [false, true] {
+        let (_, engine) = paused(&ran).await;
+        let user = engine.user("alice").unwrap();
+        let decisions = json!([{ "id": "a", "approve": true }, { "id": "b", "deny": "no" }]);
+        if socket {
+            let frame = json!({ "type": "decide", "session": "trip", "decisions": decisions }).to_string();
+            let reply = user.perform(ws::parse(&frame).1.unwrap(), |send| send).await.unwrap().unwrap();
+            assert_eq!(text_of(&all(reply).await), "So.");
+        } else {
+            let body = json!({ "type": "decide", "decisions": decisions }).to_string().into_bytes();
+            let (method, path) = ("POST".into(), "/sessions/trip/turns".into());
+            let response =
+                user.serve(Request { method, path, body: body.into(), ..Request::default() }, |send| send).await;
+            let Body::Stream(events) = response.body else { panic!("no stream: {}", response.status) };
+            let events = events.collect::<Vec<_>>().await.into_iter().map(|event| event.unwrap()).collect::<Vec<_>>();
+            let events = String::from_utf8(events.concat()).unwrap();
+            assert!(events.contains(r#""type":"tool_result","id":"a""#) && events.contains("denied: no"), "{events}");
+        }
+    }
+    assert_eq!(ran.all(), ["a", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn all_calls_that_wait_are_decided_and_nothing_else() {
     let ran = Ran::default();
     let (model, engine) = paused(&ran).await;
@@ -405,8 +433,7 @@ async fn a_tool_is_let_go_of_when_its_turn_stops() {
             }
         });
         let model = Scripted::calls([call("a", "hangs")]).then(Scripted::reply("Well."));
-        let store = in_memory();
-        let engine = builder(&model, &store).tool(tool).unwrap().build();
+        let engine = builder(&model, &in_memory()).tool(tool).unwrap().build();
         let reply = session(&engine).send("Hi").await.unwrap();
         began.reached().await;
         match close {
@@ -417,9 +444,10 @@ async fn a_tool_is_let_go_of_when_its_turn_stops() {
         let events = all(reply).await;
         let status = if close { Status::Interrupted } else { Status::Cancelled };
         assert_eq!((end(&events).status, end(&events).pending.len(), results(&events).len()), (status, 0, 0));
-        let engine = builder(&model, &store).build();
-        assert_eq!(text_of(&told(&engine, "And now?").await), "Well.");
-        assert_eq!(sent(&model), ["Hi", "And now?"].map(|text| (Role::User, vec![text.to_owned()])));
+        if !close {
+            assert_eq!(text_of(&told(&engine, "And now?").await), "Well.");
+            assert_eq!(sent(&model), ["Hi", "And now?"].map(|text| (Role::User, vec![text.to_owned()])));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::ErrorKind;
 use crate::message::{Content, Part, Usage};
-use crate::model::ModelRequest;
+use crate::model::{ModelRequest, ToolSpec};
 
 /// What a model adds around each message, in tokens.
 const PER_MESSAGE: u64 = 4;
@@ -94,6 +94,28 @@ fn part_tokens(part: &Part, counter: &dyn TokenCounter) -> u64 {
     }
 }
 
+/// How many tokens a model was sent that wrote this answer in steps, each of which it was sent the question (`first`), and
+/// what was there before the step.
+pub(crate) fn asked_tokens(first: u64, answer: &Content, counter: &dyn TokenCounter) -> u64 {
+    let is_result = |part: &Part| matches!(part, Part::ToolResult(_));
+    // An answer that begins with results was not asked for before they were there.
+    let mut sum = if answer.parts().first().is_some_and(is_result) { 0 } else { first };
+    let (mut before, mut answered) = (first, false);
+    for part in answer.parts() {
+        if answered && !is_result(part) {
+            sum = u64::saturating_add(sum, before);
+        }
+        answered = is_result(part);
+        before = before.saturating_add(part_tokens(part, counter));
+    }
+    sum
+}
+
+fn tool_tokens(tool: &ToolSpec, counter: &dyn TokenCounter) -> u64 {
+    let words = [&tool.name, &tool.description, &tool.parameters.to_string()].map(|text| counter.count(text));
+    words.into_iter().fold(0, u64::saturating_add)
+}
+
 fn is_written(part: &Part) -> bool {
     matches!(part, Part::Text { .. } | Part::Reasoning { .. } | Part::ToolCall(_))
 }
@@ -113,9 +135,12 @@ pub(crate) struct Measured {
 impl Measured {
     pub(crate) fn of(request: &ModelRequest, counter: &dyn TokenCounter) -> Self {
         let contents = || request.messages.iter().map(|message| &message.content);
-        let text_only = contents().flat_map(Content::parts).all(|part| matches!(part, Part::Text { .. }));
+        let plain = contents().flat_map(Content::parts).all(|part| matches!(part, Part::Text { .. }));
+        let text_only = plain && request.tools.is_empty();
+        let tools = request.tools.iter().map(|tool| tool_tokens(tool, counter));
+        let said = contents().map(|content| content_tokens(content, counter));
         Self {
-            tokens: contents().map(|content| content_tokens(content, counter)).fold(0, u64::saturating_add),
+            tokens: said.chain(tools).fold(0, u64::saturating_add),
             answered: false,
             messages: request.messages.len() as u64,
             bytes: text_only.then(|| contents().map(Content::len).sum()),
@@ -197,6 +222,36 @@ mod tests {
             }
             assert!(near(guess.bytes_per_token(), bound));
         }
+    }
+
+    #[test]
+    fn each_step_is_sent_the_question_and_the_steps_before_it() {
+        let guess = Estimate::new();
+        let part = |bytes| Part::text("x".repeat(bytes));
+        let result = || {
+            let output = "x".repeat(38).into();
+            Part::ToolResult(crate::message::ToolResult { id: "1".into(), output, is_error: false })
+        };
+        let asked = |parts: Vec<Part>| asked_tokens(100, &parts.into_iter().collect(), &guess);
+        assert_eq!(asked(vec![]), 100);
+        assert_eq!(asked(vec![part(40), result()]), 100);
+        assert_eq!(asked(vec![part(40), result(), result(), part(40)]), 100 + 130);
+        assert_eq!(asked(vec![part(40), result(), part(40), result(), part(4)]), 100 + 120 + 140);
+        assert_eq!((asked(vec![result()]), asked(vec![result(), part(40)])), (0, 110));
+    }
+
+    #[test]
+    fn tools_are_a_part_of_a_request_and_teach_nothing() {
+        let guess = Estimate::new();
+        let mut request = ModelRequest::default();
+        request.messages.push(PromptMessage::new(Role::User, "x".repeat(1_000)));
+        let plain = Measured::of(&request, &guess).tokens;
+        let parameters = serde_json::json!({ "type": "object" });
+        request.tools = [ToolSpec { name: "four".into(), description: "x".repeat(40), parameters }].into();
+        let measured = Measured::of(&request, &guess);
+        assert_eq!(measured.tokens, plain + 1 + 10 + 5);
+        measured.learn(&Usage { input_tokens: 504, ..Usage::default() }, &guess);
+        assert!(near(guess.bytes_per_token(), 4.0));
     }
 
     #[test]

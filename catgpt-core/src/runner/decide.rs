@@ -25,7 +25,11 @@ impl Runner {
     pub(super) async fn decide(self: &Arc<Self>, mut ask: Ask) -> Result<Reply> {
         let limit = Limit { messages: 1, bytes: u64::MAX };
         let read = Read::Branch { session: ask.session.clone(), head: None, limit };
-        let view = self.memory.read(&ask.owner, read).await?;
+        let mut view = self.memory.read(&ask.owner, read.clone()).await?;
+        if let Some(turn) = view.session.running.filter(|_| view.session.expired) {
+            self.bury_if_dead(&ask.owner, turn).await?;
+            view = self.memory.read(&ask.owner, read).await?;
+        }
         let version = view.session.version;
         let decisions = ask.decisions.iter().flatten();
         let decided =
@@ -52,7 +56,7 @@ fn waiting(mut view: View) -> Result<Message> {
     let error = || Error::new(ErrorKind::Conflict, "the session's newest message waits for no decision: read it again");
     let row = view.rows.pop().ok_or_else(error)?;
     match (row.turn, row.status) {
-        (Some(turn), Status::Running) if !view.session.expired => Err(busy(turn)),
+        (Some(turn), Status::Running) => Err(busy(turn)),
         (_, Status::Paused) if row.role == Role::Assistant => message(row, &[]),
         (_, status) => Err(error().with("head", row.seq).with("status", status)),
     }

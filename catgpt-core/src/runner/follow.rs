@@ -18,7 +18,7 @@ use crate::memory::{Finish, Limit, Memory, Read, Row, Sealed, View};
 use crate::message::{Offset, Role, Status, Usage};
 use crate::observe::Of;
 use crate::persona::Persona;
-use crate::prompt::{answer_tokens, content_tokens};
+use crate::prompt::{answer_tokens, asked_tokens, content_tokens};
 use crate::reply::Reply;
 
 impl Runner {
@@ -70,9 +70,10 @@ impl Runner {
         if let Some(live) = &self.live {
             feed::append_tail(live.as_ref(), turn, &mut content).await;
         }
+        // A guess must not keep a turn from its end.
+        let question = self.input_tokens(owner, &view, row).await.unwrap_or_default();
         let usage = Usage {
-            // A guess must not keep a turn from its end.
-            input_tokens: self.input_tokens(owner, &view, row).await.unwrap_or_default(),
+            input_tokens: asked_tokens(question, &content, self.counter.as_ref()),
             output_tokens: answer_tokens(&content, self.counter.as_ref()),
             estimated: true,
             ..Usage::default()

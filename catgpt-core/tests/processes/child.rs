@@ -1,8 +1,8 @@
 //! The other process: this test program again, which finds a store in its environment, does what it reads, line by
 //! line, and says what happens to it.
 //!
-//! It reads `send WHO SESSION BUSY SCRIPT TEXT…`, `flood SESSION COUNT`, `speak WHO TEXT…` and `stop WHO`; the end of its
-//! input closes the engine. WHO names a send in both directions. It writes lines of `told MICROSECONDS WHO WHAT …`.
+//! It reads `send WHO SESSION BUSY SCRIPT TEXT…`, `decide WHO SESSION SCRIPT CALL`, which approves it, `flood SESSION COUNT`,
+//! `speak WHO TEXT…` and `stop WHO`; the end of its input closes the engine. WHO names a send in both directions. It writes lines of `told MICROSECONDS WHO WHAT …`.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -14,11 +14,13 @@ use async_trait::async_trait;
 use catgpt_core::memory::{
     Answer, Begin, Begun, Caps, Checkpoint, Done, Finish, Kept, Op, Query, Read, Sealed, Swept, View,
 };
+use catgpt_core::tools::{Function, function};
 use catgpt_core::{
-    Busy, ChatModel, Engine, ErrorKind, Event, FinishReason, Memory, ModelEvent, ModelRequest, OpId, Owner, Result,
-    Session, Sqlite,
+    Busy, ChatModel, Decision, Engine, ErrorKind, Event, FinishReason, Memory, ModelEvent, ModelRequest, OpId, Owner,
+    Part, Result, Send, Sqlite, ToolCall, ToolSpec,
 };
 use futures_util::stream::BoxStream;
+use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::ME;
@@ -56,7 +58,9 @@ pub async fn run(store: &Path) {
     if let Ok(url) = std::env::var(LIVE) {
         engine = engine.live(catgpt_core::live::open(&url).await.unwrap());
     }
-    let engine = engine.build();
+    // The first two never come back; the last one does, and they all tell that they run.
+    let tools = [tool("work", false), tool("pay", false).approval(), tool("paid", true).approval()];
+    let engine = engine.tools(tools).unwrap().build();
     let (lines, mut read) = unbounded_channel();
     std::thread::spawn(move || std::io::stdin().lines().map_while(|line| line.ok()).try_for_each(|l| lines.send(l)));
     tell(NOBODY, "ready");
@@ -67,6 +71,14 @@ pub async fn run(store: &Path) {
     tell(NOBODY, "closed");
 }
 
+fn tool(name: &str, answers: bool) -> Function {
+    let parameters = json!({ "type": "object" });
+    function(ToolSpec { name: name.into(), description: String::new(), parameters }, move |_, _| async move {
+        tell("tool", "ran");
+        if answers { Ok(json!("done there")) } else { std::future::pending().await }
+    })
+}
+
 fn obey(engine: &Engine, stage: &Stage, line: &str) {
     let (what, rest) = line.split_once(' ').unwrap();
     let session = |id: &str| engine.user(ME).unwrap().session(id).unwrap();
@@ -74,13 +86,21 @@ fn obey(engine: &Engine, stage: &Stage, line: &str) {
         "send" => {
             let [who, id, busy, script, text] = rest.splitn(5, ' ').collect::<Vec<_>>().try_into().unwrap();
             stage.open(who);
-            tokio::spawn(send(session(id), who.to_owned(), busy_of(busy), format!("{who}/{script}"), text.to_owned()));
+            let send = session(id).send(text).busy(busy_of(busy)).model(format!("{who}/{script}"));
+            tokio::spawn(watch(send, who.to_owned()));
+        }
+        "decide" => {
+            let [who, id, script, call] = rest.splitn(4, ' ').collect::<Vec<_>>().try_into().unwrap();
+            stage.open(who);
+            let send = session(id).decide([Decision::approve(call)]).model(format!("{who}/{script}"));
+            tokio::spawn(watch(send, who.to_owned()));
         }
         "flood" => {
             let (id, count) = rest.split_once(' ').unwrap();
             for n in 0..count.parse().unwrap() {
                 let (who, text) = (format!("flood-{n}"), format!("question {n} of {}", std::process::id()));
-                tokio::spawn(send(session(id), who.clone(), Busy::queue(), format!("{who}/echo"), text));
+                let send = session(id).send(text).busy(Busy::queue()).model(format!("{who}/echo"));
+                tokio::spawn(watch(send, who));
             }
         }
         "speak" => {
@@ -100,8 +120,8 @@ fn busy_of(word: &str) -> Busy {
     }
 }
 
-async fn send(session: Session, who: String, busy: Busy, script: String, text: String) {
-    let mut reply = match session.send(text).busy(busy).model(script).await {
+async fn watch(send: Send, who: String) {
+    let mut reply = match send.await {
         Ok(reply) => reply,
         Err(error) if error.kind() == ErrorKind::Busy && error.turn().is_some() => {
             return tell(&who, &format!("busy {}", error.turn().unwrap()));
@@ -124,7 +144,7 @@ enum Cue {
 }
 
 /// A model that says what it is told to. Its name for a turn is `WHO/SCRIPT`: `cued` waits for every word, `echo`
-/// repeats the question at once, `pour-BYTES-MILLISECONDS` speaks without end.
+/// repeats the question at once, `pour-BYTES-MILLISECONDS` speaks without end, `call-TOOL` asks for a tool once.
 #[derive(Clone, Debug, Default)]
 struct Stage(Arc<Mutex<HashMap<String, Wing>>>);
 
@@ -182,6 +202,13 @@ impl ChatModel for Stage {
                     }
                 }
                 ["echo"] => yield Ok(ModelEvent::Text(format!("re: {}", request.messages.last().unwrap().content.text()))),
+                ["call", name] => {
+                    let last = request.messages.last().unwrap().content.parts().last();
+                    match last {
+                        Some(Part::ToolResult(_)) => yield Ok(ModelEvent::Text("Done.".to_owned())),
+                        _ => yield Ok(ModelEvent::ToolCall(ToolCall { id: "a".into(), name: name.into(), arguments: json!({}) })),
+                    }
+                }
                 ["pour", bytes, pause] => {
                     let (bytes, pause) = (bytes.parse::<usize>().unwrap(), Duration::from_millis(pause.parse().unwrap()));
                     for n in 0.. {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use catgpt_core::memory::Cursor;
 use catgpt_core::{
-    Busy, Engine, NewSession, Owner, Persona, Reply, Result, Send, Session, SessionId, Source, UsageQuery, User,
+    Busy, Decision, Engine, NewSession, Owner, Persona, Reply, Result, Send, Session, SessionId, Source, UsageQuery,
+    User,
 };
 use futures_util::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
@@ -152,6 +153,7 @@ pub(crate) async fn ask(verb: &str, user: &User, session: &Session, names: &Name
         "edit" => session.edit(take(step, "seq"), content(step)),
         "send_after" => session.send_after(take(step, "seq"), content(step)),
         "continue_reply" => session.continue_reply(take::<Option<u64>>(step, "seq")),
+        "decide" => session.decide(take::<Vec<Decision>>(step, "decisions")),
         "regenerate" => session.regenerate(take::<Option<u64>>(step, "seq")),
         "attach" => return user.attach(named(names, step), take(step, "from")).await,
         "resume" => return Ok(session.resume().await?.expect("a turn runs here")),

@@ -1,6 +1,7 @@
 //! What the runner of the scenarios stands on: their JSON, the comparison, the model that plays their scripts.
 
 mod hook;
+mod tool;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, from_value, json};
 
 use self::hook::Described;
+use self::tool::Told;
 
 pub(crate) type Fields = Map<String, Value>;
 pub(crate) type Names = HashMap<String, Value>;
@@ -72,13 +74,14 @@ pub(crate) async fn expect(names: &mut Names, reply: &mut Reply, events: Vec<Val
     }
 }
 
-/// What models cost in the scenario's engines, what these allow, and who has a say in their turns.
-pub(crate) type Policy = (Option<Prices>, Option<Vec<Limit>>, Option<Described>, Option<bool>);
+/// What models cost in the scenario's engines, what these allow, who has a say in their turns, and what they can do.
+pub(crate) type Policy = (Option<Prices>, Option<Vec<Limit>>, Option<Described>, Option<bool>, Option<Vec<Told>>);
 
 pub(crate) fn policy(scenario: &mut Fields) -> Policy {
     // All stores here are the library's own.
     scenario.remove("built_in");
-    (take(scenario, "prices"), take(scenario, "limits"), take(scenario, "hook"), take(scenario, "titles"))
+    let tools = take(scenario, "tools");
+    (take(scenario, "prices"), take(scenario, "limits"), take(scenario, "hook"), take(scenario, "titles"), tools)
 }
 
 /// An engine that does not pause between tries, and whose dead are found soon.
@@ -86,12 +89,13 @@ pub(crate) fn open(
     model: &Arc<dyn ChatModel>,
     memory: &Arc<dyn Memory>,
     persona: Option<Persona>,
-    (prices, limits, hook, titles): &Policy,
+    (prices, limits, hook, titles, tools): &Policy,
 ) -> Engine {
     let retry = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
     let engine = Engine::builder().model(Arc::clone(model)).memory(Arc::clone(memory)).retry(retry);
     let engine = if *titles == Some(true) { engine.titles(Titles::default()) } else { engine };
     let engine = hook.iter().cloned().fold(engine, EngineBuilder::hook);
+    let engine = engine.tools(tools.iter().flatten().map(Told::tool)).expect("tools");
     let engine = limits.iter().flatten().cloned().fold(engine, EngineBuilder::limit);
     let engine = prices.iter().cloned().fold(engine, EngineBuilder::prices);
     engine.persona(persona.unwrap_or_else(Persona::plain)).lease(Duration::from_secs(2)).build()
@@ -138,7 +142,9 @@ pub(crate) fn asked(model: &Scripted) -> Value {
     let message = |one: &PromptMessage| {
         let images: Vec<_> = one.content.parts().iter().filter_map(url).collect();
         let images = (!images.is_empty()).then_some(images);
-        json!({ "role": one.role, "text": one.content.text(), "images": images })
+        let tools: Vec<_> = one.content.parts().iter().filter_map(tool::word).collect();
+        let tools = (!tools.is_empty()).then_some(tools);
+        json!({ "role": one.role, "text": one.content.text(), "images": images, "tools": tools })
     };
     let messages = last.iter().map(message);
     json!({ "times": model.asked(), "messages": messages.collect::<Vec<_>>() })
@@ -150,6 +156,7 @@ fn step(say: &Fields, gates: &mut HashMap<String, Gate>) -> Step {
     match key.as_str() {
         "text" => Step::text(text),
         "reasoning" => Step::reasoning(text),
+        "call" => Step::call(from_value(value.clone()).expect("a call")),
         "part" => Step::part(from_value(value.clone()).expect("a part")),
         "usage" => Step::Event(ModelEvent::Usage(from_value(value.clone()).expect("a usage"))),
         "finish" => Step::finish(text.to_owned().into()),
