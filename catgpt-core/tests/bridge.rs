@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use catgpt_core::bridge::{
-    Answer, Bridge, Desk, DeskAsks, DeskCaps, DeskHook, DeskMemory, DeskModel, DeskTimeouts, DeskTool, Failure, Heard, Hub,
-    Notice, Parked, Play, Polled, Said, Subscription,
+    Answer, Bridge, Desk, DeskAsks, DeskCaps, DeskHook, DeskMemory, DeskModel, DeskTimeouts, DeskTool, Failure, Heard,
+    Hub, Notice, Parked, Play, Polled, Said, Subscription,
 };
 use catgpt_core::wire::Encoding;
 use catgpt_core::{ErrorKind, Event, Status};
@@ -410,7 +410,8 @@ fn a_hosts_tools_are_asked_by_their_number_and_those_done_elsewhere_wait() {
     let events = host.rest(&reply);
     let Some(Event::Finished(finished)) = events.last() else { panic!("{events:?}") };
     assert_eq!((finished.status, finished.pending[0].id.as_str()), (Status::Paused, "2"));
-    let decide = |decision: Value| json!({ "do": "decide", "owner": "alice", "session": "chat", "decisions": [decision] });
+    let decide =
+        |decision: Value| json!({ "do": "decide", "owner": "alice", "session": "chat", "decisions": [decision] });
     let Answer::Reply(reply) = host.call(&bridge, &decide(json!({ "id": "2", "output": 7 }))).unwrap() else {
         panic!("a decision gives a reply")
     };
@@ -429,7 +430,9 @@ fn a_hosts_tool_is_told_to_stop_with_its_turn_and_fails_without_its_words() {
     let (pay, ..) = host.asked();
     let result = |event: &Event| matches!(event, Event::ToolResult { .. });
     let events = host.until(&reply, |events| events.iter().any(result));
-    let Some(Event::ToolResult { result, .. }) = events.iter().find(|event| result(event)) else { panic!("{events:?}") };
+    let Some(Event::ToolResult { result, .. }) = events.iter().find(|event| result(event)) else {
+        panic!("{events:?}")
+    };
     assert!(result.is_error && result.output == "the application's own code failed with ValueError", "{result:?}");
     host.json(&bridge, &json!({ "do": "cancel", "owner": "alice", "turn": reply.turn() }));
     host.notice(|notice| matches!(notice, Notice::Forget { id } if *id == pay), drop);

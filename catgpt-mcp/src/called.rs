@@ -50,7 +50,10 @@ fn given(result: CallToolResult) -> Result<Value> {
     let texts: Option<Vec<&str>> = content.iter().map(|block| block.as_text().map(|text| text.text.as_str())).collect();
     if is_error == Some(true) {
         let said = texts.map(|texts| texts.join("\n")).filter(|text| !text.is_empty());
-        return Err(Error::new(ErrorKind::Refused, said.unwrap_or_else(|| "the tool failed and did not say why".into())));
+        return Err(Error::new(
+            ErrorKind::Refused,
+            said.unwrap_or_else(|| "the tool failed and did not say why".into()),
+        ));
     }
     Ok(match (structured_content, texts) {
         (Some(data), _) => data,

@@ -8,12 +8,12 @@ use std::time::Duration;
 use catgpt_core::id::TurnAt;
 use catgpt_core::{ErrorKind, Owner, SessionId, Tool, TurnId};
 use catgpt_mcp::{McpServer, McpTools};
+use rmcp::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, JsonObject, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool as Offer, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer, RunningService, ServiceExt};
-use rmcp::ServerHandler;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -40,14 +40,11 @@ impl ServerHandler for Everything {
         let schema = json!({ "type": "object", "properties": { "text": { "type": "string" } } });
         let schema: JsonObject = serde_json::from_value(schema).unwrap();
         let offer = |name: &'static str| Offer::new(name, format!("does {name}"), Arc::new(schema.clone()));
-        let mut listed = ListToolsResult::default();
-        if page.and_then(|page| page.cursor).is_none() {
-            listed.tools = vec![offer("echo").with_annotations(ToolAnnotations::new().read_only(true))];
-            listed.next_cursor = Some("more".into());
-        } else {
-            listed.tools = ["files.write", "two", "picture", "fail", "refuse", "hang"].map(offer).into();
-        }
-        Ok(listed)
+        let (tools, next_cursor) = match page.and_then(|page| page.cursor) {
+            None => (vec![offer("echo").with_annotations(ToolAnnotations::new().read_only(true))], Some("more".into())),
+            Some(_) => (["files.write", "two", "picture", "fail", "refuse", "hang"].map(offer).into(), None),
+        };
+        Ok(ListToolsResult { tools, next_cursor, ..ListToolsResult::default() })
     }
 
     async fn call_tool(
@@ -115,10 +112,10 @@ async fn the_application_says_which_and_how() {
         .timeout(Duration::from_millis(7));
     let (tools, _server) = serving(Everything::default(), server).await;
     let rules: Vec<_> = tools.tools().iter().map(|tool| (tool.spec().name, tool.rules())).collect();
-    assert_eq!(rules.iter().map(|(name, rules)| (name.as_str(), rules.approval)).collect::<Vec<_>>(), [
-        ("echo", true),
-        ("files_write", false)
-    ]);
+    assert_eq!(
+        rules.iter().map(|(name, rules)| (name.as_str(), rules.approval)).collect::<Vec<_>>(),
+        [("echo", true), ("files_write", false)]
+    );
     assert!(rules.iter().all(|(_, rules)| rules.timeout == Duration::from_millis(7)));
 }
 

@@ -2,7 +2,7 @@
 //! standard input and output as any other does; without, it starts itself as one, as it would start `npx` or `uvx`.
 //!
 //! ```sh
-//! cargo run -p catgpt-mcp --example mcp
+//! cargo run -p examples --example mcp
 //! ```
 
 use std::sync::Arc;
@@ -33,9 +33,8 @@ async fn main() -> Outcome {
     }
 
     // In the place of a model: what one would say.
-    let call = |id: &str, name: &str, arguments: Value| {
-        Step::call(ToolCall { id: id.into(), name: name.into(), arguments })
-    };
+    let call =
+        |id: &str, name: &str, arguments: Value| Step::call(ToolCall { id: id.into(), name: name.into(), arguments });
     let wants = || Step::finish(FinishReason::ToolCalls);
     let model = Scripted::script([call("1", "kitchen_bowls", json!({})), wants()])
         .then(Scripted::script([call("2", "kitchen_fill", json!({ "bowl": "blue" })), wants()]))
@@ -88,12 +87,9 @@ impl ServerHandler for Kitchen {
         };
         let bowls = Tool::new("bowls", "Says which bowls are empty.", schema(json!({})));
         let bowl = json!({ "bowl": { "type": "string", "description": "its colour" } });
-        let mut listed = ListToolsResult::default();
-        listed.tools = vec![
-            bowls.with_annotations(ToolAnnotations::new().read_only(true)),
-            Tool::new("fill", "Fills a bowl.", schema(bowl)),
-        ];
-        Ok(listed)
+        let bowls = bowls.with_annotations(ToolAnnotations::new().read_only(true));
+        let tools = vec![bowls, Tool::new("fill", "Fills a bowl.", schema(bowl))];
+        Ok(ListToolsResult { tools, ..ListToolsResult::default() })
     }
 
     async fn call_tool(
