@@ -329,8 +329,7 @@ async fn a_client_decides_over_http_and_the_web_socket() {
         } else {
             let body = json!({ "type": "decide", "decisions": decisions }).to_string().into_bytes();
             let (method, path) = ("POST".into(), "/sessions/trip/turns".into());
-            let response =
-                user.serve(Request { method, path, body: body.into(), ..Request::default() }, |send| send).await;
+            let response = user.serve(Request { method, path, body, ..Request::default() }, |send| send).await;
             let Body::Stream(events) = response.body else { panic!("no stream: {}", response.status) };
             let events = events.collect::<Vec<_>>().await.into_iter().map(|event| event.unwrap()).collect::<Vec<_>>();
             let events = String::from_utf8(events.concat()).unwrap();
