@@ -6,7 +6,7 @@
 //! - A [`Subscription`] polls the turn's log from the host's thread: no task, no queue and no copy per subscriber. Who
 //!   lags gets what was missed in one piece.
 //! - [`listen`] hands the core's log to a hub, for hosts that have a log of their own.
-//! - [`Desk`] is where models, stores and hooks that are written in the host's language are asked, and answer.
+//! - [`Desk`] is where models, stores, hooks and tools that are written in the host's language are asked, and answer.
 //!
 //! Everything here is used by `catgpt-py` and `catgpt-node`; other front ends are welcome to it.
 
@@ -30,6 +30,7 @@ mod script;
 mod served;
 mod subscription;
 mod tap;
+mod tool;
 mod transfer;
 mod watch;
 
@@ -46,6 +47,7 @@ use crate::error::{Error, ErrorInfo, ErrorKind, Result};
 use crate::hooks::Hook;
 use crate::memory::Memory;
 use crate::model::ChatModel;
+use crate::tools::Tool;
 use crate::transfer::Progress;
 
 pub use call::Call;
@@ -63,6 +65,7 @@ pub use runtime::{after_fork, before_fork, enter, forked, shutdown};
 pub use script::Play;
 pub use served::Served;
 pub use subscription::{BATCH, Polled, Subscription};
+pub use tool::{DeskTool, DeskToolSpec};
 pub use transfer::{Content, ImportOptions};
 use watch::Watch;
 
@@ -124,6 +127,7 @@ pub struct Bridge {
     model: Arc<dyn ChatModel>,
     memory: Option<Arc<dyn Memory>>,
     hooks: Vec<Arc<dyn Hook>>,
+    tools: Vec<Arc<dyn Tool>>,
     /// The engine of this process; a forked child opens its own.
     engine: Mutex<(u64, Arc<OnceCell<Engine>>)>,
 }
@@ -139,7 +143,7 @@ impl Bridge {
         config.check()?;
         let model = config.model(own)?;
         let engine = Mutex::new((runtime::generation(), Arc::default()));
-        Ok(Self { config, model, memory, hooks: Vec::new(), engine })
+        Ok(Self { config, model, memory, hooks: Vec::new(), tools: Vec::new(), engine })
     }
 
     /// Adds hooks, which are asked in this order.
@@ -147,6 +151,16 @@ impl Bridge {
     pub fn hooks(mut self, hooks: Vec<Arc<dyn Hook>>) -> Self {
         self.hooks.extend(hooks);
         self
+    }
+
+    /// Adds tools.
+    ///
+    /// # Errors
+    /// As [`EngineBuilder::tools`](crate::EngineBuilder::tools).
+    pub fn tools(mut self, tools: Vec<Arc<dyn Tool>>) -> Result<Self> {
+        self.tools.extend(tools);
+        Engine::builder().tools(self.tools.iter().cloned())?;
+        Ok(self)
     }
 
     /// Begins a [`Call`]. Its answer comes to `hub` as [`Notice::Done`].
@@ -205,7 +219,7 @@ impl Bridge {
     }
 
     async fn open(&self) -> Result<Engine> {
-        self.config.open(Arc::clone(&self.model), self.memory.clone(), &self.hooks).await
+        self.config.open(Arc::clone(&self.model), self.memory.clone(), &self.hooks, &self.tools).await
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use catgpt_core::bridge::{
-    Answer, Bridge, Desk, DeskAsks, DeskCaps, DeskHook, DeskMemory, DeskModel, DeskTimeouts, Failure, Heard, Hub,
-    Notice, Parked, Play, Polled, Said, Subscription,
+    Answer, Bridge, Desk, DeskAsks, DeskCaps, DeskHook, DeskMemory, DeskModel, DeskTimeouts, DeskTool, Failure, Heard,
+    Hub, Notice, Parked, Play, Polled, Said, Subscription,
 };
 use catgpt_core::wire::Encoding;
 use catgpt_core::{ErrorKind, Event, Status};
@@ -382,6 +382,68 @@ fn hooked(desk: &Arc<Desk>, asks: Vec<DeskAsks>) -> (Play, Arc<Bridge>) {
     let play = Play::new(r#"[[{"text":"So "},{"text":"it is"},{"finish":"stop"}]]"#).unwrap();
     let bridge = Bridge::new(OWN, &[play.model()], None).unwrap().hooks(DeskHook::each(desk, asks));
     (play, Arc::new(bridge))
+}
+
+fn able(desk: &Arc<Desk>, specs: &Value) -> Arc<Bridge> {
+    let call = |id: &str, name: &str| json!({ "tool_call": { "id": id, "name": name, "arguments": { "n": 1 } } });
+    let scripts = json!([
+        [call("1", "look"), call("2", "pay"), { "finish": "tool_calls" }],
+        [{ "text": "So it is" }, { "finish": "stop" }],
+    ]);
+    let play = Play::new(&scripts.to_string()).unwrap();
+    let tools = DeskTool::each(desk, serde_json::from_value(specs.clone()).unwrap());
+    let config = r#"{"model":{"own":0},"max_steps":3}"#;
+    Arc::new(Bridge::new(config, &[play.model()], None).unwrap().tools(tools).unwrap())
+}
+
+#[test]
+fn a_hosts_tools_are_asked_by_their_number_and_those_done_elsewhere_wait() {
+    let (desk, mut host) = (Desk::new(), Host::new());
+    let bridge = able(&desk, &json!([{ "name": "pay", "elsewhere": true }, { "name": "look", "description": "d" }]));
+    desk.serve(&host.hub);
+    let reply = host.send(&bridge, "Hi");
+    let (id, method, body) = host.asked();
+    let at = json!({ "owner": "alice", "session": "chat", "turn": reply.turn() });
+    assert_eq!((method, &body["tool"], &body["arguments"]), ("tool", &json!(1), &json!({ "n": 1 })));
+    assert!(["owner", "session", "turn"].iter().all(|key| body[key] == at[key]), "{body}");
+    answer(&desk, id, &json!({ "seen": true }));
+    let events = host.rest(&reply);
+    let Some(Event::Finished(finished)) = events.last() else { panic!("{events:?}") };
+    assert_eq!((finished.status, finished.pending[0].id.as_str()), (Status::Paused, "2"));
+    let decide =
+        |decision: Value| json!({ "do": "decide", "owner": "alice", "session": "chat", "decisions": [decision] });
+    let Answer::Reply(reply) = host.call(&bridge, &decide(json!({ "id": "2", "output": 7 }))).unwrap() else {
+        panic!("a decision gives a reply")
+    };
+    assert_eq!(status_of(&host.rest(&reply)), Status::Complete);
+    assert_eq!(host.call(&bridge, &decide(json!({ "id": "2" }))).unwrap_err().info.kind, ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_hosts_tool_is_told_to_stop_with_its_turn_and_fails_without_its_words() {
+    let (desk, mut host) = (Desk::new(), Host::new());
+    let bridge = able(&desk, &json!([{ "name": "pay", "timeout_ms": 60_000 }, { "name": "look", "parallel": true }]));
+    desk.serve(&host.hub);
+    let reply = host.send(&bridge, "Hi");
+    let (look, ..) = host.asked();
+    desk.say(look, Said::Raised("ValueError".into()));
+    let (pay, ..) = host.asked();
+    let result = |event: &Event| matches!(event, Event::ToolResult { .. });
+    let events = host.until(&reply, |events| events.iter().any(result));
+    let Some(Event::ToolResult { result, .. }) = events.iter().find(|event| result(event)) else {
+        panic!("{events:?}")
+    };
+    assert!(result.is_error && result.output == "the application's own code failed with ValueError", "{result:?}");
+    host.json(&bridge, &json!({ "do": "cancel", "owner": "alice", "turn": reply.turn() }));
+    host.notice(|notice| matches!(notice, Notice::Forget { id } if *id == pay), drop);
+    assert_eq!(status_of(&host.rest(&reply)), Status::Cancelled);
+}
+
+#[test]
+fn tools_that_cannot_be_named_are_refused_before_anything_is_opened() {
+    let tools = DeskTool::each(&Desk::new(), serde_json::from_value(json!([{ "name": "no spaces" }])).unwrap());
+    let refused = Bridge::new(r#"{"model":"offline"}"#, &[], None).and_then(|bridge| bridge.tools(tools));
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
 const EVERYTHING: DeskAsks =

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catgpt_core::bridge::{Bridge, DeskAsks, DeskCaps, DeskHook, DeskMemory, Ticket};
+use catgpt_core::bridge::{Bridge, DeskAsks, DeskCaps, DeskHook, DeskMemory, DeskTool, DeskToolSpec, Ticket};
 use catgpt_core::memory::Memory;
 use napi_derive::napi;
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use crate::{Id, read, thrown, write};
 struct Own {
     memory: Option<DeskCaps>,
     hooks: Vec<DeskAsks>,
+    tools: Vec<DeskToolSpec>,
 }
 
 /// An engine; making one does no I/O.
@@ -32,7 +33,8 @@ impl Engine {
         let own: Own = read(&own)?;
         let kept = |caps| Arc::new(DeskMemory::new(desk.shared(), caps)) as Arc<dyn Memory>;
         let bridge = Bridge::new(&config, &models.all(), own.memory.map(kept)).map_err(thrown)?;
-        Ok(Self(Arc::new(bridge.hooks(DeskHook::each(&desk.shared(), own.hooks)))))
+        let bridge = bridge.hooks(DeskHook::each(&desk.shared(), own.hooks));
+        Ok(Self(Arc::new(bridge.tools(DeskTool::each(&desk.shared(), own.tools)).map_err(thrown)?)))
     }
 
     /// Begins a call. Its answer comes to the hub.

@@ -183,6 +183,31 @@ test("the errors are caught as shown", async () => {
   assert.deepEqual(said, [["running:", turn]]);
 });
 
+test("the tools answer, and somebody agrees", async () => {
+  const { ToolError, pendingOf, tool } = await import("catgpt-node");
+  const { z } = await import("zod");
+  const wants = (...calls) => [...calls.map(([id, name, args]) => ({ tool_call: { id, name, arguments: args } })), { finish: "tool_calls" }];
+  const calls = wants(["1", "stock", { fish: "tuna" }], ["2", "stock", { fish: "carp" }], ["3", "order", { fish: "salmon" }]);
+  const { model } = scripted(calls, [{ text: "Ordered." }, { finish: "stop" }]);
+  class Told extends Engine {
+    constructor(options) {
+      super({ ...options, model });
+    }
+  }
+  const engine = evaluate(block("const stock").replace(/^import .*$/gm, ""), { Engine: Told, ToolError, tool, z }, "engine");
+  const session = engine.user("alice").session("chat");
+  const AsyncFunction = (async () => {}).constructor;
+  const reply = await new AsyncFunction("session", `${block("const decisions")}\nreturn reply;`)(session);
+  const [, paused] = await session.history();
+  assert.deepEqual(pendingOf(paused).map(({ id }) => id), ["3"]);
+  const [first, second] = paused.content.filter(({ type }) => type === "tool_result");
+  assert.deepEqual([first.output, second.is_error, /^the arguments do not fit: fish: /.test(second.output)], [3, true, true]);
+  const events = [];
+  for await (const event of reply) events.push(event);
+  assert.deepEqual(events.find(({ type }) => type === "tool_result").output, { ordered: "salmon", for: "alice" });
+  assert.equal(events.at(-1).status, "complete");
+});
+
 test("the hooks cite and refuse", async () => {
   const { RefusedError } = await import("catgpt-node");
   const session = evaluate(block("const house"), { Engine, RefusedError }, "engine").local().session("chat");

@@ -5,15 +5,15 @@ import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { CatgptError, Engine } from "catgpt-node";
 import { Scripted } from "catgpt-node/testing";
-import { described } from "./kit/hook.js";
+import { described, scripted, tools } from "./kit/hook.js";
 import { MapMemory } from "./kit/map-memory.js";
 import { folder, killed, made, next, read, same, says } from "./kit/scenario.js";
 
 class Player {
-  constructor({ models, persona, hook, cache, titles, prices, limits: given }, memory, { names, asked: before }) {
-    const model = new Scripted(...models.slice(Math.min(before, models.length - 1)));
+  constructor({ models, persona, hook, tools: able, cache, titles, prices, limits: given }, memory, { names, asked: before }) {
+    const model = new Scripted(...scripted(models).slice(Math.min(before, models.length - 1)));
     const limits = given?.map(({ window_ms: windowMs, ...limit }) => ({ windowMs, ...limit }));
-    const own = { model, memory, hooks: described(hook), cache, titles, prices, limits, retryBaseMs: 0, leaseMs: 2000 };
+    const own = { model, memory, hooks: described(hook), tools: tools(able), cache, titles, prices, limits, retryBaseMs: 0, leaseMs: 2000 };
     const open = (persona) => new Engine({ ...own, persona });
     Object.assign(this, { names, model, open, engine: open(persona), replies: new Map() });
     this.asked = () => ({ messages: [], ...model.requests.at(-1), times: before + model.requests.length });
@@ -24,7 +24,7 @@ class Player {
   async step({ do: verb, error = null, owner = "alice", session: id = "chat", reply = "reply", turn: name, ...step }) {
     const { text, content = text, models, seq, from, gate, events, messages, times, persona, ...more } = step;
     const { key, busy, limit_keys: limitKeys, after, news, report, format, ...other } = more;
-    const { call, with: given, options, gives, ...unknown } = other;
+    const { call, with: given, options, gives, decisions, ...unknown } = other;
     const [user, session] = [this.engine.user(owner), this.engine.user(owner).session(id)];
     const turn = name && (this.names[name] ?? assert.fail(`no ${name}`));
     assert.deepEqual(unknown, {}, "unknown fields");
@@ -36,6 +36,7 @@ class Player {
       send_after: () => keep(session.sendAfter(seq, content)),
       continue_reply: () => keep(session.continueReply(seq)),
       regenerate: () => keep(session.regenerate(seq)),
+      decide: () => keep(session.decide(decisions, { key })),
       resume: () => keep(session.resume()),
       attach: () => keep(user.attach(turn, from)),
       cancel: () => user.cancel(turn),

@@ -1,6 +1,6 @@
-/** Where an engine asks the application's own model, memory and hooks. */
+/** Where an engine asks the application's own model, memory, hooks and tools. */
 import { keepCause } from "./causes.js";
-import { CatgptError, UnsupportedError } from "./errors.js";
+import { CatgptError, ToolError, UnsupportedError } from "./errors.js";
 import { askHook, asks, isHooks, type Hook } from "./hooks.js";
 import { hub, type Asked } from "./hub.js";
 import type { Memory } from "./memory.js";
@@ -8,9 +8,13 @@ import type { ChatModel, ModelAnswer, ModelEvent, ModelRequest } from "./model.j
 import { native, type NativeDesk } from "./native.js";
 import { spelled } from "./options.js";
 import { STREAK, breathe } from "./pace.js";
+import { askTool, told, type Tool } from "./tools.js";
 
 /** How the core's questions are called here. */
 const METHODS: Record<string, keyof Memory> = { begin_turn: "beginTurn", finish_turn: "finishTurn" };
+
+/** What fails by these is not the turn. */
+const FAILS_ALONE = new Set(["after_turn", "tool"]);
 
 type Method = (args: unknown, signal: AbortSignal) => unknown;
 
@@ -21,8 +25,9 @@ export class Desk implements Asked {
     readonly model: ChatModel | undefined,
     readonly memory: Memory | undefined,
     readonly hooks: readonly Hook[],
+    readonly tools: readonly Tool[] = [],
   ) {
-    if (model || memory || hooks.length > 0) hub().desks.set(this.native.id, this);
+    if (model || memory || hooks.length > 0 || tools.length > 0) hub().desks.set(this.native.id, this);
   }
 
   /** What is asked here, as the native half reads it. */
@@ -32,6 +37,7 @@ export class Desk implements Asked {
     return JSON.stringify({
       memory: memory && spelled({ durable, shared, leaseMs, pollMs, timeoutMs }),
       hooks: this.hooks.map(asks),
+      tools: this.tools.map(told),
     });
   }
 
@@ -46,14 +52,18 @@ export class Desk implements Asked {
       await (method === "stream" ? this.#stream(question, body, signal) : this.#look(question, method, body, signal));
       this.native.end(question);
     } catch (error) {
-      if (!signal.aborted) this.#fail(question, method === "after_turn" ? {} : body, error);
+      if (!signal.aborted) this.#fail(question, FAILS_ALONE.has(method) ? {} : body, error);
     }
   }
 
   async #look(question: number, method: string, body: unknown, signal: AbortSignal): Promise<void> {
-    const asked = isHooks(method) ? askHook(this.hooks, method, body, signal) : this.#remember(method, body, signal);
-    const answer = await asked;
+    const answer = await this.#asked(method, body, signal);
     this.native.say(question, JSON.stringify(answer ?? null));
+  }
+
+  #asked(method: string, body: unknown, signal: AbortSignal): unknown {
+    if (method === "tool") return askTool(this.tools, body, signal);
+    return isHooks(method) ? askHook(this.hooks, method, body, signal) : this.#remember(method, body, signal);
   }
 
   #remember(method: string, body: unknown, signal: AbortSignal): unknown {
@@ -76,7 +86,7 @@ export class Desk implements Asked {
 
   #fail(question: number, body: unknown, error: unknown): void {
     keepCause(question, (body as { turn?: unknown }).turn, error);
-    if (error instanceof CatgptError) this.native.fail(question, JSON.stringify(error));
+    if (error instanceof CatgptError || error instanceof ToolError) this.native.fail(question, JSON.stringify(error));
     else this.native.raised(question, error instanceof Error ? error.constructor.name : typeof error);
   }
 }

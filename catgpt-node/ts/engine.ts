@@ -11,6 +11,7 @@ import { native, type NativeEngine } from "./native.js";
 import { spelled, type CallOptions, type LongCallOptions } from "./options.js";
 import type { Persona } from "./persona.js";
 import { Scope } from "./scope.js";
+import type { Tool } from "./tools.js";
 import { User } from "./user.js";
 
 /** An engine's parts; what is left out is as the engine has it. */
@@ -31,6 +32,10 @@ export interface EngineOptions {
   live?: string | undefined;
   /** The application's own code at four places of each turn, asked in this order. */
   hooks?: readonly Hook[] | undefined;
+  /** What the model may ask for; see `tool`. */
+  tools?: readonly Tool[] | undefined;
+  /** How often the model is asked at most in one turn: once, and once more after each round of tools. */
+  maxSteps?: number | undefined;
   /** Who answers: a persona, or the name of a built-in one. */
   persona?: Persona | string | undefined;
   /** How many messages the model is sent. */
@@ -129,12 +134,12 @@ export class Engine implements AsyncDisposable {
   readonly #native: NativeEngine;
   readonly #desks: readonly Desk[];
 
-  constructor({ model, memory, hooks = [], cache, titles, summaries, ...rest }: EngineOptions = {}) {
+  constructor({ model, memory, hooks = [], tools = [], cache, titles, summaries, ...rest }: EngineOptions = {}) {
     const models = new Own();
     const url = typeof memory === "string" ? memory : undefined;
     const inner = { cache: nested(cache), titles: nested(titles), summaries: nested(summaries) };
     const config = { ...rest, ...inner, model: crossing(() => models.named(model)), memory: url };
-    const desk = new Desk(undefined, url === undefined ? (memory as Memory | undefined) : undefined, hooks);
+    const desk = new Desk(undefined, url === undefined ? (memory as Memory | undefined) : undefined, hooks, tools);
     const text = JSON.stringify(spelledLimits(config));
     this.#native = crossing(() => new native.Engine(text, models.native, desk.native, desk.describe()));
     this.#desks = [desk, ...models.desks];

@@ -136,6 +136,19 @@ export class UnexpectedError extends CatgptError {
   readonly code = "unexpected";
 }
 
+/**
+ * What a tool throws to tell the model what went wrong. Of anything else the model hears the type's name alone: what it
+ * says may be secret.
+ */
+export class ToolError extends Error {
+  override readonly name = "ToolError";
+
+  /** As the core is told. */
+  toJSON(): ErrorInfo {
+    return { kind: "refused", message: this.message, retryable: false };
+  }
+}
+
 const TABLE = {
   invalid_input: InvalidInputError,
   not_found: NotFoundError,

@@ -18,7 +18,7 @@ export interface Source {
 }
 
 /** What is to be sent; a key is not shown, but may be set. */
-export type HookRequest = Pick<ModelRequest, "messages" | "params" | "model">;
+export type HookRequest = Pick<ModelRequest, "messages" | "params" | "model" | "tools">;
 
 type Awaitable<T> = T | Promise<T>;
 

@@ -10,10 +10,11 @@ export { Image } from "./image.js";
 export { onLog, type LogLevel, type LogRecord } from "./log.js";
 export type * from "./data.js";
 export type { GroupBy, Limit, LimitInfo, LimitState, Per, Price, Spent, Unit } from "./limits.js";
-export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest } from "./model.js";
+export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest, ToolSpec } from "./model.js";
 export type * from "./memory.js";
 export type { CallOptions, LongCallOptions, OnProgress, Progress } from "./options.js";
 export type { Hook, HookRequest, Source, TurnAt } from "./hooks.js";
+export { pendingOf, tool, type Decision, type JsonSchema, type StandardSchema, type Tool, type ToolAt, type ToolOptions } from "./tools.js";
 export type { ByteOptions, Format, PaceOptions, ServerResponseLike } from "./encoded.js";
 export type { HttpOptions, HttpResponseLike, IncomingMessageLike } from "./http.js";
 export { serveWebSocket, type ServeOptions, type WebSocketLike } from "./websocket.js";
@@ -32,6 +33,7 @@ export {
   StoreError,
   StoreFullError,
   TimeoutError,
+  ToolError,
   TruncatedError,
   UnauthorizedError,
   UnavailableError,

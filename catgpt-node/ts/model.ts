@@ -1,6 +1,14 @@
 /** The contract for models that are written in JavaScript. */
 import type { FinishReason, Params, Part, Role, ToolCall, TurnId, Usage } from "./data.js";
 
+/** What a model is told of a tool. */
+export interface ToolSpec {
+  name: string;
+  description: string;
+  /** A JSON Schema of an object: the arguments. */
+  parameters: Record<string, unknown>;
+}
+
 /** What a model is asked: the messages in order, the system prompt first. */
 export interface ModelRequest {
   messages: { role: Role; content: Part[] }[];
@@ -11,6 +19,8 @@ export interface ModelRequest {
   credentials: string | null;
   /** The turn that asks. */
   turn: TurnId | null;
+  /** What it may ask for, with a `tool_call` each. */
+  tools: ToolSpec[];
 }
 
 /** What a model streams; a bare string is text. */

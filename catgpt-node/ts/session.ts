@@ -6,6 +6,7 @@ import type { CallOptions } from "./options.js";
 import type { Persona } from "./persona.js";
 import type { Reply } from "./reply.js";
 import type { Scope } from "./scope.js";
+import type { Decision } from "./tools.js";
 
 /** What leaving a reply does to its turn: nothing, or it is cancelled. */
 export type OnDrop = "detach" | "cancel";
@@ -30,6 +31,8 @@ export interface SendOptions extends CallOptions {
   /** Only if the session is still at this version. */
   ifVersion?: number | undefined;
   onDrop?: OnDrop | undefined;
+  /** The names of the engine's tools that the model may ask for. Left out: all. */
+  tools?: readonly string[] | undefined;
   /** Values of the keys that limits count by: `{ ip: address }`. */
   limitKeys?: Readonly<Record<string, string>> | undefined;
   /** These limits instead of the engine's: the owner's plan. */
@@ -97,6 +100,14 @@ export class Session {
   /** Goes on with a reply that was cut off, or with any other (`undefined`: the newest), as a new reply that follows it. */
   continueReply(seq?: number, options: SendOptions = {}): Promise<Reply> {
     return this.#ask({ do: "continue_reply", seq }, options);
+  }
+
+  /**
+   * Decides about all calls that the newest reply waits with (`finished.pending`), and goes on as a new turn: from any
+   * process, once.
+   */
+  decide(decisions: readonly Decision[], options: SendOptions = {}): Promise<Reply> {
+    return this.#ask({ do: "decide", decisions }, options);
   }
 
   /** Watches a turn of this session from an offset on: one that runs, here or elsewhere, or one that has ended. */

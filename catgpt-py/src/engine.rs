@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catgpt_core::bridge::{self, Bridge, DeskHook, DeskMemory, DeskModel};
+use catgpt_core::bridge::{self, Bridge, DeskHook, DeskMemory, DeskModel, DeskTool};
 use catgpt_core::{ChatModel, Error, ErrorKind, Memory};
 use pyo3::prelude::*;
 
@@ -34,15 +34,16 @@ pub(crate) struct Engine(Arc<Bridge>);
 
 #[pymethods]
 impl Engine {
-    /// From its config as JSON. Models, a store and hooks of the application's own are a desk each, and what they are like as
-    /// JSON; a model may be a play too.
+    /// From its config as JSON. Models, a store, hooks and tools of the application's own are a desk each, and what they
+    /// are like as JSON; a model may be a play too.
     #[new]
-    #[pyo3(signature = (config, *, models=vec![], memory=None, hooks=None))]
+    #[pyo3(signature = (config, *, models=vec![], memory=None, hooks=None, tools=None))]
     fn new(
         config: &str,
         models: Vec<Own<'_>>,
         memory: Option<(Bound<'_, Desk>, String)>,
         hooks: Option<(Bound<'_, Desk>, String)>,
+        tools: Option<(Bound<'_, Desk>, String)>,
     ) -> Result<Self> {
         let models: std::result::Result<Vec<_>, Error> = models.into_iter().map(Own::model).collect();
         let memory = memory.map(|(desk, caps)| {
@@ -51,8 +52,10 @@ impl Engine {
         });
         let hooks =
             hooks.map(|(desk, asks)| Ok::<_, Error>(DeskHook::each(&desk.get().0, read(&asks)?))).transpose()?;
-        let bridge = Bridge::new(config, &models?, memory.transpose()?)?;
-        Ok(Self(Arc::new(bridge.hooks(hooks.unwrap_or_default()))))
+        let tools =
+            tools.map(|(desk, specs)| Ok::<_, Error>(DeskTool::each(&desk.get().0, read(&specs)?))).transpose()?;
+        let bridge = Bridge::new(config, &models?, memory.transpose()?)?.hooks(hooks.unwrap_or_default());
+        Ok(Self(Arc::new(bridge.tools(tools.unwrap_or_default())?)))
     }
 
     /// Begins a call. Its answer comes to the hub under the ticket's number.

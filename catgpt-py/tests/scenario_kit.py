@@ -7,7 +7,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from catgpt import Limit
+from catgpt import Decision, Limit, Tool, ToolError, TurnAt
 
 from .helpers import Described
 
@@ -26,7 +26,31 @@ def policy(scenario: dict[str, Any]) -> Any:
     """What an engine is told besides its model, its store and its persona."""
     given = {name: scenario.get(name) for name in ("cache", "prices", "titles")}
     limits = [Limit(window=it.pop("window_ms") / 1000, **it) for it in scenario.get("limits", [])]
-    return {**given, "limits": limits, "hooks": [Described(**scenario["hook"])] if "hook" in scenario else []}
+    more = {"tools": [_tool(**it) for it in scenario.get("tools", [])], "limits": limits}
+    return {**given, **more, "hooks": [Described(**scenario["hook"])] if "hook" in scenario else []}
+
+
+def _tool(name: str, gives: Any = None, fails: str | None = None, **rules: bool) -> Tool:
+    def call(at: TurnAt, arguments: dict[str, Any]) -> Any:
+        if fails is not None:
+            raise ToolError(fails)
+        return gives
+
+    return Tool(name=name, parameters={"type": "object"}, call=call, **rules)
+
+
+def scripts(scenario: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """What the model plays, in the words of the scripted one."""
+
+    def step(line: dict[str, Any]) -> dict[str, Any]:
+        return {"tool_call": line["call"]} if "call" in line else line
+
+    return [[step(line) for line in script] for script in scenario["models"]]
+
+
+def decisions(given: list[dict[str, Any]]) -> list[Decision]:
+    """What is decided about calls."""
+    return [Decision(it.pop("id"), it) for it in map(dict, given)]
 
 
 def same(names: dict[str, Any], want: Any, got: Any) -> bool:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,25 @@ async def test_the_titles_example_makes_an_engine_that_sums_up() -> None:
     await chat.set_summary(None)
     assert [it.active for it in await chat.summaries()] == [False]
     await space["engine"].close(0)
+
+
+@run
+async def test_the_tools_example_answers_and_somebody_agrees() -> None:
+    calls = [("1", "stock", {"fish": "tuna"}), ("2", "stock", {"fish": "carp"}), ("3", "order", {"fish": "salmon"})]
+    asked = [{"tool_call": {"id": id, "name": name, "arguments": given}} for id, name, given in calls]
+    model = Scripted([*asked, {"finish": "tool_calls"}], "Ordered.")
+    space: dict[str, Any] = {"model": model}
+    exec("from __future__ import annotations\n" + program("STOCK").replace('"gpt-4o-mini"', "model"), space)
+    chat = space["session"] = space["engine"].user("alice").session("chat")
+    exec("async def decide():\n" + textwrap.indent(program("session.decide("), "    ") + "    return reply", space)
+    reply = await space["decide"]()
+    paused = (await chat.history())[1]
+    assert [call["id"] for call in paused.pending] == ["3"]
+    told = [(part["output"], part.get("is_error")) for part in paused.content if part["type"] == "tool_result"]
+    assert told[0] == (3, None) and told[1][1] and told[1][0].startswith("the arguments do not fit: fish: ")
+    assert await reply.text() == "Ordered."
+    results = [part for part in (await chat.history())[-1].content if part["type"] == "tool_result"]
+    assert [part["output"] for part in results] == [{"ordered": "salmon", "for": "alice"}]
 
 
 @run

@@ -12,12 +12,12 @@ from catgpt import CatgptError, Engine, Persona, Reply, _native
 from catgpt.testing import Scripted
 
 from .dict_memory import DictMemory
-from .scenario_kit import CASES, plain, policy, same
+from .scenario_kit import CASES, decisions, plain, policy, same, scripts
 
 
 class World:
     def __init__(self, scenario: dict[str, Any], store: Any) -> None:
-        self.model, self.store, self.persona = Scripted(*scenario["models"]), store, scenario.get("persona")
+        self.model, self.store, self.persona = Scripted(*scripts(scenario)), store, scenario.get("persona")
         self.replies, self.names = dict[str, Reply](), dict[str, Any]()
         self.more = policy(scenario)
         self.open(self.persona)
@@ -36,6 +36,8 @@ class World:
             case "send" | "edit" | "regenerate" | "send_after" | "continue_reply" | "resume":
                 words = [it.pop(name) for name in ("seq", "text", "content") if name in it]
                 self.replies[reply] = await getattr(chat, do)(*words, **it)
+            case "decide":
+                self.replies[reply] = await chat.decide(*decisions(it.pop("decisions")), **it)
             case "attach":
                 self.replies[reply] = await user.attach(turn, it["from"])
             case "expect":

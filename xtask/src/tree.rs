@@ -16,6 +16,10 @@ const REDIS_CEILING: usize = 9;
 /// The most crates that the command line links beyond the core's, PostgreSQL's and Redis' (it has them all).
 const CLI_CEILING: usize = 25;
 
+/// The most crates that the tools of MCP servers link beyond the core without its features: the official client, and what
+/// starts a program.
+const MCP_CEILING: usize = 21;
+
 /// HTTP, TLS and databases: what the core without default features must not have.
 const OUTSIDE: [&str; 24] = [
     "aws-lc-rs",
@@ -55,10 +59,13 @@ pub(crate) fn check(root: &Path, has_cli: bool) -> Result<String, String> {
     below("the feature `postgres` beyond the core", postgres, POSTGRES_CEILING)?;
     let redis = with("redis")?.difference(&core).count();
     below("the feature `redis` beyond the core", redis, REDIS_CEILING)?;
+    let mcp = crates_of(root, &["-p", "catgpt-mcp", "-e", "normal,no-proc-macro"])?;
+    let mcp = mcp.difference(&bare).filter(|name| *name != "catgpt-core").count();
+    below("catgpt-mcp beyond the bare core", mcp, MCP_CEILING)?;
     let (bare, all) = (bare.len(), core.len());
     let mut figures = format!(
         "bare core {bare} crates, core {all} of {CORE_CEILING}, postgres {postgres} more of {POSTGRES_CEILING}, redis \
-         {redis} more of {REDIS_CEILING}"
+         {redis} more of {REDIS_CEILING}, mcp {mcp} more of {MCP_CEILING}"
     );
     if has_cli {
         let cli = crates_of(root, &["-p", "catgpt-cli", "-e", "normal,no-proc-macro"])?;

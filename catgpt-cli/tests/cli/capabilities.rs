@@ -50,7 +50,7 @@ fn no_cell_is_empty_without_a_reason() {
 #[test]
 fn every_function_of_the_rust_column_is_there() {
     let mut text = String::new();
-    source(&root().join("catgpt-core/src"), &mut text);
+    ["catgpt-core/src", "catgpt-mcp/src"].iter().for_each(|folder| source(&root().join(folder), &mut text));
     for row in rows() {
         for name in names(&row[1]).filter(|name| name.contains("::")) {
             let (_, function) = name.split_once("::").unwrap();

@@ -18,6 +18,7 @@ use crate::memory::{self, Memory};
 use crate::model::{Cached, ChatModel, RetryPolicy};
 use crate::prices::Prices;
 use crate::prompt::Window;
+use crate::tools::Tool;
 
 /// An engine's parts.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -50,6 +51,8 @@ pub struct Config {
     pub lease_ms: Option<u64>,
     /// Keeps answers and gives them to the same request again, see [`Cached`]; left out: it does not.
     pub cache: Option<Cache>,
+    /// How often the model may be asked in one turn; 1 never asks it again after a tool.
+    pub max_steps: Option<u32>,
     /// After how many milliseconds without a change new sessions are deleted; left out: never.
     pub session_ttl_ms: Option<u64>,
     /// Titles that a model makes of first messages: `true`, or how. Left out: none.
@@ -142,6 +145,7 @@ impl Config {
         model: Arc<dyn ChatModel>,
         memory: Option<Arc<dyn Memory>>,
         hooks: &[Arc<dyn Hook>],
+        tools: &[Arc<dyn Tool>],
     ) -> Result<Engine> {
         let memory = match memory {
             Some(memory) => memory,
@@ -150,6 +154,7 @@ impl Config {
         let (window, retry) = (Window::default(), RetryPolicy::default());
         let mut builder = Engine::builder().model(model).memory(memory);
         builder = hooks.iter().cloned().fold(builder, EngineBuilder::hook);
+        builder = builder.tools(tools.iter().cloned())?;
         if let Some(url) = &self.live {
             builder = builder.live(live::open(&url.0).await?);
         }
@@ -176,6 +181,7 @@ impl Config {
         if let Some(summaries) = self.summaries.clone().and_then(Switch::on) {
             builder = builder.summaries(summaries.read());
         }
+        builder = self.max_steps.into_iter().fold(builder, EngineBuilder::max_steps);
         if let Some(ms) = self.session_ttl_ms {
             builder = builder.session_ttl(Duration::from_millis(ms));
         }

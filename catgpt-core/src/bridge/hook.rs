@@ -13,7 +13,7 @@ use super::{json, parse};
 use crate::error::Result;
 use crate::hooks::{DEADLINE, Hook, Source, TurnAt};
 use crate::message::{Content, Message};
-use crate::model::{ModelRequest, Params, PromptMessage, Secret};
+use crate::model::{ModelRequest, Params, PromptMessage, Secret, ToolSpec};
 
 /// What a hook of the host's wants to be asked. Nothing else crosses: what is left out costs nothing.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -88,6 +88,7 @@ struct Request<'a> {
     messages: &'a [PromptMessage],
     params: &'a Params,
     model: Option<&'a str>,
+    tools: &'a [ToolSpec],
 }
 
 /// What a hook changes; the rest stays as it was.
@@ -97,6 +98,7 @@ struct Changed {
     messages: Option<Vec<PromptMessage>>,
     params: Option<Params>,
     model: Option<String>,
+    tools: Option<Vec<ToolSpec>>,
     credentials: Option<String>,
 }
 
@@ -125,13 +127,18 @@ impl Hook for DeskHook {
 
     async fn before_model(&self, at: &TurnAt, attempt: u32, mut request: ModelRequest) -> Result<ModelRequest> {
         if self.asks.before_model {
-            let shown =
-                Request { messages: &request.messages, params: &request.params, model: request.model.as_deref() };
+            let shown = Request {
+                messages: &request.messages,
+                params: &request.params,
+                model: request.model.as_deref(),
+                tools: &request.tools,
+            };
             let changed: Option<Changed> = self.ask("before_model", at, Sending { attempt, request: shown }).await?;
             let changed = changed.unwrap_or_default();
             request.messages = changed.messages.unwrap_or(request.messages);
             request.params = changed.params.unwrap_or(request.params);
             request.model = changed.model.or(request.model);
+            request.tools = changed.tools.map_or(request.tools, Arc::from);
             request.credentials = changed.credentials.map(Secret::from).or(request.credentials);
         }
         Ok(request)

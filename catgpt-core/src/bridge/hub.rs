@@ -33,7 +33,7 @@ pub enum Notice {
         desk: u64,
         /// The question's number.
         id: u64,
-        /// What is asked: `stream`, or a method of [`Memory`](crate::Memory) or [`Hook`](crate::Hook).
+        /// What is asked: `stream`, `tool`, or a method of [`Memory`](crate::Memory) or [`Hook`](crate::Hook).
         method: &'static str,
         /// The arguments, as JSON.
         body: String,

@@ -14,7 +14,7 @@ use super::{json, parse};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::TurnId;
 use crate::message::FinishReason;
-use crate::model::{ChatModel, ModelEvent, ModelRequest, Params, PromptMessage};
+use crate::model::{ChatModel, ModelEvent, ModelRequest, Params, PromptMessage, ToolSpec};
 
 /// How long the host's code may be silent.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -57,6 +57,7 @@ struct Request<'a> {
     model: Option<&'a str>,
     credentials: Option<&'a str>,
     turn: Option<TurnId>,
+    tools: &'a [ToolSpec],
 }
 
 impl ChatModel for DeskModel {
@@ -67,6 +68,7 @@ impl ChatModel for DeskModel {
             model: request.model.as_deref(),
             credentials: request.credentials.as_ref().map(|key| key.expose()),
             turn: request.turn,
+            tools: &request.tools,
         });
         let (desk, timeouts) = (Arc::clone(&self.desk), self.timeouts);
         async_stream::stream! {

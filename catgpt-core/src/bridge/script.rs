@@ -66,7 +66,7 @@ impl Play {
     }
 
     /// What it was asked, in order, as JSON: a list of `{"messages": [{"role", "text"}], "params", "model"}`. A message
-    /// with pictures has their URLs in `images`.
+    /// with pictures has their URLs in `images`, one with tools has their calls and results in `tools` (`call a`, `result a`).
     pub fn requests(&self) -> String {
         let requests = self.model.requests().into_iter().map(|request| {
             let messages: Vec<_> = request.messages.iter().map(asked).collect();
@@ -89,7 +89,19 @@ fn asked(message: &PromptMessage) -> Value {
     if !images.is_empty() {
         asked["images"] = json!(images);
     }
+    let tools: Vec<_> = message.content.parts().iter().filter_map(tool).collect();
+    if !tools.is_empty() {
+        asked["tools"] = json!(tools);
+    }
     asked
+}
+
+fn tool(part: &Part) -> Option<String> {
+    match part {
+        Part::ToolCall(call) => Some(format!("call {}", call.id)),
+        Part::ToolResult(result) => Some(format!("result {}", result.id)),
+        _ => None,
+    }
 }
 
 impl Line {

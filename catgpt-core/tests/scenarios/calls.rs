@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use catgpt_core::memory::Cursor;
 use catgpt_core::{
-    Append, Busy, Content, Decision, Engine, Metadata, NewMessage, NewSession, Owner, Persona, Reply, Result, Send, Session,
-    SessionId, Source, UsageQuery, User,
+    Append, Busy, Content, Decision, Engine, Metadata, NewMessage, NewSession, Owner, Persona, Reply, Result, Send,
+    Session, SessionId, Source, UsageQuery, User,
 };
 use futures_util::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;

@@ -1,5 +1,5 @@
-/** The hook that a scenario describes. */
-import { RefusedError } from "catgpt-node";
+/** The hook and the tools that a scenario describes, and its model. */
+import { RefusedError, ToolError, tool } from "catgpt-node";
 
 export function described(hook) {
   if (!hook) return [];
@@ -8,3 +8,14 @@ export function described(hook) {
   };
   return [{ beforePrompt: (at, branch) => (judge(branch.at(-1).content), hook.sources), onDeltas: (at, parts) => judge(parts) }];
 }
+
+export function tools(able = []) {
+  const done = (gives, fails) => {
+    if (fails !== undefined) throw new ToolError(fails);
+    return gives;
+  };
+  return able.map(({ gives, fails, ...options }) => tool({ ...options, parameters: { type: "object" } }, () => done(gives, fails)));
+}
+
+/** What the model plays, in the words of the scripted one. */
+export const scripted = (models) => models.map((script) => script.map(({ call, ...step }) => (call ? { tool_call: call } : step)));

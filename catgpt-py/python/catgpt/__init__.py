@@ -40,6 +40,7 @@ from ._data import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    ToolSpec,
     Usage,
 )
 from ._desk import ChatModel, Delta, Memory, Said
@@ -59,6 +60,7 @@ from ._errors import (
     StoreFullError,
     StreamBusyError,
     TimeoutError,
+    ToolError,
     TruncatedError,
     UnauthorizedError,
     UnavailableError,
@@ -87,6 +89,7 @@ from ._persona import Example, Params, Persona
 from ._models import Images
 from ._process import EngineOptions
 from ._reply import Encoded, Reply, Sending
+from ._tools import Decision, FunctionTool, Tool, tool
 from ._transfer import ExportFormat, ImportFormat
 
 __version__ = _version()
@@ -108,6 +111,7 @@ __all__ = [
     "Content",
     "ContextTooLongError",
     "Cursor",
+    "Decision",
     "Delta",
     "Encoded",
     "Engine",
@@ -118,6 +122,7 @@ __all__ = [
     "Feed",
     "Finished",
     "Format",
+    "FunctionTool",
     "GroupBy",
     "Health",
     "Hook",
@@ -181,10 +186,13 @@ __all__ = [
     "TimeoutError",
     "Title",
     "Titles",
+    "Tool",
     "ToolCall",
     "ToolCallPart",
+    "ToolError",
     "ToolResult",
     "ToolResultPart",
+    "ToolSpec",
     "TruncatedError",
     "TurnAt",
     "UnauthorizedError",
@@ -194,4 +202,5 @@ __all__ = [
     "Usage",
     "User",
     "event_from_dict",
+    "tool",
 ]

@@ -45,6 +45,8 @@ class SendOptions(TypedDict, total=False):
     """Only if the session is still at this version."""
     on_drop: OnDrop
     """What letting go of the reply does to the turn: nothing (`detach`), or end it (`cancel`)."""
+    tools: Sequence[str]
+    """The names of the engine's tools that the model may ask for. Left out: all."""
     limit_keys: Mapping[str, str]
     """Values of the keys that limits count by: `{"ip": address}`."""
     limits: Sequence[Limit]
@@ -169,6 +171,8 @@ def options(given: SendOptions) -> dict[str, Any]:
         plain["queue_ms"] = milliseconds(plain.pop("queue_for"))
     if "persona" in plain:
         plain["persona"] = who(plain["persona"])
+    if plain.get("tools") is not None:
+        plain["tools"] = list(plain["tools"])
     if "limits" in plain:
         plain["limits"] = limits(plain["limits"])
     return {name: value for name, value in plain.items() if value is not None}

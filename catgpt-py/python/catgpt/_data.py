@@ -118,6 +118,14 @@ class Message:
         """All text, without reasoning and tools."""
         return "".join(part["text"] for part in self.content if part["type"] == "text")
 
+    @property
+    def pending(self) -> list[Call]:
+        """The calls that a paused reply waits with for a decision."""
+        answered = {part["id"] for part in self.content if part["type"] == "tool_result"}
+        calls = [part for part in self.content if part["type"] == "tool_call" and part["id"] not in answered]
+        named: list[Call] = [{"id": it["id"], "name": it["name"], "arguments": it["arguments"]} for it in calls]
+        return named if self.status == "paused" else []
+
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Message:
         """From its JSON form."""
@@ -231,6 +239,14 @@ class PromptMessage(TypedDict):
     content: list[Part]
 
 
+class ToolSpec(TypedDict):
+    """What a model is told of a tool."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a model is asked: the messages in order, the system prompt first."""
@@ -240,6 +256,8 @@ class Request:
     model: str | None
     turn: str | None
     credentials: str | None = field(default=None, repr=False)
+    tools: list[ToolSpec] = field(default_factory=list[ToolSpec])
+    """What it may ask for, with a `tool_call` each."""
 
 
 class Check(TypedDict):

@@ -1,4 +1,4 @@
-"""Models and stores that are written in Python: what they must offer, and how they, and hooks, are asked."""
+"""Models and stores that are written in Python: what they must offer, and how they, hooks and tools are asked."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ._content import Image
 from ._data import Call, Part, Request, Usage
 from ._hooks import Hooks
 from ._hub import Hub
+from ._tools import Tools
 
 
 class Delta(TypedDict, total=False):
@@ -102,7 +103,7 @@ _WHOLE = {"begin_turn", "checkpoint", "finish_turn"}
 class Server:
     """Answers at one desk with the application's code, on the loop of one hub."""
 
-    def __init__(self, code: ChatModel | Memory | Hooks) -> None:
+    def __init__(self, code: ChatModel | Memory | Hooks | Tools) -> None:
         self.desk = _native.Desk()
         self.code = code
         self.hub: Hub | None = None
@@ -148,12 +149,14 @@ class Server:
         # What fails by it is the turn, and not a call of its own.
         if method == "stream" or (isinstance(self.code, Hooks) and method != "after_turn"):
             _errors.keep(body["turn"] or number, error)
-        if isinstance(error, _errors.CatgptError):
+        if isinstance(error, _errors.CatgptError | _errors.ToolError):
             self.desk.fail(number, json.dumps(error.to_dict()))
         else:
             self.desk.raised(number, type(error).__name__)
 
-    async def _ask(self, hub: Hub, asked: Memory | Hooks, method: str, body: dict[str, Any]) -> str:
+    async def _ask(self, hub: Hub, asked: Memory | Hooks | Tools, method: str, body: dict[str, Any]) -> str:
+        if isinstance(asked, Tools):
+            return asked.said(await _run(hub, *asked.question(body)))
         if isinstance(asked, Hooks):
             return asked.said(method, await _run(hub, *asked.question(method, body)))
         owner = [body.pop("owner")] if "owner" in body else []

@@ -175,6 +175,15 @@ class UnexpectedError(CatgptError):
     """A defect or a state that should not exist; worth a report."""
 
 
+class ToolError(Exception):
+    """What a tool raises to tell the model what went wrong. Of any other exception the model hears the type's name
+    alone: what it says may be secret."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the core is told."""
+        return RefusedError(str(self)).to_dict()
+
+
 CLASSES: dict[str, type[CatgptError]] = {cls.code: cls for cls in CatgptError.__subclasses__()}
 
 _raised: OrderedDict[int | str, BaseException] = OrderedDict()

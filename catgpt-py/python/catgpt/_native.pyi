@@ -51,10 +51,10 @@ class Engine:
     """
     An engine.
     """
-    def __new__(cls, /, config: str, *, models: SupportsGetItem[int, Play | tuple[Desk, str, str]] = ..., memory: tuple[Desk, str] | None = None, hooks: tuple[Desk, str] | None = None) -> Engine:
+    def __new__(cls, /, config: str, *, models: SupportsGetItem[int, Play | tuple[Desk, str, str]] = ..., memory: tuple[Desk, str] | None = None, hooks: tuple[Desk, str] | None = None, tools: tuple[Desk, str] | None = None) -> Engine:
         """
-        From its config as JSON. Models, a store and hooks of the application's own are a desk each, and what they are like as
-        JSON; a model may be a play too.
+        From its config as JSON. Models, a store, hooks and tools of the application's own are a desk each, and what they
+        are like as JSON; a model may be a play too.
         """
     def call(self, /, hub: Hub, call: str) -> Ticket:
         """

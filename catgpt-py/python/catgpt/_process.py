@@ -16,6 +16,7 @@ from ._hooks import Hook, Hooks
 from ._limits import Limit, Price
 from ._models import Model, Own
 from ._persona import Persona, who
+from ._tools import Given, Tools
 
 SLICE_MS = 50
 """How long a thread waits before it looks for Ctrl-C."""
@@ -39,6 +40,10 @@ class EngineOptions(TypedDict, total=False):
     """The URL of a Redis (`redis://…`), where other processes see replies grow."""
     hooks: Sequence[Hook] | None
     """The application's own code at four places of each turn, asked in this order."""
+    tools: Sequence[Given] | None
+    """What the model may ask for: functions with type hints and a docstring, or a `Tool` each."""
+    max_steps: int | None
+    """How often the model is asked at most in one turn: once, and once more after each round of tools."""
     persona: Persona | str | None
     """Who answers, in sessions that have no persona of their own."""
     window_messages: int | None
@@ -94,6 +99,9 @@ class Parts:
         if hooks := named.pop("hooks", None):
             code = Hooks(hooks)
             own["hooks"] = (self._desk(code), code.asks())
+        if tools := named.pop("tools", None):
+            able = Tools(tools)
+            own["tools"] = (self._desk(able), able.specs())
         for name in ("retry_base", "lease", "session_ttl"):
             named[name + "_ms"] = _calls.milliseconds(named.pop(name, None))
         named |= {"persona": who(options.get("persona")), "cache": _calls.cache(options.get("cache"))}
@@ -102,7 +110,7 @@ class Parts:
         named["limits"] = _calls.limits(options.get("limits"))
         self.native = _native.Engine(_calls.text(named), **own)
 
-    def _desk(self, code: ChatModel | Memory | Hooks) -> _native.Desk:
+    def _desk(self, code: ChatModel | Memory | Hooks | Tools) -> _native.Desk:
         self.servers.append(Server(code))
         return self.servers[-1].desk
 

@@ -19,6 +19,7 @@ from ._events import Event, Finished, Text
 from ._organize_sync import AllSessions, OneSession
 from ._process import EngineOptions, Parts
 from ._reply import Feed
+from ._tools import Decision
 from ._transfer import ExportFormat, ImportFormat, Path
 
 __all__ = ["Engine", "Reply", "Session", "User"]
@@ -339,6 +340,12 @@ class Session(OneSession):
     def continue_reply(self, seq: int | None = None, **options: Unpack[SendOptions]) -> Reply:
         """Goes on with a reply that was cut off, or with any other (`None`: the newest), as a new reply that follows it."""
         return self._engine._begin(self._at, "continue_reply", seq=seq, options=_calls.options(options))
+
+    def decide(self, *decisions: Decision, **options: Unpack[SendOptions]) -> Reply:
+        """Decides about all calls that the newest reply waits with (`finished.pending`), and goes on as a new turn: from any
+        process, once."""
+        made = [decision.to_dict() for decision in decisions]
+        return self._engine._begin(self._at, "decide", decisions=made, options=_calls.options(options))
 
     def attach(self, turn: str, offset: int | None = None, *, on_drop: OnDrop | None = None) -> Reply:
         """Watches a turn of this session from an offset on."""
