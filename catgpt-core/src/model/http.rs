@@ -365,3 +365,6 @@ pub(super) fn root(error: &reqwest::Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests;
