@@ -83,7 +83,7 @@ from ._hooks import Hook, Source, TurnAt
 from ._limits import GroupBy, Limit, LimitState, Price, Spent
 from ._native import version as _version
 from ._persona import Example, Params, Persona
-from ._models import Images
+from ._models import Anthropic, Images, OpenAi, Responses
 from ._process import EngineOptions
 from ._reply import Encoded, Reply, Sending
 from ._transfer import ExportFormat, ImportFormat
@@ -91,6 +91,7 @@ from ._transfer import ExportFormat, ImportFormat
 __version__ = _version()
 
 __all__ = [
+    "Anthropic",
     "Branch",
     "BusyError",
     "Cache",
@@ -140,6 +141,7 @@ __all__ = [
     "NotFoundError",
     "OnDrop",
     "OnProgress",
+    "OpenAi",
     "Params",
     "Part",
     "PartAdded",
@@ -154,6 +156,7 @@ __all__ = [
     "RefusedError",
     "Reply",
     "Request",
+    "Responses",
     "Retrying",
     "Role",
     "Said",
