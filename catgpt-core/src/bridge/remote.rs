@@ -97,12 +97,12 @@ impl Remote {
         match self {
             #[cfg(feature = "openai")]
             Self::Openai(Plain { model, api_key, base_url }) => {
-                let client = crate::OpenAi::with_access(&access(api_key.as_ref(), base_url.as_ref()))?;
-                Ok(Arc::new(model.iter().cloned().fold(client, crate::OpenAi::model)))
+                let client = crate::model::OpenAi::with_access(&access(api_key.as_ref(), base_url.as_ref()))?;
+                Ok(Arc::new(model.iter().cloned().fold(client, crate::model::OpenAi::model)))
             }
             #[cfg(feature = "openai")]
             Self::Responses(Reasoned { model, api_key, base_url, effort, summary }) => {
-                use crate::Responses;
+                use crate::model::Responses;
                 let client = Responses::with_access(&access(api_key.as_ref(), base_url.as_ref()))?;
                 let client = model.iter().cloned().fold(client, Responses::model);
                 let client = effort.iter().cloned().fold(client, Responses::effort);
@@ -110,7 +110,7 @@ impl Remote {
             }
             #[cfg(feature = "anthropic")]
             Self::Anthropic(Thoughtful { model, api_key, base_url, max_tokens, thinking, effort }) => {
-                use crate::Anthropic;
+                use crate::model::Anthropic;
                 let client = Anthropic::with_access(&access(api_key.as_ref(), base_url.as_ref()))?;
                 let client = model.iter().cloned().fold(client, Anthropic::model);
                 let client = max_tokens.iter().copied().fold(client, Anthropic::max_tokens);
