@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, test } from "node:test";
-import { Engine, Images, InvalidInputError, RefusedError } from "catgpt-node";
+import { Anthropic, Engine, Images, InvalidInputError, OpenAi, RefusedError, Responses } from "catgpt-node";
 import { Scripted } from "catgpt-node/testing";
 
 const PNG = "iVBORw0KGgo=";
@@ -61,5 +61,44 @@ test("a picture is drawn by one of them", async () => {
   assert.deepEqual(asked, [["/v1/images/generations", { model: "gpt-image-1", prompt: "A cat on the moon", size: "1024x1024" }]]);
   await assert.rejects((await session.send("A dog", { model: "image" })).text(), RefusedError);
   await assert.rejects(session.send([part], { model: "image" }), RefusedError);
+  await engine.close();
+});
+
+test("a session goes from one protocol to another", async () => {
+  const asked = [];
+  const events = {
+    "/v1/chat/completions": [{ choices: [{ delta: { content: "one" }, finish_reason: "stop" }] }],
+    "/v1/messages": [
+      { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "two" } },
+      { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 1 } },
+      { type: "message_stop" },
+    ],
+    "/v1/responses": [
+      { type: "response.output_text.delta", output_index: 0, delta: "three" },
+      { type: "response.completed", response: { status: "completed", output: [] } },
+    ],
+  };
+  const server = createServer(async (request, response) => {
+    asked.push([request.url, request.headers, JSON.parse((await request.toArray()).join(""))]);
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.end(events[request.url].map((event) => `data: ${JSON.stringify(event)}\n\n`).join(""));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  after(() => server.close());
+  const baseUrl = `http://127.0.0.1:${server.address().port}/v1`;
+  const model = {
+    claude: new Anthropic({ model: "claude", baseUrl, apiKey: "sk-ant", thinking: "adaptive", maxTokens: 9000 }),
+    gpt: new Responses({ model: "gpt", baseUrl, apiKey: "sk-two", effort: "low" }),
+    "*": new OpenAi({ model: "llama", baseUrl, apiKey: "sk-one" }),
+  };
+  const engine = new Engine({ model });
+  const session = engine.user("alice").session("chat");
+  const said = [];
+  for (const model of [undefined, "claude", "gpt"]) said.push(await (await session.send("Hi", { model })).text());
+  assert.deepEqual(said, ["one", "two", "three"]);
+  const [, claude, gpt] = asked.map(([, , body]) => body);
+  assert.deepEqual([claude.thinking, claude.max_tokens, claude.messages.length], [{ type: "adaptive" }, 9000, 3]);
+  assert.deepEqual([gpt.reasoning, gpt.input.length], [{ effort: "low" }, 5]);
+  assert.deepEqual(asked.map(([, headers]) => headers["x-api-key"]), [undefined, "sk-ant", undefined]);
   await engine.close();
 });

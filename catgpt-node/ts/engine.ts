@@ -17,14 +17,18 @@ import { User } from "./user.js";
 /** An engine's parts; what is left out is as the engine has it. */
 export interface EngineOptions {
   /**
-   * A model's name at the endpoint, `offline` for the built-in cat, or a model of yours; or several,
+   * A model's name (`gpt-4o-mini`, `anthropic:claude-sonnet-4-5`, `responses:gpt-5`, `offline` for the built-in cat), one with
+   * settings of its own (`new Anthropic({ thinking: 4096 })`), or a model of yours; or several,
    * `{ image: new Images(), "*": "gpt-4o" }`, of which `send(…, { model })` chooses one by its name or the beginning of it
    * (`gpt-*`). Left out: `OPENAI_MODEL`.
    */
   model?: Model | Models | undefined;
-  /** The endpoint; left out: `OPENAI_BASE_URL`, else OpenAI's own. */
+  /**
+   * The endpoint; left out: `OPENAI_BASE_URL` or `ANTHROPIC_BASE_URL`, else the provider's own. Of several models it is
+   * OpenAI's.
+   */
   baseUrl?: string | undefined;
-  /** The key; left out: `OPENAI_API_KEY`. */
+  /** The key; left out: `OPENAI_API_KEY`, or `ANTHROPIC_API_KEY`. Of several models it is OpenAI's. */
   apiKey?: string | undefined;
   /** The store's URL (`memory:`, `sqlite:chat.db`, `postgres://…`), or a store of yours. */
   memory?: string | Memory | undefined;

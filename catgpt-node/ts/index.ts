@@ -1,6 +1,17 @@
 /** catgpt for Node: a turn is a durable record, not a request. */
 export { Engine, type AdoptOptions, type CacheOptions, type EngineOptions, type SummaryOptions, type TitleOptions } from "./engine.js";
-export { Images, type ImagesOptions, type Model, type Models } from "./models.js";
+export {
+  Anthropic,
+  Images,
+  OpenAi,
+  Responses,
+  type AnthropicOptions,
+  type ImagesOptions,
+  type Model,
+  type Models,
+  type OpenAiOptions,
+  type ResponsesOptions,
+} from "./models.js";
 export { User, type ImportOptions, type LimitOptions, type UsageOptions } from "./user.js";
 export { Session, type AppendOptions, type NewSession, type OnDrop, type SendOptions } from "./session.js";
 export { Reply } from "./reply.js";

@@ -6,7 +6,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from catgpt import ChatModel, Engine, Images, InvalidInputError, PartAdded, RefusedError, Request, Said, sync
+from catgpt import (
+    Anthropic,
+    ChatModel,
+    Engine,
+    Images,
+    InvalidInputError,
+    OpenAi,
+    PartAdded,
+    RefusedError,
+    Request,
+    Responses,
+    Said,
+    UnauthorizedError,
+    sync,
+)
 from catgpt.testing import FakeOpenAI, Scripted
 
 from .helpers import run
@@ -61,6 +75,43 @@ async def test_a_picture_is_drawn_by_one_of_them() -> None:
         asked = {"model": "gpt-image-1", "prompt": "A cat on the moon", "size": "1024x1024", "quality": "low"}
         assert (drawn["path"], drawn["body"]) == ("/v1/images/generations", asked)
         assert (thanked["path"], thanked["body"]["model"]) == ("/v1/chat/completions", "mock,n=2")
+
+
+@run
+async def test_a_session_goes_from_one_protocol_to_another() -> None:
+    with FakeOpenAI() as server:
+        models: dict[str, Any] = {
+            "claude": Anthropic(model="mock,n=1", base_url=server.url, api_key="sk-ant", thinking=2048, effort="low"),
+            "gpt": Responses(model="mock,n=2", base_url=server.url, api_key="sk-two", effort="low", summary="auto"),
+            "*": OpenAi(model="mock,n=3", base_url=server.url, api_key="sk-one"),
+        }
+        async with Engine(model=models) as engine:
+            session = engine.user("alice").session("chat")
+            said = [await (await session.send("Hi", model=name)).text() for name in (None, "claude", "gpt")]
+        assert said == [" the quick b", " the", " the qui"]
+        paths = [request["path"] for request in server.requests]
+        assert paths == ["/v1/chat/completions", "/v1/messages", "/v1/responses"]
+        claude, gpt = (request["body"] for request in server.requests[1:])
+        assert (claude["thinking"], claude["output_config"]) == ({"type": "enabled", "budget_tokens": 2048}, {"effort": "low"})
+        assert (gpt["reasoning"], gpt["store"]) == ({"effort": "low", "summary": "auto"}, False)
+        assert [message["role"] for message in claude["messages"]] == ["user", "assistant", "user"]
+        keys = [dict(request["headers"]).get("x-api-key") for request in server.requests]
+        assert keys == [None, "sk-ant", None]
+    assert "sk-ant" not in repr(models["claude"])
+
+
+@run
+async def test_a_name_says_its_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeOpenAI() as server:
+        for name, path in [("anthropic:mock,n=1", "messages"), ("responses:mock,n=1", "responses")]:
+            async with Engine(model=name, base_url=server.url, api_key="sk-test") as engine:
+                assert await (await engine.local().session("chat").send("Hi")).text() == " the"
+            assert server.requests[-1]["path"] == f"/v1/{path}"
+    for variable in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(UnauthorizedError, match="ANTHROPIC_API_KEY"):
+        # The engine's key is OpenAI's where there are several: nobody else is shown it.
+        Engine(model={"claude": "anthropic:claude-sonnet-4-5", "*": "gpt-4o"}, api_key="sk-test")
 
 
 def test_blocking_code_has_the_same() -> None:

@@ -15,7 +15,7 @@ use crate::hooks::Hook;
 use crate::limits::{self, Limit};
 use crate::live;
 use crate::memory::{self, Memory};
-use crate::model::{Cached, ChatModel, RetryPolicy};
+use crate::model::{Access, Cached, ChatModel, RetryPolicy};
 use crate::prices::Prices;
 use crate::prompt::Window;
 use crate::tools::Tool;
@@ -26,9 +26,10 @@ use crate::tools::Tool;
 pub struct Config {
     /// Who is asked; left out: the endpoint's `OPENAI_MODEL`.
     pub model: Option<Model>,
-    /// The endpoint; left out: `OPENAI_BASE_URL`, else OpenAI's own.
+    /// The endpoint; left out: what the environment has for the model's protocol (`OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`),
+    /// else the provider's own. Of several models it is OpenAI's.
     pub base_url: Option<String>,
-    /// The key; left out: `OPENAI_API_KEY`.
+    /// The key; left out: `OPENAI_API_KEY`, or `ANTHROPIC_API_KEY`. Of several models it is OpenAI's.
     pub api_key: Option<Hidden>,
     /// The store's URL (see [`memory::open`]); left out: `memory:`. `DATABASE_URL` is not looked at: what stands there
     /// may be another program's, and only a program knows whether it is its own.
@@ -121,17 +122,21 @@ impl Config {
 
     /// The model, with its cache if one is wanted. `own` are those that the host hands over.
     pub(super) fn model(&self, own: &[Arc<dyn ChatModel>]) -> Result<Arc<dyn ChatModel>> {
-        let model = self.model.as_ref().map_or_else(|| models::endpoint(self, None), |model| model.read(self, own))?;
+        let model = self.model.as_ref().map_or_else(|| models::endpoint(self), |model| model.read(self, own))?;
         let Some(Cache { bytes, ttl_ms }) = self.cache else { return Ok(model) };
         let cached = bytes.into_iter().fold(Cached::new(model), Cached::bytes);
         Ok(Arc::new(ttl_ms.map(Duration::from_millis).into_iter().fold(cached, Cached::ttl)))
     }
 
+    /// The endpoint's key and address.
+    pub(super) fn access(&self) -> Access {
+        Access { key: self.api_key.as_ref().map(|key| key.0.as_str().into()), base_url: self.base_url.clone() }
+    }
+
     /// The endpoint.
     #[cfg(feature = "openai")]
     pub(super) fn openai(&self) -> Result<crate::model::OpenAi> {
-        let key = self.api_key.as_ref().map(|key| key.0.as_str().into());
-        crate::model::OpenAi::with_access(&crate::model::Access { key, base_url: self.base_url.clone() })
+        crate::model::OpenAi::with_access(&self.access())
     }
 
     /// The URL of the store.

@@ -5,19 +5,23 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::Config;
+use super::remote::Remote;
 use crate::error::{Error, Result};
-use crate::model::{ByName, ChatModel, Offline};
+use crate::model::{ByName, ChatModel, Protocol, named};
 
 /// A model, or several.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(
     untagged,
     deny_unknown_fields,
-    expecting = "a model is a name, {\"images\": {…}}, {\"own\": 0} or {\"by_name\": [[name, model], …]}"
+    expecting = "a model is a name, {\"anthropic\": {…}}, {\"responses\": {…}}, {\"openai\": {…}}, {\"images\": {…}}, \
+                 {\"own\": 0} or {\"by_name\": [[name, model], …]}"
 )]
 pub enum Model {
-    /// Its name at the endpoint (see [`OpenAi`](crate::OpenAi)), or `offline` for the built-in cat.
+    /// Its name (see [`named`](crate::model::named)): `anthropic:NAME`, `responses:NAME`, NAME at the endpoint, `offline`.
     Named(String),
+    /// One with a key and an address of its own.
+    Remote(Remote),
     /// One that draws at the endpoint.
     Images {
         /// How.
@@ -50,17 +54,25 @@ pub struct Drawing {
 }
 
 impl Model {
+    /// One of several. The engine's key and address are its OpenAI's then: no other provider is shown them.
+    fn beside_others(&self, config: &Config, own: &[Arc<dyn ChatModel>]) -> Result<Arc<dyn ChatModel>> {
+        match self {
+            Self::Named(name) if Protocol::of(name).0 == Protocol::Anthropic => named(name, &Default::default()),
+            _ => self.read(config, own),
+        }
+    }
+
     /// The model, at the endpoint that the config names or among those of the host's own.
     pub(super) fn read(&self, config: &Config, own: &[Arc<dyn ChatModel>]) -> Result<Arc<dyn ChatModel>> {
         match self {
-            Self::Named(name) if name == "offline" => Ok(Arc::new(Offline::default())),
-            Self::Named(name) => endpoint(config, Some(name)),
+            Self::Named(name) => named(name, &config.access()),
+            Self::Remote(remote) => remote.read(),
             Self::Images { images } => drawing(config, images),
             Self::Own { own: n } => own.get(*n).cloned().ok_or_else(|| Error::invalid("no such model was handed over")),
             Self::ByName { by_name } => {
                 let mut all = ByName::new();
                 for (name, model) in by_name {
-                    all = all.with(name, model.read(config, own)?);
+                    all = all.with(name, model.beside_others(config, own)?);
                 }
                 Ok(Arc::new(all))
             }
@@ -68,10 +80,9 @@ impl Model {
     }
 }
 
-/// The endpoint's model of this name, or the one that the environment names.
-#[cfg(feature = "openai")]
-pub(super) fn endpoint(config: &Config, name: Option<&String>) -> Result<Arc<dyn ChatModel>> {
-    Ok(Arc::new(name.into_iter().cloned().fold(config.openai()?, crate::model::OpenAi::model)))
+/// The endpoint's model that the environment names.
+pub(super) fn endpoint(config: &Config) -> Result<Arc<dyn ChatModel>> {
+    named("openai:", &config.access())
 }
 
 #[cfg(feature = "openai")]
@@ -86,12 +97,6 @@ fn drawing(config: &Config, drawing: &Drawing) -> Result<Arc<dyn ChatModel>> {
 }
 
 #[cfg(not(feature = "openai"))]
-pub(super) fn endpoint(_: &Config, _: Option<&String>) -> Result<Arc<dyn ChatModel>> {
-    let message = "this build has no client for models: use `offline`";
-    Err(Error::new(crate::error::ErrorKind::Unsupported, message))
-}
-
-#[cfg(not(feature = "openai"))]
-fn drawing(config: &Config, _: &Drawing) -> Result<Arc<dyn ChatModel>> {
-    endpoint(config, None)
+fn drawing(_: &Config, _: &Drawing) -> Result<Arc<dyn ChatModel>> {
+    Err(super::remote::unbuilt())
 }

@@ -19,7 +19,8 @@ const SHOWN: usize = 64;
 /// A whole name (`image`, `fast`) is the application's own: the model under it is asked as it was made. A name that ends
 /// with `*` stands for all that begin so, and what was said is passed on. As in [`Prices`](crate::Prices) a whole name comes
 /// before all others, and the longest beginning before shorter ones. Where nothing is said, `*` answers, or if there is
-/// none, the first.
+/// none, the first. Clients leave their protocol out of a name that is passed on: under `anthropic:*` an
+/// [`Anthropic`](crate::model::Protocol::Anthropic) client is asked for what follows the colon, and lists its models so.
 ///
 /// ```
 /// use catgpt_core::{ByName, Engine, Offline, Scripted};
@@ -68,8 +69,16 @@ impl ByName {
             return Ok(vec![ModelInfo::new(name)]);
         }
         let reached = |info: &ModelInfo| self.pick(Some(&info.id)).is_ok_and(|(other, _)| other == name);
+        // Under `anthropic:*` its models are reached as `anthropic:NAME`.
+        let begins = name.strip_suffix('*').filter(|begins| begins.ends_with(':')).unwrap_or_default();
+        let prefixed = |mut info: ModelInfo| {
+            if !info.id.starts_with(begins) {
+                info.id.insert_str(0, begins);
+            }
+            info
+        };
         match model.models().await {
-            Ok(models) => Ok(models.into_iter().filter(reached).collect()),
+            Ok(models) => Ok(models.into_iter().map(prefixed).filter(reached).collect()),
             Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Vec::new()),
             Err(error) => Err(error),
         }
@@ -195,6 +204,8 @@ mod tests {
         let inner = ByName::new().with("gpt-4o", model("a")).with("image", model("b")).with("llama", model("c"));
         let all = ByName::new().with("image", model("x")).with("gpt-*", inner.clone()).with("fast", model("y"));
         assert_eq!(ids(all.models().await.unwrap()), ["fast", "gpt-4o", "image"]);
+        let prefixed = ByName::new().with("some:*", inner.clone()).with("*", model("z"));
+        assert_eq!(ids(prefixed.models().await.unwrap()), ["some:gpt-4o", "some:image", "some:llama", "z"]);
         assert_eq!(ids(all.with("*", inner).models().await.unwrap()), ["fast", "gpt-4o", "image", "llama"]);
     }
 }

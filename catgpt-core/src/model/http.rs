@@ -49,6 +49,7 @@ impl Default for Timeouts {
 
 /// In which header a key travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "a build may have one provider only")]
 pub(super) enum Auth {
     /// `authorization: Bearer …`
     Bearer,
@@ -150,6 +151,7 @@ impl Endpoint {
     }
 
     /// Says something, with a key of the request's own if it has one, and is answered with a document.
+    #[allow(dead_code, reason = "a build may have no model that draws")]
     pub(super) async fn post(&self, key: Option<&Secret>, path: &str, body: &impl Serialize) -> Result<Response> {
         self.say(key, path, JSON, json(body)).await
     }
@@ -372,3 +374,6 @@ pub(super) fn root(error: &reqwest::Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests;

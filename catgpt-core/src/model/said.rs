@@ -39,6 +39,7 @@ pub(super) fn as_text(value: &Value) -> Cow<'_, str> {
 }
 
 /// What a model is told of a call that was made. Where the protocol has no word for a failure, this has.
+#[allow(dead_code, reason = "Anthropic's protocol has a word for it")]
 pub(super) fn outcome(result: &ToolResult) -> Cow<'_, str> {
     if result.is_error { Cow::Owned(json!({ "error": result.output }).to_string()) } else { as_text(&result.output) }
 }

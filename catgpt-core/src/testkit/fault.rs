@@ -105,7 +105,7 @@ faults! {
     Null = "null",
     /// Lines that are no fields, between events and inside them.
     Garbage = "garbage",
-    /// Twenty signs of life before each event.
+    /// Eight signs of life before each event.
     Pings = "pings",
     /// Events of a type that nobody knows.
     UnknownEvents = "unknown",

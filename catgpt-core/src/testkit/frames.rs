@@ -274,7 +274,7 @@ fn dress(frame: &Value, fault: Option<Fault>) -> Vec<u8> {
         Some(Fault::Garbage) => format!("what is this\n\n{name}garbage\ndatum: 1\ndata: {frame}\n{{\"a\":1}}\n\n"),
         Some(Fault::Pings) => {
             let ping = format!("event: ping\ndata: {}\n\n", json!({ "type": "ping" }));
-            ping.repeat(20) + &format!("{name}data: {frame}\n\n")
+            ping.repeat(8) + &format!("{name}data: {frame}\n\n")
         }
         Some(Fault::UnknownEvents) => {
             let unknown =

@@ -86,7 +86,7 @@ from ._hooks import Hook, Source, TurnAt
 from ._limits import GroupBy, Limit, LimitState, Price, Spent
 from ._native import version as _version
 from ._persona import Example, Params, Persona
-from ._models import Images
+from ._models import Anthropic, Images, OpenAi, Responses
 from ._process import EngineOptions
 from ._reply import Encoded, Reply, Sending
 from ._tools import Decision, FunctionTool, Tool, tool
@@ -96,6 +96,7 @@ __version__ = _version()
 
 __all__ = [
     "After",
+    "Anthropic",
     "Branch",
     "BusyError",
     "Cache",
@@ -148,6 +149,7 @@ __all__ = [
     "NotFoundError",
     "OnDrop",
     "OnProgress",
+    "OpenAi",
     "Params",
     "Part",
     "PartAdded",
@@ -162,6 +164,7 @@ __all__ = [
     "RefusedError",
     "Reply",
     "Request",
+    "Responses",
     "Retrying",
     "Role",
     "Said",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
 
 from . import _calls, _native
 from ._desk import ChatModel
@@ -26,8 +26,60 @@ class Images:
     """How many seconds it may take (300)."""
 
 
-Model: TypeAlias = str | Images | ChatModel | Scripted
-"""A model's name at the endpoint, `offline` for the built-in cat, one that draws, or a model of your own."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAi:
+    """A model in Chat Completions with a key and an address of its own. What is left out is as the environment has it:
+    `OPENAI_MODEL`, `OPENAI_API_KEY`, `OPENAI_BASE_URL`."""
+
+    model: str | None = None
+    """Its name."""
+    api_key: str | None = field(default=None, repr=False)
+    """The key."""
+    base_url: str | None = None
+    """The address under which the protocol's paths stand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Responses:
+    """A model in OpenAI's Responses. What is left out is as the environment has it: `OPENAI_MODEL`, `OPENAI_API_KEY`,
+    `OPENAI_BASE_URL`."""
+
+    model: str | None = None
+    """Its name."""
+    api_key: str | None = field(default=None, repr=False)
+    """The key."""
+    base_url: str | None = None
+    """The address before `/responses`."""
+    effort: str | None = None
+    """How much it thinks, in the provider's words: `minimal`, `low`, `high`."""
+    summary: str | None = None
+    """What is told of its thoughts, in the provider's words: `auto`, `concise`, `detailed`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anthropic:
+    """A model in Anthropic's Messages. What is left out is as the environment has it: `ANTHROPIC_MODEL`,
+    `ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`."""
+
+    model: str | None = None
+    """Its name."""
+    api_key: str | None = field(default=None, repr=False)
+    """The key."""
+    base_url: str | None = None
+    """The address before `/v1/messages`."""
+    max_tokens: int | None = None
+    """The most tokens of an answer, thoughts included, where nobody says a number."""
+    thinking: int | Literal["adaptive"] | None = None
+    """How long it thinks before it speaks: so many tokens, at least 1024, or as long as it sees fit."""
+    effort: str | None = None
+    """How much work goes into an answer, in the provider's words: `low`, `medium`, `high`."""
+
+
+Model: TypeAlias = str | Images | OpenAi | Responses | Anthropic | ChatModel | Scripted
+"""A model's name (`gpt-4o-mini`, `anthropic:claude-sonnet-4-5`, `responses:gpt-5`, `offline` for the built-in cat), one with
+settings of its own, one that draws, or a model of your own."""
+
+_PROTOCOLS: dict[type, str] = {OpenAi: "openai", Responses: "responses", Anthropic: "anthropic"}
 
 Desk: TypeAlias = Callable[[ChatModel], _native.Desk]
 """Where a model of the application's own is asked."""
@@ -51,6 +103,8 @@ class Own:
             case Images():
                 within = _calls.times(within_ms=model.within)
                 return {"images": {"model": model.model, "size": model.size, "quality": model.quality, **within}}
+            case OpenAi() | Responses() | Anthropic():
+                return {_PROTOCOLS[type(model)]: asdict(model)}
             case Mapping():
                 return {"by_name": [[name, self.named(each)] for name, each in model.items()]}
             case _:

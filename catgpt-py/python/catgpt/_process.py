@@ -28,12 +28,14 @@ class EngineOptions(TypedDict, total=False):
     """What an engine is made of. What is left out is as the core has it."""
 
     model: Model | Mapping[str, Model] | None
-    """A model's name, `offline` for the built-in cat, or a model of your own; or several, `{"image": Images(), "*": "gpt-4o"}`,
+    """A model's name (`gpt-4o-mini`, `anthropic:claude-sonnet-4-5`, `responses:gpt-5`, `offline` for the built-in cat), one with
+    settings of its own (`Anthropic(thinking=4096)`), or a model of your own; or several, `{"image": Images(), "*": "gpt-4o"}`,
     of which `send(model=…)` chooses one by its name or the beginning of it (`gpt-*`). Left out: `OPENAI_MODEL`."""
     base_url: str | None
-    """The model's endpoint. Left out: `OPENAI_BASE_URL`, else OpenAI's own."""
+    """The model's endpoint. Left out: `OPENAI_BASE_URL` or `ANTHROPIC_BASE_URL`, else the provider's own. Of several models it
+    is OpenAI's."""
     api_key: str | None
-    """Left out: `OPENAI_API_KEY`."""
+    """Left out: `OPENAI_API_KEY`, or `ANTHROPIC_API_KEY`. Of several models it is OpenAI's."""
     memory: str | Memory | None
     """A URL (`memory:`, `sqlite:chat.db`, `postgres://…`) or a store of your own."""
     live: str | None

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::error::ErrorKind;
 use crate::message::{Content, Detail, Image, Part, Role, ToolCall, ToolResult};
-use crate::model::{Params, PromptMessage};
+use crate::model::{Params, PromptMessage, ToolSpec};
 
 fn from(vars: &[(&str, &str)]) -> Result<OpenAi> {
     let var = |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
@@ -96,6 +96,23 @@ fn a_request_holds_the_whole_conversation() {
 #[test]
 fn a_plain_request_is_plain() {
     let request = ModelRequest { messages: vec![PromptMessage::new(Role::User, "Hi")], ..ModelRequest::default() };
+    insta::assert_json_snapshot!(body(&OpenAi::new("sk-1"), &request));
+}
+
+#[test]
+fn tools_are_offered_and_their_failures_told() {
+    let parameters = json!({ "type": "object", "properties": { "city": { "type": "string" } } });
+    let tool = ToolSpec { name: "weather".into(), description: "Tells the weather.".into(), parameters };
+    let call = ToolCall { id: "c1".into(), name: "weather".into(), arguments: json!({ "city": "Kyoto" }) };
+    let result = ToolResult { id: "c1".into(), output: json!("no such city"), is_error: true };
+    let thought = Part::Provider { provider: "anthropic".into(), value: json!({ "signature": "x" }) };
+    let steps = [thought, Part::ToolCall(call), Part::ToolResult(result)].into_iter().collect();
+    let request = ModelRequest {
+        messages: vec![PromptMessage::new(Role::User, "Hi"), PromptMessage { role: Role::Assistant, content: steps }],
+        tools: [tool].into(),
+        model: Some("openai:gpt-4o".into()),
+        ..ModelRequest::default()
+    };
     insta::assert_json_snapshot!(body(&OpenAi::new("sk-1"), &request));
 }
 
