@@ -8,16 +8,17 @@ mod commands;
 mod config;
 mod context;
 mod copy;
+mod editor;
 mod exit;
 mod extract;
 mod notes;
+mod out;
 mod progress;
 mod refs;
 mod rehearsal;
 mod render;
 mod said;
 mod screen;
-mod settings;
 mod signals;
 mod spinner;
 mod stdin;
@@ -49,10 +50,15 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         None => commands::ask(cli.ask, &common),
         Some(Command::Ask(ask)) => commands::ask(*ask, &common),
         Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
-        Some(Command::Models(options)) => commands::models(&options, &common),
+        Some(Command::Personas(personas)) => commands::personas(personas.action(), &common),
+        Some(Command::Models(models)) => commands::models(models.action(), &common),
+        Some(Command::Keys(keys)) => commands::keys(keys.action(), &common),
+        Some(Command::Config(config)) => commands::config(config.action(), &common),
         Some(Command::Usage(options)) => commands::usage(&options, &common),
         Some(Command::Backup(backup)) => commands::backup(&backup, &common),
         Some(Command::Doctor) => commands::doctor(&common),
+        Some(Command::Completions(options)) => commands::completions(&options),
+        Some(Command::Complete(given)) => commands::complete(given, &common),
     }
 }
 
