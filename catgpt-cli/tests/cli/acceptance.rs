@@ -157,7 +157,8 @@ fn acceptance_11_no_color_means_no_escapes() {
     let (home, server) = (Home::new(), Server::start());
     for words in [&["**hi**"][..], &["--show-reasoning", "-v", "hi"], &["chats"], &["--help"], &["--nonsense"]] {
         let mut command = server.command(&home, "mock,n=30,d=20", words);
-        command.env("NO_COLOR", "yes").env("TERM", "xterm-256color");
+        // What a pager does is its own business.
+        command.env("NO_COLOR", "yes").env("TERM", "xterm-256color").env("PAGER", "cat");
         let (_, shown) = on_terminal(command, [true, true, true], "");
         assert!(!shown.is_empty() && !shown.contains('\u{1b}'), "{words:?}: {shown:?}");
     }

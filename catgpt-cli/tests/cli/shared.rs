@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use catgpt_core::testkit::refused_url;
-use catgpt_core::{TurnId, live};
+use catgpt_core::{Owner, TurnId, live};
 use catgpt_scratch::{Database, Redis};
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ fn frames(redis: &Redis, answer: &[u8]) -> Vec<live::Frame> {
     let started: Value = serde_json::Deserializer::from_slice(answer).into_iter().next().unwrap().unwrap();
     let turn: TurnId = started["turn"].as_str().expect("a turn").parse().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async { live::open(&redis.url()).await?.tail(turn, 0).await }).unwrap()
+    runtime.block_on(async { live::open(&redis.url()).await?.tail(&Owner::local(), turn, 0).await }).unwrap()
 }
 
 fn with(home: &Home, words: &[&str], variables: &[(&str, &str)]) -> Command {
