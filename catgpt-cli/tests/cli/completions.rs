@@ -88,7 +88,8 @@ fn other_shells_are_offered_the_same_where_they_are_installed() {
         let words = if name == "zsh" { vec!["-f", "-c", code] } else { vec!["--no-config", "-c", code] };
         is_there(name).then(|| finish(shell(&home, name, &words, name)).expect(0))
     };
-    let zsh = "source ./script; _describe() { print -lr -- $described }; words=(catgpt -s chatgpt:); CURRENT=3; _catgpt";
+    let zsh =
+        "source ./script; _describe() { print -lr -- $described }; words=(catgpt -s chatgpt:); CURRENT=3; _catgpt";
     if let Some(ran) = run("zsh", zsh) {
         assert_eq!((ran.text(), ran.err.as_str()), ("chatgpt\\:c1:hi\n", ""));
     }

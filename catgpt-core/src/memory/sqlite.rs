@@ -1,5 +1,6 @@
 //! A store in one SQLite file: one thread writes, two read, any number of programs share it.
 
+mod append;
 mod backup;
 mod begin;
 mod bulk;
@@ -15,12 +16,13 @@ mod ops;
 mod query;
 mod read;
 mod reader;
+mod reseal;
 mod row;
 mod schema;
 mod search;
 mod sweep;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod turn;
 mod window;
 mod writer;
@@ -176,11 +178,12 @@ impl Memory for Sqlite {
     async fn apply(&self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>> {
         ops.iter().try_for_each(Op::check)?;
         let deletes = |op: &Op| {
-            matches!(op, Op::Delete { .. } | Op::DeleteMany { .. } | Op::DeleteEmpty { .. } | Op::Erase { .. })
+            let sessions = matches!(op, Op::Delete { .. } | Op::DeleteMany { .. } | Op::DeleteEmpty { .. });
+            sessions || matches!(op, Op::Erase { .. } | Op::Unindex { .. } | Op::Reseal { .. })
         };
         let care = if ops.iter().any(deletes) { Care::Erase } else { Care::Machine };
         let words = ops.iter().any(|op| matches!(op, Op::Delete { .. } | Op::DeleteMany { .. }));
-        let erases: Vec<_> = ops.iter().map(|op| matches!(op, Op::Erase { .. })).collect();
+        let erases: Vec<_> = ops.iter().map(|op| matches!(op, Op::Erase { .. } | Op::Unindex { .. })).collect();
         let whose = owner.clone();
         let done = self.write(care, move |conn| ops::apply(conn, &whose, op_id, &ops)).await?;
         if erases.into_iter().zip(&done).any(|(erase, done)| erase && *done == Done::Count(0)) {
@@ -222,6 +225,7 @@ impl Memory for Sqlite {
             lease: Duration::from_secs(5),
             poll: Duration::from_millis(100),
             schema: u32::try_from(schema::newest()).ok(),
+            ..Caps::default()
         }
     }
 

@@ -204,6 +204,21 @@ pub(super) fn unindexed(conn: &Connection, owner: &Owner, limit: u32) -> Outcome
     Ok(Answer::Unindexed(records.collect::<Result<_, _>>()?))
 }
 
+/// Makes at most `limit` sessions unfindable. Their words stand in the index until [`forget`] is done.
+pub(super) fn unindex(conn: &Connection, owner: &Owner, limit: u32) -> Outcome<Done> {
+    let sql = "SELECT sid FROM session s WHERE owner = ?1
+        AND (indexed > 0 OR EXISTS (SELECT 1 FROM doc d WHERE d.sid = s.sid AND d.seq = 0)) LIMIT ?2";
+    let mut statement = conn.prepare_cached(sql)?;
+    let sids = statement.query_map((owner.as_str(), limit), |record| record.get(0))?;
+    let sids = sids.collect::<Result<Vec<i64>, _>>()?;
+    for sid in &sids {
+        conn.prepare_cached("DELETE FROM doc WHERE sid = ?1")?.execute([sid])?;
+        let sql = "UPDATE session SET indexed = 0, retitled = title IS NOT NULL WHERE sid = ?1";
+        conn.prepare_cached(sql)?.execute([sid])?;
+    }
+    Ok(Done::Count(sids.len() as u64))
+}
+
 /// One step to take the words of deleted messages out of the index, where they stand until it is written anew. Answers
 /// whether there is another. Only for an owner who has words; if all of them are `gone`, the last step takes the
 /// owner's numbers away. A step ends
