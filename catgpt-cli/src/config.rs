@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use catgpt_core::{ChatModel, Error, ErrorKind, Live, Memory, Offline, OpenAi, Persona, Result, Sqlite, live, memory};
+use catgpt_core::{
+    ChatModel, Encryption, Error, ErrorKind, Live, LocalKeys, Memory, Offline, OpenAi, Persona, Result, Sqlite, live,
+    memory,
+};
 use etcetera::BaseStrategy;
 
 use crate::args::{Ask, Common};
@@ -158,8 +161,17 @@ impl Store {
         }
     }
 
-    /// Opens it, and makes it if it is not there.
+    /// Opens it, and makes it if it is not there; what goes into it is encrypted if there are keys.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Memory>> {
+        let store = self.open_bare().await?;
+        Ok(match encryption()? {
+            Some(keys) => Arc::new(memory::Encrypted::new(store, keys)),
+            None => store,
+        })
+    }
+
+    /// Opens it without the keys.
+    pub(crate) async fn open_bare(&self) -> Result<Arc<dyn Memory>> {
         match self {
             Self::Url(url, source) => memory::open(url).await.map_err(|error| error.with("from", source)),
             Self::File(path) => {
@@ -187,8 +199,21 @@ impl Shown {
     }
 
     pub(crate) async fn open(&self) -> Result<Arc<dyn Live>> {
-        live::open(&self.0).await.map_err(|error| error.with("from", self.1))
+        let open = live::open(&self.0).await.map_err(|error| error.with("from", self.1))?;
+        Ok(match encryption()? {
+            Some(keys) => Arc::new(live::Encrypted::new(open, keys)),
+            None => open,
+        })
     }
+}
+
+/// Where the keys come from. Never from the command line, which others can read.
+const KEYS: &str = "CATGPT_ENCRYPTION_KEYS";
+
+/// With which keys chats are encrypted: those of the file that the variable names, or that stand in it.
+pub(crate) fn encryption() -> Result<Option<Encryption>> {
+    let open = |keys: String| LocalKeys::open(&keys).map(Encryption::new).map_err(|error| error.with("from", KEYS));
+    var(KEYS).map(open).transpose()
 }
 
 /// Only its owner may look into a folder of chats.

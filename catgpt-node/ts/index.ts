@@ -1,5 +1,5 @@
 /** catgpt for Node: a turn is a durable record, not a request. */
-export { Engine, type AdoptOptions, type CacheOptions, type EngineOptions, type SummaryOptions, type TitleOptions } from "./engine.js";
+export { Engine, type AdoptOptions, type CacheOptions, type EncryptionOptions, type EngineOptions, type SummaryOptions, type TitleOptions } from "./engine.js";
 export { Images, type ImagesOptions, type Model, type Models } from "./models.js";
 export { User, type ImportOptions, type LimitOptions, type UsageOptions } from "./user.js";
 export { Session, type NewSession, type OnDrop, type SendOptions } from "./session.js";

@@ -73,12 +73,13 @@ pub(crate) async fn expect(names: &mut Names, reply: &mut Reply, events: Vec<Val
 }
 
 /// What models cost in the scenario's engines, what these allow, and who has a say in their turns.
-pub(crate) type Policy = (Option<Prices>, Option<Vec<Limit>>, Option<Described>, Option<bool>);
+pub(crate) type Policy = (Option<Prices>, Option<Vec<Limit>>, Option<Described>, Option<bool>, Option<String>);
 
 pub(crate) fn policy(scenario: &mut Fields) -> Policy {
     // All stores here are the library's own.
     scenario.remove("built_in");
-    (take(scenario, "prices"), take(scenario, "limits"), take(scenario, "hook"), take(scenario, "titles"))
+    let (prices, limits) = (take(scenario, "prices"), take(scenario, "limits"));
+    (prices, limits, take(scenario, "hook"), take(scenario, "titles"), take(scenario, "encryption"))
 }
 
 /// An engine that does not pause between tries, and whose dead are found soon.
@@ -86,13 +87,15 @@ pub(crate) fn open(
     model: &Arc<dyn ChatModel>,
     memory: &Arc<dyn Memory>,
     persona: Option<Persona>,
-    (prices, limits, hook, titles): &Policy,
+    (prices, limits, hook, titles, keys): &Policy,
 ) -> Engine {
     let retry = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
     let engine = Engine::builder().model(Arc::clone(model)).memory(Arc::clone(memory)).retry(retry);
     let engine = if *titles == Some(true) { engine.titles(Titles::default()) } else { engine };
     let engine = hook.iter().cloned().fold(engine, EngineBuilder::hook);
     let engine = limits.iter().flatten().cloned().fold(engine, EngineBuilder::limit);
+    let keys = keys.iter().map(|keys| Encryption::new(LocalKeys::parse(keys).unwrap()));
+    let engine = keys.fold(engine, EngineBuilder::encryption);
     let engine = prices.iter().cloned().fold(engine, EngineBuilder::prices);
     engine.persona(persona.unwrap_or_else(Persona::plain)).lease(Duration::from_secs(2)).build()
 }

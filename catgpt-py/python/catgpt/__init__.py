@@ -10,7 +10,7 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
-from ._calls import Cache, Format, NewSession, OnDrop, OnProgress, SendOptions, Summaries, Titles
+from ._calls import Cache, Encryption, Format, NewSession, OnDrop, OnProgress, SendOptions, Summaries, Titles
 from ._content import Content, Image
 from ._data import (
     Call,
@@ -94,6 +94,7 @@ __all__ = [
     "Branch",
     "BusyError",
     "Cache",
+    "Encryption",
     "Call",
     "CatgptError",
     "Change",
