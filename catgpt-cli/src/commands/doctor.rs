@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use catgpt_core::id::TurnId;
+use catgpt_core::id::Owner, TurnId;
 use catgpt_core::{Engine, Error, Offline, Persona, memory};
 
 use super::block_on;
@@ -159,7 +159,7 @@ async fn live(shown: Option<Shown>, report: &mut Report) -> io::Result<()> {
     let Some(shown) = shown else { return Ok(()) };
     let asked = async {
         let live = shown.open().await?;
-        live.tail(TurnId::fresh(), 0).await?;
+        live.tail(&Owner::local(), TurnId::fresh(), 0).await?;
         live.close().await
     };
     match asked.await {
@@ -175,7 +175,8 @@ async fn look(store: &Store) -> catgpt_core::Result<String> {
     health.store.error.map_or(Ok(()), |error| Err(Error::from(error)))?;
     let chats = if page?.sessions.is_empty() { ", no chats yet" } else { "" };
     let schema = health.schema.map(|version| format!(", schema {version}")).unwrap_or_default();
-    Ok(format!("works{chats}{schema}, looked in {} ms", health.store.latency_ms))
+    let sealed = if health.encrypted { ", encrypted" } else { "" };
+    Ok(format!("works{chats}{schema}{sealed}, looked in {} ms", health.store.latency_ms))
 }
 
 /// A warning about a file that others can read.
