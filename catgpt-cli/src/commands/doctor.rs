@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use catgpt_core::id::Owner, TurnId;
+use catgpt_core::id::{Owner, TurnId};
 use catgpt_core::{Engine, Error, Offline, Persona, memory};
 
 use super::block_on;
