@@ -9,8 +9,8 @@ use std::time::Duration;
 use catgpt_core::limits::LimitKeys;
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::{
-    Cached, ChatModel, Content, Engine, EngineBuilder, Limit, Memory, ModelEvent, Part, Persona, Prices, PromptMessage,
-    Reply, RetryPolicy, Scripted, Titles, TurnId,
+    Cached, ChatModel, Content, Encryption, Engine, EngineBuilder, Limit, LocalKeys, Memory, ModelEvent, Part, Persona,
+    Prices, PromptMessage, Reply, RetryPolicy, Scripted, Titles, TurnId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, from_value, json};
