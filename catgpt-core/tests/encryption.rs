@@ -1,5 +1,7 @@
 //! What an engine with keys leaves in every store: nothing that can be read; and how a store gets there.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::path::{Path, PathBuf};

@@ -14,7 +14,9 @@ fn frames(redis: &Redis, answer: &[u8]) -> Vec<live::Frame> {
     let started: Value = serde_json::Deserializer::from_slice(answer).into_iter().next().unwrap().unwrap();
     let turn: TurnId = started["turn"].as_str().expect("a turn").parse().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async { live::open(&redis.url()).await?.tail(turn, 0).await }).unwrap()
+    runtime
+        .block_on(async { live::open(&redis.url()).await?.tail(&catgpt_core::Owner::local(), turn, 0).await })
+        .unwrap()
 }
 
 fn with(home: &Home, words: &[&str], variables: &[(&str, &str)]) -> Command {
