@@ -30,12 +30,16 @@ use crate::runner::hooks::Hooks;
 use crate::runner::limits::Policy;
 use crate::runner::summaries::Summaries;
 use crate::runner::titles::Titles;
+use crate::runner::tools::Toolbox;
+use crate::tools::Tool;
 use crate::transfer::{Import, ImportFormat, Source};
 use crate::turn::Rules;
 use crate::user::User;
 
 /// What a stored reply may hold besides its content, in bytes: why the model stopped, what went wrong.
 const AROUND_BODY: usize = 64 << 10;
+/// How often the model may be asked in one turn where nothing is said.
+const MAX_STEPS: u32 = 8;
 
 /// Hands out users. Cheap to clone; all clones are one engine.
 ///
@@ -63,6 +67,8 @@ impl Engine {
             retry: RetryPolicy::default(),
             lease: None,
             hooks: Vec::new(),
+            tools: Toolbox::default(),
+            max_steps: MAX_STEPS,
             session_ttl: None,
             titles: None,
             summaries: None,
@@ -163,6 +169,8 @@ pub struct EngineBuilder<M> {
     retry: RetryPolicy,
     lease: Option<Duration>,
     hooks: Vec<Arc<dyn Hook>>,
+    tools: Toolbox,
+    max_steps: u32,
     session_ttl: Option<Duration>,
     titles: Option<Titles>,
     summaries: Option<Summaries>,
@@ -186,6 +194,8 @@ impl<M> EngineBuilder<M> {
             retry: self.retry,
             lease: self.lease,
             hooks: self.hooks,
+            tools: self.tools,
+            max_steps: self.max_steps,
             session_ttl: self.session_ttl,
             titles: self.titles,
             summaries: self.summaries,
@@ -246,6 +256,32 @@ impl<M> EngineBuilder<M> {
     #[must_use]
     pub fn hook(mut self, hook: impl Hook) -> Self {
         self.hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// Adds something that the model may ask for; see [`tools`](crate::tools).
+    ///
+    /// # Errors
+    /// `InvalidInput` for a name that a model could not say or that another tool has, and for parameters that are no JSON
+    /// Schema of an object.
+    pub fn tool(self, tool: impl Tool) -> Result<Self> {
+        self.tools([tool])
+    }
+
+    /// Adds several; `Arc<dyn Tool>` is one, too.
+    ///
+    /// # Errors
+    /// As with [`tool`](Self::tool).
+    pub fn tools<T: Tool>(mut self, tools: impl IntoIterator<Item = T>) -> Result<Self> {
+        tools.into_iter().try_for_each(|tool| self.tools.add(Arc::new(tool)))?;
+        Ok(self)
+    }
+
+    /// How often the model may be asked in one turn, 8 if nothing is said; retries do not count. A turn in which the model
+    /// asks for tools each time ends as `interrupted` with what it has.
+    #[must_use]
+    pub fn max_steps(mut self, steps: u32) -> Self {
+        self.max_steps = steps.max(1);
         self
     }
 
@@ -346,6 +382,7 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
             max_stored: (MAX_BODY - AROUND_BODY) as u64,
             patience: lease,
             grace: Duration::from_secs(2),
+            max_steps: this.max_steps,
         };
         let (feeds, meter) = (Arc::default(), Meter::new());
         Engine {
@@ -358,6 +395,7 @@ impl EngineBuilder<Arc<dyn ChatModel>> {
                 counter: Arc::new(GuardedCounter(this.counter)),
                 rules,
                 hooks: Hooks::new(this.hooks),
+                tools: this.tools,
                 lease,
                 session_ttl: this.session_ttl,
                 titles: this.titles,

@@ -1,6 +1,7 @@
 //! Where model, memory and live meet: it knows the turns that run here, begins them, stops them and buries the dead.
 
 pub(crate) mod begin;
+mod decide;
 mod drive;
 mod feed;
 pub(crate) mod feeds;
@@ -17,6 +18,7 @@ mod publish;
 mod reseal;
 pub(crate) mod summaries;
 pub(crate) mod titles;
+pub(crate) mod tools;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -57,6 +59,7 @@ pub(crate) struct Runner {
     pub(crate) counter: Arc<dyn TokenCounter>,
     pub(crate) rules: Rules,
     pub(crate) hooks: hooks::Hooks,
+    pub(crate) tools: tools::Toolbox,
     pub(crate) titles: Option<titles::Titles>,
     pub(crate) summaries: Option<summaries::Summaries>,
     pub(crate) resting: summaries::Resting,
@@ -192,6 +195,22 @@ impl Runner {
     pub(crate) async fn apply(&self, owner: &Owner, ops: Vec<Op>) -> Result<Vec<Done>> {
         let op_id = OpId::fresh();
         patiently(|| self.memory.apply(owner, op_id, ops.clone())).await
+    }
+
+    /// Changes a session in which no turn may run; one that died in it is ended first. What is said is made findable later.
+    pub(crate) async fn apply_idle(self: &Arc<Self>, owner: &Owner, ops: Vec<Op>) -> Result<Vec<Done>> {
+        let _entered = self.enter()?;
+        let done = match self.apply(owner, ops.clone()).await {
+            Err(error) if error.kind() == ErrorKind::Busy => {
+                let turn = error.turn().ok_or(error)?;
+                self.bury_if_dead(owner, turn).await?;
+                self.apply(owner, ops).await?
+            }
+            done => done?,
+        };
+        self.turns().talked.insert(owner.clone());
+        self.keep_sweeping();
+        Ok(done)
     }
 
     /// Ends what died and deletes what is due, once. A turn that cannot be ended does not keep the others from it.

@@ -8,23 +8,24 @@ use catgpt_core::{ChatModel, Engine, Error, ErrorKind, Offline, Progress, Result
 
 use super::block_on;
 use crate::args::{ChatsAction, Common, Summarize, Title};
-use crate::config::{self, Model, Store};
+use crate::config::{self, Config, Model, Store};
 use crate::exit::{Exit, Failure, invalid};
 use crate::notes::Notes;
 use crate::progress::Line;
 use crate::refs;
 
 /// The model that a command needs; `None` if it needs none.
-pub(super) fn model(action: &ChatsAction) -> Result<Option<Arc<dyn ChatModel>>> {
+pub(super) fn model(action: &ChatsAction, config: &Config) -> Result<Option<Arc<dyn ChatModel>>> {
     let named = match action {
         ChatsAction::Title(options) => &options.model,
         ChatsAction::Summarize(options) if !options.undo => &options.model,
         _ => return Ok(None),
     };
-    match Model::choose(named.as_deref())? {
+    match Model::choose(config, named.as_deref())? {
         // What the cat says is no title of anything.
         Model::Offline => {
-            let sentence = "this takes a model: set OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint without a key";
+            let sentence = "this takes a model: set OPENAI_API_KEY, or store a key with catgpt keys set openai, or set \
+                            OPENAI_BASE_URL for an endpoint without a key";
             Err(Error::new(ErrorKind::Unauthorized, sentence))
         }
         model => Ok(Some(model.build(false))),
@@ -53,7 +54,7 @@ pub(super) async fn summarize(user: &User, options: &Summarize) -> Result<Option
 
 /// Puts all chats of the store under the newest key.
 pub(super) fn reseal(common: &Common, notes: Notes) -> Result<Exit, Failure> {
-    let store = Store::choose(common)?;
+    let store = Store::choose(&Config::load(common)?)?;
     let none = || invalid("there is no key: let CATGPT_ENCRYPTION_KEYS name a file of keys (see docs/encryption.md)");
     let keys = config::encryption()?.ok_or_else(none)?;
     let mut line = Line::new("encrypting", common);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
-use super::given::Who;
+use super::given::{self, Who};
 use super::hub::Hub;
 use super::subscription::Subscription;
 use super::watch::Watch;
@@ -36,6 +36,9 @@ impl Call {
             }
             Self::Regenerate { owner, session: id, seq, options } => {
                 reply(options.apply(session(owner, id)?.regenerate(seq))?.await?)
+            }
+            Self::Decide { owner, session: id, decisions, options } => {
+                reply(options.apply(session(owner, id)?.decide(decisions))?.await?)
             }
             Self::ContinueReply { owner, session: id, seq, options } => {
                 reply(options.apply(session(owner, id)?.continue_reply(seq))?.await?)
@@ -105,6 +108,9 @@ impl Call {
                 let new = NewSession { title, persona, metadata, ttl: ttl_ms.map(Duration::from_millis) };
                 json(&session(owner, id)?.create(new).await?)
             }
+            Self::Append { owner, session: id, messages, after, if_version, metadata } => {
+                json(&given::append(session(owner, id)?, messages, after, if_version, metadata).await?)
+            }
             Self::Rename { owner, session: id, title } => json(&session(owner, id)?.rename(&title).await?),
             Self::MakeTitle { owner, session: id } => json(&session(owner, id)?.make_title().await?),
             Self::Summarize { owner, session: id, upto } => json(&session(owner, id)?.summarize(upto).await?),
@@ -130,7 +136,10 @@ impl Call {
                 let into = into.unwrap_or_else(SessionId::fresh);
                 json(session(owner, id)?.fork(into, upto).await?.id())
             }
-            Self::Delete { owner, session: id } => json(&session(owner, id)?.delete().await?),
+            Self::Delete { owner, session: id, if_version: None } => json(&session(owner, id)?.delete().await?),
+            Self::Delete { owner, session: id, if_version: Some(version) } => {
+                json(&session(owner, id)?.delete_if(version).await?)
+            }
             other => return other.of_user(engine, watch).await,
         })
     }

@@ -53,6 +53,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test")]
 
+mod append;
 mod apply;
 mod begin;
 mod bulk;

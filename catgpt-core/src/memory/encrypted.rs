@@ -106,10 +106,9 @@ impl Memory for Encrypted {
         let asked = ops.len();
         let erases: Vec<_> = ops.iter().map(|op| matches!(op, Op::Erase { .. })).collect();
         let from = ops.iter().find_map(|op| if let Op::Claim { from } = op { Some(from.clone()) } else { None });
-        let ops = self.sealed(owner, ops).await?;
         let mut done = match from.filter(|from| from != owner) {
-            Some(from) => self.claim(owner, &from, op_id, ops).await?,
-            None => self.store.apply(owner, op_id, ops).await?,
+            Some(from) => self.claim(owner, &from, op_id, self.sealed(owner, ops).await?).await?,
+            None => self.applied(owner, op_id, ops).await?,
         };
         // What a claim added to the call.
         done.truncate(asked);

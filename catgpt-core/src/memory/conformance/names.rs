@@ -199,6 +199,19 @@ macro_rules! __conformance_behaviours {
                 a_retried_import_is_one
                 an_import_that_fails_leaves_nothing
             }
+            append {
+                it_can_be_read_as_it_came
+                it_goes_on_where_the_branch_ends
+                it_goes_under_and_beside_any_message
+                without_messages_it_moves_the_head
+                only_the_version_that_is_named_is_changed
+                it_waits_until_no_turn_runs
+                what_cannot_be_added_is_refused
+                the_first_words_are_a_title
+                a_retried_append_is_one
+                of_64_at_once_none_is_lost_and_none_is_torn
+                of_64_that_name_a_version_one_wins
+            }
             summary {
                 it_hangs_under_what_it_covers_and_moves_no_head
                 a_turn_is_given_the_summary

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::{Encrypted, unsearchable};
 use crate::encryption::Place;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Owner, Seq, SessionId};
-use crate::memory::{Imported, Op, Row};
+use crate::id::{OpId, Owner, Seq, SessionId};
+use crate::memory::{Done, Imported, Memory, Op, Row};
 
 /// Who stands above knows no stored bytes.
 fn unsealable() -> Error {
@@ -15,19 +15,39 @@ fn unsealable() -> Error {
 
 /// A title: what it says, and how it is stored.
 type Title = (Option<Vec<u8>>, Option<Vec<u8>>);
-/// The titles that a call has given so far.
-type Titles = HashMap<SessionId, Title>;
+/// What a call has made of its sessions so far.
+#[derive(Default)]
+struct Sofar {
+    titles: HashMap<SessionId, Title>,
+    /// The version, and the number of the last message.
+    ends: HashMap<SessionId, (u64, u64)>,
+}
+
+/// How often others may come before messages that hang wherever the end is.
+const TRIES: usize = 16;
 
 impl Encrypted {
+    pub(super) async fn applied(&self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>> {
+        // Who asks for no version is not told that it has changed since we looked.
+        let free = ops.iter().any(|op| matches!(op, Op::Append { if_version: None, .. }));
+        for _ in 0..if free { TRIES } else { 0 } {
+            match self.store.apply(owner, op_id, self.sealed(owner, ops.clone()).await?).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                done => return done,
+            }
+        }
+        self.store.apply(owner, op_id, self.sealed(owner, ops).await?).await
+    }
+
     pub(super) async fn sealed(&self, owner: &Owner, ops: Vec<Op>) -> Result<Vec<Op>> {
-        let (mut sealed, mut titles) = (Vec::with_capacity(ops.len()), Titles::new());
+        let (mut sealed, mut sofar) = (Vec::with_capacity(ops.len()), Sofar::default());
         for op in ops {
-            sealed.push(self.op(owner, op, &mut titles).await?);
+            sealed.push(self.op(owner, op, &mut sofar).await?);
         }
         Ok(sealed)
     }
 
-    async fn op(&self, owner: &Owner, op: Op, titles: &mut Titles) -> Result<Op> {
+    async fn op(&self, owner: &Owner, op: Op, sofar: &mut Sofar) -> Result<Op> {
         Ok(match op {
             Op::Create { session, title, pin, meta, ttl } => {
                 let title = self.may(owner, Place::Title(&session), title).await?;
@@ -35,7 +55,7 @@ impl Encrypted {
                 let meta = self.may(owner, Place::Meta(&session), meta).await?;
                 Op::Create { session, title, pin, meta, ttl }
             }
-            Op::SetTitle { session, title, over } => self.title(owner, session, title, over, titles).await?,
+            Op::SetTitle { session, title, over } => self.title(owner, session, title, over, &mut sofar.titles).await?,
             Op::SetMeta { session, meta } => {
                 let meta = self.may(owner, Place::Meta(&session), meta).await?;
                 Op::SetMeta { session, meta }
@@ -48,11 +68,39 @@ impl Encrypted {
                 let body = self.keys.seal(owner, Place::Summary(&session, Some(upto)), &body).await?;
                 Op::AddSummary { session, upto, over, body, model, usage }
             }
+            Op::Append { .. } => self.append(owner, op, &mut sofar.ends).await?,
             Op::Import { session, after, rows } => self.import(owner, *session, after, rows).await?,
             Op::Index { .. } => return Err(unsearchable()),
             Op::Reseal { .. } => return Err(unsealable()),
-            other => other,
+            // Nothing here holds what somebody said. What is added to the operations must be decided upon here.
+            Op::Mark { .. }
+            | Op::SetTtl { .. }
+            | Op::SetHead { .. }
+            | Op::Cancel { .. }
+            | Op::Delete { .. }
+            | Op::DeleteMany { .. }
+            | Op::DeleteEmpty { .. }
+            | Op::Erase { .. }
+            | Op::Claim { .. }
+            | Op::SetSummary { .. }
+            | Op::Unindex { .. }
+            | Op::Bill { .. } => op,
         })
+    }
+
+    /// A message is bound to its number, which only the session's version tells before it is written.
+    async fn append(&self, owner: &Owner, op: Op, ends: &mut HashMap<SessionId, (u64, u64)>) -> Result<Op> {
+        let Op::Append { session, parent, mut rows, if_version, title, ttl } = op else { return Ok(op) };
+        let (version, last) = match ends.get(&session) {
+            Some(end) => *end,
+            None => self.stored(owner, &session).await?.map_or((0, 0), |row| (row.version, row.messages)),
+        };
+        for (row, seq) in rows.iter_mut().zip(last + 1..) {
+            row.body = self.keys.seal(owner, Place::Imported(&session, seq, row.role), &row.body).await?;
+        }
+        let title = self.may(owner, Place::Title(&session), title).await?;
+        ends.insert(session.clone(), (version + 1, last + rows.len() as u64));
+        Ok(Op::Append { session, parent, rows, if_version: if_version.or(Some(version)), title, ttl })
     }
 
     async fn may(&self, owner: &Owner, place: Place<'_>, bytes: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
@@ -70,7 +118,7 @@ impl Encrypted {
         session: SessionId,
         title: Option<Vec<u8>>,
         over: Option<Vec<u8>>,
-        titles: &mut Titles,
+        titles: &mut HashMap<SessionId, Title>,
     ) -> Result<Op> {
         let sealed = self.may(owner, Place::Title(&session), title.clone()).await?;
         let mut stored = None;

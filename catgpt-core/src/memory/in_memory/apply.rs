@@ -68,6 +68,9 @@ impl Draft<'_> {
             Op::Erase { limit } => Ok(self.erase(limit)),
             Op::Claim { from } => self.claim(from),
             Op::Import { session, after, rows } => self.import(*session, after, rows),
+            Op::Append { session, parent, rows, if_version, title, ttl } => {
+                self.append(session, (parent, if_version), rows, (title, ttl))
+            }
             Op::AddSummary { session, upto, over, body, model, usage } => {
                 self.add_summary(session, (upto, over), (body, model, usage))
             }

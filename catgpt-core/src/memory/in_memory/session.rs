@@ -10,7 +10,7 @@ use super::search::Index;
 use super::state::{Place, Time, millis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, Seq, SessionId, TurnId};
-use crate::memory::{Begin, Chunk, Imported, Limit, Parent, Resealed, Reserved, Row, SessionRow, Stored};
+use crate::memory::{Begin, Chunk, Imported, Limit, NewRow, Parent, Resealed, Reserved, Row, SessionRow, Stored};
 use crate::message::{Role, Status};
 
 /// What a row or a session weighs beside its bytes, roughly.
@@ -246,6 +246,18 @@ impl Session {
         (self.pin, self.meta, self.pinned, self.archived, self.head) = (pin, meta, pinned, archived, head);
         self.changed(updated_ms);
         self.created_ms = created_ms;
+    }
+
+    /// Adds messages after `parent`, and shows the branch that they end.
+    pub(super) fn append(&mut self, parent: Option<Seq>, rows: Vec<NewRow>, title: Option<Vec<u8>>, now_ms: i64) {
+        if self.tree.is_empty() && self.title.is_none() && title.is_some() {
+            self.entitle(title);
+        }
+        self.head = parent;
+        for NewRow { role, status, body, model, usage } in rows {
+            let (seq, parent) = (0, self.head);
+            self.push(Row { seq, parent, turn: None, role, status, body, model, usage, created_ms: now_ms });
+        }
     }
 
     /// Adds a piece to the running reply.

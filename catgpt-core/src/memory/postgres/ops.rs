@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::fault::damaged;
 use super::link::Link;
 use super::row::{TEXTS, count, int, list, millis, to_json, uuid};
-use super::turn::spent;
+use super::turn::{place, spent};
 use crate::error::Result;
 use crate::id::{OpId, Owner, Seq};
-use crate::memory::{Done, Imported, Op, Resealed, Row, Stored, Terms, TitleTerms};
+use crate::memory::{Done, Imported, NewRow, Op, Resealed, Row, Stored, Terms, TitleTerms};
 use crate::message::Usage;
 
 const APPLY: &str = "SELECT * FROM catgpt.apply_v3($1,$2,$3,$4,$5,$6::jsonb,$7)";
@@ -92,6 +92,17 @@ impl<'a> Call<'a> {
             Op::Erase { limit } => json!({ "kind": "erase", "limit": limit }),
             Op::Claim { from } => json!({ "kind": "claim", "from": from }),
             Op::Import { session, after, rows } => self.import(session, *after, rows)?,
+            Op::Append { session, parent, rows, if_version, title, ttl } => {
+                let title = self.may(title);
+                let bodies = self.bytes.len();
+                self.bytes.extend(rows.iter().map(|row| row.body.as_slice()));
+                let (place, beside) = place(*parent);
+                json!({
+                    "kind": "append", "session": session, "place": place, "parent": beside.map(int),
+                    "if_version": if_version.map(int), "title": title, "ttl": ttl.map(millis), "bodies": bodies,
+                    "rows": rows.iter().map(new_row).collect::<Result<Vec<_>>>()?,
+                })
+            }
             Op::AddSummary { session, upto, over, body, model, usage } => json!({
                 "kind": "add_summary", "session": session, "upto": int(*upto), "over": over.map(int),
                 "body": self.put(body), "model": model, "usage": used(usage.as_ref())?,
@@ -128,6 +139,7 @@ impl<'a> Call<'a> {
             | Op::SetHead { session, .. }
             | Op::Create { session, .. }
             | Op::Delete { session }
+            | Op::Append { session, .. }
             | Op::AddSummary { session, .. }
             | Op::SetSummary { session, .. }
             | Op::Index { session, .. }
@@ -171,6 +183,11 @@ impl<'a> Call<'a> {
             "rows": rows.iter().map(row).collect::<Result<Vec<_>>>()?,
         }))
     }
+}
+
+fn new_row(row: &NewRow) -> Result<Value> {
+    let (role, status, usage) = (row.role.code(), row.status.code(), used(row.usage.as_ref())?);
+    Ok(json!({ "role": role, "status": status, "model": row.model, "usage": usage }))
 }
 
 /// A usage as it is kept.

@@ -43,7 +43,11 @@ const MIGRATIONS: &[Migration] = &[
         ],
     },
     // Functions only: programs that know an older schema do not call them.
-    Migration { version: 3, min_reader: 1, sql: &[include_str!("v3/reseal.sql"), include_str!("v3/ops.sql")] },
+    Migration {
+        version: 3,
+        min_reader: 1,
+        sql: &[include_str!("v3/append.sql"), include_str!("v3/reseal.sql"), include_str!("v3/ops.sql")],
+    },
 ];
 
 /// `catgpt` in ASCII: whoever changes the schema holds this lock until its commit.
