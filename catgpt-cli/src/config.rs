@@ -19,7 +19,7 @@ pub(crate) use file::{SETTINGS, Settings, TEMPLATE, check, set, text};
 pub(crate) use folders::Folders;
 pub(crate) use model::{Model, host};
 pub(crate) use persona::{Own, find as find_persona, personas};
-pub(crate) use store::{Shown, Store};
+pub(crate) use store::{Shown, Store, encryption};
 
 use self::keys::Provider;
 use crate::args::{Ask, Common, When};

@@ -10,10 +10,10 @@ import { MapMemory } from "./kit/map-memory.js";
 import { folder, killed, made, next, read, same, says } from "./kit/scenario.js";
 
 class Player {
-  constructor({ models, persona, hook, tools: able, cache, titles, prices, limits: given }, memory, { names, asked: before }) {
+  constructor({ models, persona, hook, tools: able, cache, titles, encryption, prices, limits: given }, memory, { names, asked: before }) {
     const model = new Scripted(...scripted(models).slice(Math.min(before, models.length - 1)));
     const limits = given?.map(({ window_ms: windowMs, ...limit }) => ({ windowMs, ...limit }));
-    const own = { model, memory, hooks: described(hook), tools: tools(able), cache, titles, prices, limits, retryBaseMs: 0, leaseMs: 2000 };
+    const own = { model, memory, hooks: described(hook), tools: tools(able), cache, titles, encryption, prices, limits, retryBaseMs: 0, leaseMs: 2000 };
     const open = (persona) => new Engine({ ...own, persona });
     Object.assign(this, { names, model, open, engine: open(persona), replies: new Map() });
     this.asked = () => ({ messages: [], ...model.requests.at(-1), times: before + model.requests.length });

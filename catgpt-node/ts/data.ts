@@ -314,6 +314,8 @@ export interface Health {
   running: number;
   /** The version of the store's schema, if it has one. */
   schema: number | null;
+  /** Whether what is stored can be read with a key alone. */
+  encrypted: boolean;
   store: Check;
   live: Check | null;
 }

@@ -74,6 +74,11 @@ export interface EngineOptions {
   cache?: CacheOptions | undefined;
   /** After how many milliseconds without a change new sessions are deleted. Left out: never. */
   sessionTtlMs?: number | undefined;
+  /**
+   * Encrypts what is stored, with these keys: the path of a file of keys, or a text of them. Left out: it is stored as it is.
+   * There is no search then. With `refusePlaintext` nothing is read that is not encrypted.
+   */
+  encryption?: string | EncryptionOptions | undefined;
   /** Whether messages are made findable. Left out: yes. */
   search?: boolean | undefined;
   /**
@@ -95,6 +100,14 @@ export interface CacheOptions {
   bytes?: number | undefined;
   /** How long an answer may be given again, in milliseconds. */
   ttlMs?: number | undefined;
+}
+
+/** With which keys what is stored is encrypted. */
+export interface EncryptionOptions {
+  /** The path of a file of keys, or a text of them. */
+  keys: string;
+  /** Whether records that are not encrypted are refused. Left out: they are read as they are. */
+  refusePlaintext?: boolean | undefined;
 }
 
 /** How to adopt a database, beside which. */
@@ -138,10 +151,10 @@ export class Engine implements AsyncDisposable {
   readonly #native: NativeEngine;
   readonly #desks: readonly Desk[];
 
-  constructor({ model, memory, hooks = [], tools = [], cache, titles, summaries, ...rest }: EngineOptions = {}) {
+  constructor({ model, memory, hooks = [], tools = [], cache, encryption, titles, summaries, ...rest }: EngineOptions = {}) {
     const models = new Own();
     const url = typeof memory === "string" ? memory : undefined;
-    const inner = { cache: nested(cache), titles: nested(titles), summaries: nested(summaries) };
+    const inner = { cache: nested(cache), encryption: nested(encryption), titles: nested(titles), summaries: nested(summaries) };
     const config = { ...rest, ...inner, model: crossing(() => models.named(model)), memory: url };
     const desk = new Desk(undefined, url === undefined ? (memory as Memory | undefined) : undefined, hooks, tools);
     const text = JSON.stringify(spelledLimits(config));
@@ -191,6 +204,15 @@ export class Engine implements AsyncDisposable {
     await hub().call(this.#native, { do: "sweep" }, signal);
   }
 
+  /**
+   * Puts the whole store under the newest key of `encryption`, and says how many records were written. `onProgress` hears how
+   * many owners are done.
+   */
+  async reseal({ signal, onProgress }: LongCallOptions = {}): Promise<number> {
+    const answer = (await hub().call(this.#native, { do: "reseal_all" }, signal, onProgress)) as { data: number };
+    return answer.data;
+  }
+
   /** How this engine is: looks at the store and the live log, within 3 s. It never rejects for what is wrong there: that is what it tells. */
   async health({ signal }: CallOptions = {}): Promise<Health> {
     return (await this.#data({ do: "health" }, signal)) as Health;
@@ -222,6 +244,6 @@ export class Engine implements AsyncDisposable {
   }
 }
 
-function nested(options: object | boolean | undefined): unknown {
+function nested(options: object | boolean | string | undefined): unknown {
   return typeof options === "object" ? spelled(options) : options;
 }

@@ -1,5 +1,5 @@
 /** catgpt for Node: a turn is a durable record, not a request. */
-export { Engine, type AdoptOptions, type CacheOptions, type EngineOptions, type SummaryOptions, type TitleOptions } from "./engine.js";
+export { Engine, type AdoptOptions, type CacheOptions, type EncryptionOptions, type EngineOptions, type SummaryOptions, type TitleOptions } from "./engine.js";
 export {
   Anthropic,
   Images,

@@ -192,7 +192,16 @@ export type Op =
         title: { of: Bytes | null; terms: string[] } | null;
       };
     }
+  | { unindex: { limit: number } }
+  | { reseal: { session: string; if_version: number | null; resealed: Resealed[] } }
   | { bill: { session: string; model: string; purpose: Purpose; usage: Usage; cost: number } };
+
+/** Bytes that take the place of others, if those have this SHA-256. */
+export interface Resealed {
+  part: "title" | "pin" | "meta" | { message: number };
+  was: Bytes;
+  bytes: Bytes;
+}
 
 type Purpose = "turn" | "title" | "summary";
 
@@ -236,6 +245,8 @@ export interface Query {
     | { journals: { after: [owner: string, n: number][]; limit: number } }
     | { search: { terms: string[]; prefix: boolean; after: string | null; limit: number } }
     | { unindexed: { limit: number } }
+    /** Owners who have sessions, by name. */
+    | { owners: { after: string | null; limit: number } }
     | {
         usage: {
           from_ms: number | null;
@@ -265,6 +276,7 @@ export type Found =
   | { journal_end: number }
   | { journals: [owner: string, changes: Change[]][] }
   | { hits: { hits: { session: SessionRow; row: Row | null }[]; next: string | null } }
+  | { owners: string[] }
   | { unindexed: { session: string; indexed: number; title: boolean }[] }
   | { usage: Sum[] }
   | { counters: number[] };

@@ -118,6 +118,14 @@ export class User {
   }
 
   /**
+   * Puts all that the store has of this owner under the newest key of the engine's `encryption`, while it is in use, and says
+   * how many records were written. `onProgress` hears how many sessions are done. If it fails, call it again to go on.
+   */
+  reseal({ signal, onProgress }: LongCallOptions = {}): Promise<number> {
+    return this.#scope.data({ do: "reseal" }, signal, onProgress);
+  }
+
+  /**
    * What happens to the sessions, in any process: `for await (const news of user.feed())`. What a list of sessions and a
    * second tab listen to. It goes on after number `after`, or begins now. The numbers are dense: a gap says that changes
    * older than 24 h were forgotten, and the sessions have to be listed again.

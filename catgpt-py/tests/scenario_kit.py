@@ -24,7 +24,7 @@ CASES = [(file, store) for file in FILES for store in stores(file)]
 
 def policy(scenario: dict[str, Any]) -> Any:
     """What an engine is told besides its model, its store and its persona."""
-    given = {name: scenario.get(name) for name in ("cache", "prices", "titles")}
+    given = {name: scenario.get(name) for name in ("cache", "prices", "titles", "encryption")}
     limits = [Limit(window=it.pop("window_ms") / 1000, **it) for it in scenario.get("limits", [])]
     more = {"tools": [_tool(**it) for it in scenario.get("tools", [])], "limits": limits}
     return {**given, **more, "hooks": [Described(**scenario["hook"])] if "hook" in scenario else []}

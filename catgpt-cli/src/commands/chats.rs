@@ -27,6 +27,9 @@ use organize::Mark;
 
 pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
+    if let ChatsAction::Reseal = action {
+        return jobs::reseal(common, notes);
+    }
     // What models cost matters only where one is asked.
     let config = Config::load(common)?;
     let builder = match jobs::model(&action, &config)? {
@@ -55,6 +58,8 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
         ChatsAction::Watch(options) => watch::watch(user, &options, out).await,
         ChatsAction::Export(options) => export(user, &options, out, common).await.map(|()| Exit::Ok),
         ChatsAction::Import(options) => import(user, &options, out, common, notes).await,
+        // It needs no chat, and the store without its keys.
+        ChatsAction::Reseal => Ok(Exit::Ok),
         ChatsAction::Title(options) => {
             out.line(&jobs::title(user, &options).await?)?;
             Ok(Exit::Ok)

@@ -1,11 +1,17 @@
-//! `catgpt chats title` and `catgpt chats summarize`: what a model is asked about a chat, beside its turns.
+//! `catgpt chats title` and `catgpt chats summarize`: what a model is asked about a chat, beside its turns. And
+//! `catgpt chats reseal`: the same chats under another key.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use catgpt_core::{ChatModel, Error, ErrorKind, Result, User};
+use catgpt_core::{ChatModel, Engine, Error, ErrorKind, Offline, Progress, Result, User};
 
-use crate::args::{ChatsAction, Summarize, Title};
-use crate::config::{Config, Model};
+use super::block_on;
+use crate::args::{ChatsAction, Common, Summarize, Title};
+use crate::config::{self, Config, Model, Store};
+use crate::exit::{Exit, Failure, invalid};
+use crate::notes::Notes;
+use crate::progress::Line;
 use crate::refs;
 
 /// The model that a command needs; `None` if it needs none.
@@ -44,4 +50,21 @@ pub(super) async fn summarize(user: &User, options: &Summarize) -> Result<Option
     let before = active.checked_sub(1).map(|before| &summaries[before]);
     session.set_summary(before.map(|summary| summary.seq)).await?;
     Ok(before.map(|summary| summary.text.clone()))
+}
+
+/// Puts all chats of the store under the newest key.
+pub(super) fn reseal(common: &Common, notes: Notes) -> Result<Exit, Failure> {
+    let store = Store::choose(&Config::load(common)?)?;
+    let none = || invalid("there is no key: let CATGPT_ENCRYPTION_KEYS name a file of keys (see docs/encryption.md)");
+    let keys = config::encryption()?.ok_or_else(none)?;
+    let mut line = Line::new("encrypting", common);
+    block_on(async {
+        let builder = Engine::builder().model(Offline::new()).memory(store.open_bare().await?);
+        let engine = builder.encryption(keys).build();
+        let written = engine.reseal(|done| line.show(Progress { done, total: None })).await;
+        engine.close(Duration::ZERO).await?;
+        drop(line);
+        notes.say(format_args!("encrypted with the newest key: {} records were written", written?));
+        Ok(Exit::Ok)
+    })
 }

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use catgpt_core::{Error, ErrorKind, Live, Memory, Result, Sqlite, live, memory};
+use catgpt_core::{Encryption, Error, ErrorKind, Live, LocalKeys, Memory, Result, Sqlite, live, memory};
 
-use super::{Config, Folders, Said, private, said};
+use super::{Config, Folders, Said, private, said, var};
 
 /// Where chats are kept.
 #[derive(Debug)]
@@ -41,8 +41,17 @@ impl Store {
         }
     }
 
-    /// Opens it, and makes it if it is not there.
+    /// Opens it, and makes it if it is not there; what goes into it is encrypted if there are keys.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Memory>> {
+        let store = self.open_bare().await?;
+        Ok(match encryption()? {
+            Some(keys) => Arc::new(memory::Encrypted::new(store, keys)),
+            None => store,
+        })
+    }
+
+    /// Opens it without the keys.
+    pub(crate) async fn open_bare(&self) -> Result<Arc<dyn Memory>> {
         match self {
             Self::Url(url, source) => memory::open(url).await.map_err(|error| error.with("from", source)),
             Self::File(path) => {
@@ -69,8 +78,21 @@ impl Shown {
     }
 
     pub(crate) async fn open(&self) -> Result<Arc<dyn Live>> {
-        live::open(&self.0).await.map_err(|error| error.with("from", self.1))
+        let open = live::open(&self.0).await.map_err(|error| error.with("from", self.1))?;
+        Ok(match encryption()? {
+            Some(keys) => Arc::new(live::Encrypted::new(open, keys)),
+            None => open,
+        })
     }
+}
+
+/// Where the keys come from. Never from the command line, which others can read.
+const KEYS: &str = "CATGPT_ENCRYPTION_KEYS";
+
+/// With which keys chats are encrypted: those of the file that the variable names, or that stand in it.
+pub(crate) fn encryption() -> Result<Option<Encryption>> {
+    let open = |keys: String| LocalKeys::open(&keys).map(Encryption::new).map_err(|error| error.with("from", KEYS));
+    var(KEYS).map(open).transpose()
 }
 
 /// Only its owner may look into a folder of chats.

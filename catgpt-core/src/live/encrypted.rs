@@ -73,3 +73,54 @@ impl fmt::Debug for Encrypted {
         f.debug_struct("Encrypted").field("live", &self.live).field("keys", &self.keys).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encryption::LocalKeys;
+    use crate::live::conformance::{Harness, Server};
+
+    /// Another live log, sealed. Its handles share no more of the keys than two processes do.
+    struct Over<H>(H);
+
+    struct Sealed {
+        server: Box<dyn Server>,
+        keys: String,
+    }
+
+    #[async_trait]
+    impl<H: Harness> Harness for Over<H> {
+        async fn open(&self) -> Box<dyn Server> {
+            Box::new(Sealed { server: self.0.open().await, keys: LocalKeys::fresh_line("k").unwrap() })
+        }
+    }
+
+    #[async_trait]
+    impl Server for Sealed {
+        async fn handle(&self) -> Arc<dyn Live> {
+            let keys = Encryption::new(LocalKeys::parse(&self.keys).unwrap()).refuse_plaintext();
+            Arc::new(Encrypted::new(self.server.handle().await, keys))
+        }
+        async fn wipe(&self) {
+            self.server.wipe().await;
+        }
+        async fn set_gone(&self, gone: bool) {
+            self.server.set_gone(gone).await;
+        }
+    }
+
+    mod in_memory {
+        use super::*;
+        use crate::live::in_memory::tests::Here;
+
+        crate::live_tests!(Over(Here));
+    }
+
+    #[cfg(feature = "redis")]
+    mod redis {
+        use super::*;
+        use crate::live::redis::tests::Killed;
+
+        crate::live_tests!(Over(Killed));
+    }
+}

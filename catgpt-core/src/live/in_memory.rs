@@ -144,13 +144,13 @@ impl Live for InMemoryLive {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
     use crate::live::conformance::{Harness, Server};
 
-    struct Here;
+    pub(in crate::live) struct Here;
 
     #[async_trait]
     impl Harness for Here {

@@ -227,4 +227,4 @@ fn is_repeated(error: &::redis::ServerError) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -65,6 +65,7 @@ async fn of_user(user: &User, name: &str, given: &mut Given) -> Result<Value> {
             let (question, limit) = (given.next::<String>(), given.named::<Option<u32>>("limit").unwrap_or(100));
             json!(user.search(&question, given.named("after"), limit).await?)
         }
+        "reseal" => json!(user.reseal(|_| {}).await?),
         "index" => json!(user.index(|_| {}).await?),
         "usage" => {
             let by = given.named::<Option<_>>("by").unwrap_or_default();

@@ -10,8 +10,8 @@ use std::time::Duration;
 use catgpt_core::limits::LimitKeys;
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::{
-    Cached, ChatModel, Content, Engine, EngineBuilder, Limit, Memory, ModelEvent, Part, Persona, Prices, PromptMessage,
-    Reply, RetryPolicy, Scripted, Titles, TurnId,
+    Cached, ChatModel, Content, Encryption, Engine, EngineBuilder, Limit, LocalKeys, Memory, ModelEvent, Part, Persona,
+    Prices, PromptMessage, Reply, RetryPolicy, Scripted, Titles, TurnId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, from_value, json};
@@ -75,13 +75,15 @@ pub(crate) async fn expect(names: &mut Names, reply: &mut Reply, events: Vec<Val
 }
 
 /// What models cost in the scenario's engines, what these allow, who has a say in their turns, and what they can do.
-pub(crate) type Policy = (Option<Prices>, Option<Vec<Limit>>, Option<Described>, Option<bool>, Option<Vec<Told>>);
+pub(crate) type Policy =
+    (Option<Prices>, Option<Vec<Limit>>, Option<Described>, Option<bool>, Option<Vec<Told>>, Option<String>);
 
 pub(crate) fn policy(scenario: &mut Fields) -> Policy {
     // All stores here are the library's own.
     scenario.remove("built_in");
-    let tools = take(scenario, "tools");
-    (take(scenario, "prices"), take(scenario, "limits"), take(scenario, "hook"), take(scenario, "titles"), tools)
+    let (prices, limits) = (take(scenario, "prices"), take(scenario, "limits"));
+    let (tools, keys) = (take(scenario, "tools"), take(scenario, "encryption"));
+    (prices, limits, take(scenario, "hook"), take(scenario, "titles"), tools, keys)
 }
 
 /// An engine that does not pause between tries, and whose dead are found soon.
@@ -89,7 +91,7 @@ pub(crate) fn open(
     model: &Arc<dyn ChatModel>,
     memory: &Arc<dyn Memory>,
     persona: Option<Persona>,
-    (prices, limits, hook, titles, tools): &Policy,
+    (prices, limits, hook, titles, tools, keys): &Policy,
 ) -> Engine {
     let retry = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
     let engine = Engine::builder().model(Arc::clone(model)).memory(Arc::clone(memory)).retry(retry);
@@ -97,6 +99,8 @@ pub(crate) fn open(
     let engine = hook.iter().cloned().fold(engine, EngineBuilder::hook);
     let engine = engine.tools(tools.iter().flatten().map(Told::tool)).expect("tools");
     let engine = limits.iter().flatten().cloned().fold(engine, EngineBuilder::limit);
+    let keys = keys.iter().map(|keys| Encryption::new(LocalKeys::parse(keys).unwrap()));
+    let engine = keys.fold(engine, EngineBuilder::encryption);
     let engine = prices.iter().cloned().fold(engine, EngineBuilder::prices);
     engine.persona(persona.unwrap_or_else(Persona::plain)).lease(Duration::from_secs(2)).build()
 }

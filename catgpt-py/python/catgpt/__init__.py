@@ -11,7 +11,7 @@
 """
 
 from ._append import After, NewMessage
-from ._calls import Cache, Format, NewSession, OnDrop, OnProgress, SendOptions, Summaries, Titles
+from ._calls import Cache, Encryption, Format, NewSession, OnDrop, OnProgress, SendOptions, Summaries, Titles
 from ._content import Content, Image
 from ._data import (
     Call,
@@ -115,6 +115,7 @@ __all__ = [
     "Decision",
     "Delta",
     "Encoded",
+    "Encryption",
     "Engine",
     "EngineOptions",
     "Event",

@@ -65,6 +65,15 @@ class Cache(TypedDict, total=False):
     """For how many seconds an answer may be given again."""
 
 
+class Encryption(TypedDict, total=False):
+    """With which keys what is stored is encrypted."""
+
+    keys: str
+    """The path of a file of keys, or a text of them."""
+    refuse_plaintext: bool
+    """Whether records that are not encrypted are refused. Left out: they are read as they are."""
+
+
 class NewSession(TypedDict, total=False):
     """What a new session is given; all of it may be left out."""
 

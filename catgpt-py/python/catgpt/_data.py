@@ -279,6 +279,8 @@ class Health(TypedDict):
     """How many turns run in this engine."""
     schema: int | None
     """The version of the store's schema, if it has one."""
+    encrypted: bool
+    """Whether what is stored can be read with a key alone."""
     store: Check
     live: Check | None
 

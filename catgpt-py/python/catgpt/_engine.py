@@ -63,6 +63,12 @@ class Engine:
         """Ends turns whose process died, and deletes what is due. An engine does so by itself every 30 s."""
         await self._call({"do": "sweep"})
 
+    async def reseal(self, *, on_progress: OnProgress | None = None) -> int:
+        """Puts the whole store under the newest key of `encryption`, and says how many records were written. `on_progress`
+        hears how many owners are done."""
+        written: int = await self._call({"do": "reseal_all", "watch": on_progress is not None}, on_progress)
+        return written
+
     async def health(self) -> Health:
         """How this engine is: looks at the store and the live log, within 3 s. It never raises for what is wrong there: that
         is what it tells."""

@@ -140,6 +140,13 @@ class AllSessions:
         `on_progress` hears how many so far."""
         await self._engine._ask(_calls.do(self._at, "index", watch=on_progress is not None), on_progress)
 
+    async def reseal(self, *, on_progress: OnProgress | None = None) -> int:
+        """Puts all that the store has of this owner under the newest key of the engine's `encryption`, while it is in use,
+        and says how many records were written. `on_progress` hears how many sessions are done. If it fails, call it again
+        to go on."""
+        watch = on_progress is not None
+        return await self._engine._ask(_calls.count(self._at, "reseal", watch=watch), on_progress)
+
     def feed(self, after: int | None = None) -> Feed:
         """What happens to the sessions, in any process: `async for news in user.feed()`. What a list of sessions and a
         second tab listen to. It goes on after number `after`, or begins now. The numbers are dense: a gap says that changes

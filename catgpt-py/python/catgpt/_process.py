@@ -6,11 +6,12 @@ import atexit
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict
 from weakref import WeakSet
 
 from . import _background, _calls, _hub, _log, _native
-from ._calls import Cache, Summaries, Titles
+from ._calls import Cache, Encryption, Summaries, Titles
 from ._desk import ChatModel, Memory, Server
 from ._hooks import Hook, Hooks
 from ._limits import Limit, Price
@@ -69,6 +70,9 @@ class EngineOptions(TypedDict, total=False):
     """For how many seconds a turn is believed alive after its last checkpoint."""
     session_ttl: float | None
     """After how many seconds without a change new sessions are deleted. Left out: never."""
+    encryption: str | Path | Encryption | None
+    """Encrypts what is stored, with these keys: the path of a file of keys, or a text of them. Left out: it is stored as it
+    is. There is no search then."""
     search: bool | None
     """Whether messages are made findable. Left out: yes."""
     cache: Cache | None
@@ -109,6 +113,8 @@ class Parts:
         named |= {"persona": who(options.get("persona")), "cache": _calls.cache(options.get("cache"))}
         titles, summaries = _calls.job(options.get("titles")), _calls.job(options.get("summaries"))
         named |= {"titles": titles, "summaries": summaries}
+        if isinstance(keys := options.get("encryption"), Path):
+            named["encryption"] = str(keys)
         named["limits"] = _calls.limits(options.get("limits"))
         self.native = _native.Engine(_calls.text(named), **own)
 

@@ -10,9 +10,11 @@ use crate::live::conformance::{Harness, Server};
 
 static WHOSE: LazyLock<Owner> = LazyLock::new(Owner::local);
 
+pub(in crate::live) use killed::Killed;
+
 mod killed {
     use super::*;
-    struct Killed;
+    pub(in crate::live) struct Killed;
 
     #[async_trait]
     impl Harness for Killed {

@@ -2,7 +2,7 @@
 
 use super::Encrypted;
 use crate::encryption::{ENVELOPE, Place};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::id::{Owner, SessionId};
 use crate::memory::{Answer, Chunk, Limit, Opened, Query, Read, Row, SessionRow, View};
 use crate::message::{Role, Status};
@@ -127,7 +127,7 @@ impl Encrypted {
     pub(super) async fn stored(&self, owner: &Owner, session: &SessionId) -> Result<Option<SessionRow>> {
         match self.store.query(owner, Query::Session { session: session.clone() }).await {
             Ok(Answer::Sessions { rows, .. }) => Ok(rows.into_iter().next()),
-            Err(error) if error.kind() == crate::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             other => other.map(|_| None),
         }
     }
