@@ -1,17 +1,26 @@
 //! The model: the contract for anything that can answer, and what it is asked.
 
+#[cfg(feature = "anthropic")]
+pub mod anthropic;
 pub mod by_name;
 pub mod cached;
-#[cfg(feature = "openai")]
+#[cfg(feature = "http")]
 mod decode;
-#[cfg(feature = "openai")]
+#[cfg(feature = "http")]
 mod failure;
+#[cfg(feature = "http")]
+mod http;
+pub mod named;
 pub mod offline;
 #[cfg(feature = "openai")]
 pub mod openai;
-pub mod retry;
-pub mod scripted;
 #[cfg(feature = "openai")]
+pub mod responses;
+pub mod retry;
+#[cfg(feature = "http")]
+mod said;
+pub mod scripted;
+#[cfg(feature = "http")]
 mod sse;
 
 use std::borrow::Cow;
@@ -21,16 +30,24 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::TurnId;
 use crate::message::{Content, FinishReason, Part, Role, ToolCall, Usage};
 
+#[cfg(feature = "anthropic")]
+pub use anthropic::Anthropic;
 pub use by_name::ByName;
 pub use cached::Cached;
+#[cfg(feature = "http")]
+pub use http::Timeouts;
+pub use named::{Access, Protocol, named};
 pub use offline::Offline;
 #[cfg(feature = "openai")]
-pub use openai::{Images, OpenAi, Timeouts};
+pub use openai::{Images, OpenAi};
+#[cfg(feature = "openai")]
+pub use responses::Responses;
 pub use retry::RetryPolicy;
 pub use scripted::{Gate, Scripted, Step};
 
@@ -76,6 +93,17 @@ pub trait ChatModel: fmt::Debug + Send + Sync + 'static {
     fn chosen(&self, _: Option<&str>) -> Result<Option<&dyn ChatModel>> {
         Ok(None)
     }
+
+    /// What would be sent for this request, as JSON, without a key: for people who look before they send. Nothing is sent.
+    /// Who speaks a protocol shows its own words.
+    ///
+    /// # Errors
+    /// `InvalidInput` if none answers to the name that the request says.
+    fn preview(&self, request: &ModelRequest) -> Result<Value> {
+        let ModelRequest { messages, params, model, tools, .. } = request;
+        let model = model.as_deref().unwrap_or(self.name());
+        Ok(json!({ "model": model, "messages": messages, "params": params, "tools": tools }))
+    }
 }
 
 #[async_trait]
@@ -97,6 +125,9 @@ impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
     }
     fn chosen(&self, model: Option<&str>) -> Result<Option<&dyn ChatModel>> {
         (**self).chosen(model)
+    }
+    fn preview(&self, request: &ModelRequest) -> Result<Value> {
+        (**self).preview(request)
     }
 }
 
@@ -197,7 +228,7 @@ pub struct ToolSpec {
     #[serde(default)]
     pub description: String,
     /// A JSON Schema of an object: the arguments.
-    pub parameters: serde_json::Value,
+    pub parameters: Value,
 }
 
 /// What a model streams. Its JSON is an object with one key: `{"text":"…"}`.

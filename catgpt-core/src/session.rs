@@ -1,5 +1,6 @@
 //! One conversation of an owner: say something, watch it, read it, change it.
 
+mod append;
 mod decide;
 mod organize;
 mod page;
@@ -26,6 +27,7 @@ use crate::runner::begin::{Ask, Busy, Options};
 use crate::runner::{Runner, wrong_answer};
 use crate::transfer::{self, Export, ExportFormat, Mark, Page};
 
+pub use append::{Append, NewMessage};
 pub(crate) use organize::Changes;
 pub use organize::{MAX_METADATA, Metadata, NewSession};
 pub use page::MessagePage;
@@ -173,6 +175,15 @@ impl Session {
     /// `NotFound` if it is not there.
     pub async fn delete(&self) -> Result<()> {
         self.apply(Op::Delete { session: self.id.clone() }).await
+    }
+
+    /// The same, but only if it is still at this version, and no turn runs in it.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there; `Conflict` if it is at another version; `Busy` while a turn runs.
+    pub async fn delete_if(&self, version: u64) -> Result<()> {
+        let look = self.append([]).if_version(version).op()?;
+        self.runner.apply_idle(&self.owner, vec![look, Op::Delete { session: self.id.clone() }]).await.map(drop)
     }
 
     /// This conversation, as text in a format that can be imported again.

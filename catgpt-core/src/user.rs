@@ -2,6 +2,8 @@
 
 mod bulk;
 mod feed;
+#[cfg(feature = "encryption")]
+mod reseal;
 mod search;
 mod serve;
 mod usage;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::given::{Who, Words};
+use super::given::{Line, Place, Who, Words};
 use super::options::SendOptions;
 use super::transfer::ImportOptions;
 use crate::id::{Seq, SessionId, TurnId};
@@ -166,6 +166,16 @@ pub enum Call {
         metadata: Option<Metadata>,
         ttl_ms: Option<u64>,
     },
+    /// Without `after`: after the newest message of the branch that is shown; `"start"`: before all.
+    Append {
+        owner: Option<String>,
+        session: SessionId,
+        messages: Vec<Line>,
+        #[serde(default)]
+        after: Place,
+        if_version: Option<u64>,
+        metadata: Option<Metadata>,
+    },
     Rename {
         owner: Option<String>,
         session: SessionId,
@@ -237,6 +247,7 @@ pub enum Call {
     Delete {
         owner: Option<String>,
         session: SessionId,
+        if_version: Option<u64>,
     },
     DeleteMany {
         owner: Option<String>,
@@ -274,6 +285,11 @@ pub enum Call {
     },
     /// With `watch`, the ticket tells how far it has come.
     Index {
+        owner: Option<String>,
+        #[serde(default)]
+        watch: bool,
+    },
+    Reseal {
         owner: Option<String>,
         #[serde(default)]
         watch: bool,
@@ -350,6 +366,10 @@ pub enum Call {
     /// Of the store that the config names; the engine need not be open.
     Backup {
         path: PathBuf,
+        #[serde(default)]
+        watch: bool,
+    },
+    ResealAll {
         #[serde(default)]
         watch: bool,
     },

@@ -375,7 +375,7 @@ pub(super) fn busy(turn: TurnId) -> Error {
 
 /// The beginning of a prompt's first line that says something, as the session's first title; of a picture alone, what it
 /// shows.
-fn title_of(content: &Content) -> Vec<u8> {
+pub(crate) fn title_of(content: &Content) -> Vec<u8> {
     let shows = content.parts().iter().find_map(|part| match part {
         Part::Image(image) => Some(image.alt.clone().unwrap_or_else(|| "Image".into())),
         _ => None,
