@@ -56,7 +56,9 @@ fn an_option_goes_before_a_variable_and_that_before_the_file() {
     );
     let asked = |words: &[&str], variable: Option<&str>| {
         let mut command = home.command(words);
-        variable.into_iter().for_each(|model| drop(command.env("OPENAI_MODEL", model)));
+        variable.into_iter().for_each(|model| {
+            command.env("OPENAI_MODEL", model);
+        });
         finish(command).expect(0);
         server.requests().pop().unwrap().body
     };
