@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use catgpt_core::id::TurnId;
 use catgpt_core::model::Protocol;
-use catgpt_core::{Engine, Error, Offline, Persona};
+use catgpt_core::{Engine, Error, Offline, Owner, Persona};
 
 use super::block_on;
 use crate::args::Common;
@@ -172,7 +172,7 @@ async fn live(shown: Option<Shown>, report: &mut Report) -> io::Result<()> {
     let Some(shown) = shown else { return Ok(()) };
     let asked = async {
         let live = shown.open().await?;
-        live.tail(TurnId::fresh(), 0).await?;
+        live.tail(&Owner::local(), TurnId::fresh(), 0).await?;
         live.close().await
     };
     match asked.await {
