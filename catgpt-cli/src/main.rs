@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod context;
 mod exit;
+mod markdown;
 mod notes;
 mod progress;
 mod refs;
