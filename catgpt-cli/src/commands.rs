@@ -2,6 +2,7 @@
 
 mod ask;
 mod backup;
+mod chat;
 mod chats;
 mod doctor;
 mod jobs;
@@ -11,7 +12,8 @@ mod usage;
 
 pub(crate) use ask::ask;
 pub(crate) use backup::backup;
-pub(crate) use chats::chats;
+pub(crate) use chat::{chat, converses};
+pub(crate) use chats::{chats, local, table};
 pub(crate) use doctor::doctor;
 pub(crate) use models::models;
 pub(crate) use usage::{day, usage};

@@ -2,17 +2,27 @@
 //! codes; what a chat is and what becomes of it is the engine's business.
 
 mod args;
+mod chat;
+mod color;
 mod commands;
 mod config;
 mod context;
+mod copy;
+mod editor;
 mod exit;
+mod extract;
 mod markdown;
 mod notes;
 mod progress;
 mod refs;
+mod rehearsal;
 mod render;
+mod repl;
+mod said;
+mod screen;
 mod settings;
 mod signals;
+mod spinner;
 mod stdin;
 mod turn;
 
@@ -39,8 +49,10 @@ fn main() {
 fn run(cli: Cli) -> Result<Exit, Failure> {
     let common = cli.common;
     match cli.command {
+        None if commands::converses(&cli.ask) => commands::chat(cli.ask, &common),
         None => commands::ask(cli.ask, &common),
-        Some(Command::Ask(ask)) => commands::ask(ask, &common),
+        Some(Command::Ask(ask)) => commands::ask(*ask, &common),
+        Some(Command::Chat(chat)) => commands::chat((*chat).into(), &common),
         Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
         Some(Command::Models(options)) => commands::models(&options, &common),
         Some(Command::Usage(options)) => commands::usage(&options, &common),

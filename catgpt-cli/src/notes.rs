@@ -1,7 +1,7 @@
 //! What is told on stderr.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use crate::args::Common;
 
@@ -17,9 +17,20 @@ impl Notes {
         Self { quiet: common.quiet, verbose: common.verbose }
     }
 
+    pub(crate) fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// Something that the user should know.
     pub(crate) fn say(self, text: impl Display) {
         if !self.quiet {
+            tell(text);
+        }
+    }
+
+    /// Something that a person likes to see and a script does not need.
+    pub(crate) fn aside(self, text: impl Display) {
+        if self.verbose || (!self.quiet && io::stderr().is_terminal()) {
             tell(text);
         }
     }

@@ -146,7 +146,7 @@ fn columns(info: &SessionInfo, terminal: bool) -> [String; 4] {
     }
 }
 
-pub(super) fn table(rows: &[[String; 4]], out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn table(rows: &[[String; 4]], out: &mut impl Write) -> io::Result<()> {
     let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
     let (name, when, count) = (width(0), width(1), width(2));
     for row in rows {
@@ -242,7 +242,7 @@ fn ending(message: &Message) -> String {
     }
 }
 
-fn local(ms: i64) -> String {
+pub(crate) fn local(ms: i64) -> String {
     let zoned = Timestamp::from_millisecond(ms).unwrap_or_default().to_zoned(TimeZone::system());
     zoned.strftime("%Y-%m-%d %H:%M").to_string()
 }

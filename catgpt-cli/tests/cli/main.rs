@@ -1,11 +1,13 @@
 //! The real program, run as a user runs it.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
+mod acceptance;
 mod answers;
 mod capabilities;
 mod chats;
 mod endings;
 mod input;
+mod oneshot;
 mod organize;
 mod pictures;
 mod refusals;

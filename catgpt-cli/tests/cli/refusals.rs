@@ -113,34 +113,55 @@ fn the_help_names_every_option_and_every_exit_code() {
       [PROMPT]...  What to say; text on stdin goes before it
 
     Options:
+          --memory <URL>     Where chats are kept: sqlite:PATH, postgres://… or memory: [env: DATABASE_URL]
+          --live <URL>       Where answers are shown to other machines as they grow: redis://… [env: REDIS_URL]
+          --key-file <PATH>  A file whose first line is the model's key
+          --no-input         Never ask anything
+          --color <WHEN>     Whether there are colours: auto looks at NO_COLOR, CLICOLOR_FORCE, and whether it is a terminal [default: auto] [possible values: auto, always, never]
+      -q, --quiet            No notices on stderr; errors are still told
+      -v, --verbose          Tell on stderr which chat, persona and model answer, and what it cost
+      -h, --help             Print help (see more with '--help')
+      -V, --version          Print version
+
+    Which chat:
       -c, --continue              Go on with the chat used last
-      -s, --session <CHAT>        Go on with this chat (a name, an id's beginning, @ or @N), or begin one with this name
-      -p, --persona <NAME|FILE>   Who answers from now on: a persona's name or a file (NAME.md)
-          --system <TEXT|@FILE>   A system prompt instead of a persona
-      -i, --image <FILE|URL>      Show a picture: a PNG, JPEG, GIF or WebP file, or a URL; may be given several times
-          --context <FILE>        A text file that the answer can lean on and cites; may be given several times
-      -m, --model <MODEL>         Which model answers [env: OPENAI_MODEL]
+      -s, --session <CHAT>        Go on with this chat (a name, an id's beginning, @ or @N), or begin one with this name [env: CATGPT_SESSION]
+          --must-exist            Begin no chat: one that is not there is an error
+          --no-save               Keep nothing: what is said is forgotten, and a chat that is named stays as it is
           --title                 Have the model make a title, if this begins a chat; else the first line is the title
-          --format <FORMAT>       What stdout gets: the text, one JSON object, or an event a line [default: auto] [possible values: auto, plain, json, jsonl]
-          --json                  The same as --format json
-          --timeout <SECONDS>     Stop the answer after this long
-      -u, --usage                 Tell on stderr what the answer used, and what it cost
-          --no-stdin              Do not read stdin
           --continue-reply[=<N>]  Go on with an answer that was cut off: message N, or the newest
           --regenerate[=<N>]      Ask for another answer in the place of message N, or of the newest
           --edit <N>              Say this instead of message N, which stays on a branch of its own
           --after <N>             Say this after message N, as a new branch
-          --memory <URL>          Where chats are kept: sqlite:PATH, postgres://… or memory: [env: DATABASE_URL]
-          --live <URL>            Where answers are shown to other machines as they grow: redis://… [env: REDIS_URL]
-      -q, --quiet                 No notices on stderr; errors are still told
-      -v, --verbose               Tell on stderr which chat, persona and model answer, and what it cost
-      -h, --help                  Print help (see more with '--help')
-      -V, --version               Print version
+
+    Who answers:
+      -p, --persona <NAME|FILE>  Who answers from now on: a persona's name or a file (NAME.md)
+          --system <TEXT|@FILE>  A system prompt instead of a persona, from now on
+      -m, --model <MODEL>        Which model answers in this chat from now on; "" for the usual one again [env: OPENAI_MODEL]
+      -o, --option <K=V>         How it answers in this chat from now on: temperature, top_p, max_tokens, seed, stop; K= takes one back
+
+    What is said:
+      -f, --file <PATH>       Put a text or a picture before the prompt, - for stdin; may be given several times
+      -i, --image <FILE|URL>  Show a picture: a PNG, JPEG, GIF or WebP file, or a URL; may be given several times
+          --context <FILE>    A text file that the answer can lean on and cites; may be given several times
+          --no-stdin          Do not read stdin
+          --dry-run           Show the request that would be sent, without the key, and send and keep nothing
+
+    What is shown:
+          --format <FORMAT>           What stdout gets: the text, one JSON object, or an event a line [default: auto] [possible values: auto, plain, json, jsonl]
+          --json                      The same as --format json
+          --raw                       The same as --format plain: the text as it is, also on a terminal
+      -x, --extract[=<first|last|N>]  Only what stands in a fenced code block: the first, the last, or the Nth; without one exit 1
+          --no-stream                 Show the answer once it is whole
+          --show-reasoning            Show on stderr what the model thinks, if it tells
+      -u, --usage                     Tell on stderr what the answer used, and what it cost
+          --timeout <SECONDS>         Stop the answer after this long
 
     Examples:
       catgpt "Why do cats purr?"
       catgpt -c "and in one line?"               go on with the chat used last
       cat notes.md | catgpt -s notes summarise   a chat by name, about a file
+      catgpt -f a.rs -x "add tests" > tests.rs   a file is read, only the code comes out
       catgpt -i cat.png "what is this?"          about a picture
       catgpt -- chats are fun                    a prompt that begins with a command's name
     "#);

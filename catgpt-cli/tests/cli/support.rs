@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use catgpt_core::testkit::{FakeServer, Received};
+use catgpt_core::testkit::{FakeServer, Received, Script};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
@@ -211,6 +211,11 @@ impl Server {
         let messages = requests.last().expect("a request").body["messages"].as_array().expect("messages").clone();
         let word = |value: &Value| value.as_str().expect("text").to_owned();
         messages.iter().map(|message| (word(&message["role"]), word(&message["content"]))).collect()
+    }
+
+    /// Says how the next request is answered, whatever the model's name says.
+    pub(crate) fn next(&self, script: impl Into<Script>) {
+        self.server.next(script);
     }
 
     /// Waits until the program has hung up on request `n`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt};
+use serde_json::Value;
 
 use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Provider};
 use crate::error::{Error, ErrorKind, Result};
@@ -113,6 +114,12 @@ impl ChatModel for ByName {
         let (name, chosen) = self.pick(model)?;
         let inner = chosen.chosen(model.filter(|_| name.ends_with('*')))?;
         Ok(Some(inner.unwrap_or(&**chosen)))
+    }
+
+    fn preview(&self, request: &ModelRequest) -> Result<Value> {
+        let (name, model) = self.pick(request.model.as_deref())?;
+        let said = request.model.clone().filter(|_| name.ends_with('*'));
+        model.preview(&ModelRequest { model: said, ..request.clone() })
     }
 }
 

@@ -18,6 +18,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
 
 use self::answer::Answer;
 use self::http::Call;
@@ -224,6 +225,13 @@ impl ChatModel for OpenAi {
 
     async fn models(&self) -> Result<Vec<ModelInfo>> {
         list::models(self).await
+    }
+
+    fn preview(&self, request: &ModelRequest) -> Result<Value> {
+        let url = format!("{}/chat/completions", http::shown(&self.config.base_url).trim_end_matches('/'));
+        let body: Value =
+            serde_json::from_slice(&request::body(&self.config, request)).expect("it was JSON a moment ago");
+        Ok(json!({ "method": "POST", "url": url, "body": body }))
     }
 
     fn provider(&self) -> Provider {
