@@ -20,7 +20,7 @@ use crate::chat::Chat;
 use crate::color;
 use crate::exit::{Exit, Failure};
 use crate::markdown::{Markdown, Width};
-use crate::notes::Notes;
+use crate::notes::{Notes, OFFLINE};
 use crate::render::visible;
 use crate::signals::Signals;
 use complete::Words;
@@ -92,11 +92,16 @@ impl<'a> Repl<'a> {
         let said = self.persona.as_ref().map(|persona| persona.name.clone());
         let persona = said.or(known).unwrap_or_else(|| Persona::cat().name);
         let model = self.chat.kept.model.as_ref().or(self.usual.as_ref());
-        let who = match model {
-            Some(model) => format!("{} answers ({})", visible(&persona), visible(model)),
-            None => "the offline cat answers (for a model set OPENAI_API_KEY, or OPENAI_BASE_URL)".to_owned(),
-        };
-        self.notes.say(format_args!("{who}; {place}; /help says more"));
+        match model {
+            Some(model) => {
+                let (persona, model) = (visible(&persona), visible(model));
+                self.notes.say(format_args!("{persona} answers ({model}); {place}; /help says more"));
+            }
+            None => {
+                self.notes.say(OFFLINE);
+                self.notes.say(format_args!("{place}; /help says more"));
+            }
+        }
         self.show_last().await
     }
 

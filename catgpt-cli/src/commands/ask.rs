@@ -13,7 +13,7 @@ use crate::config::{self, Model, Shown, Store};
 use crate::context::Context;
 use crate::copy;
 use crate::exit::{Exit, Failure, invalid};
-use crate::notes::{Notes, tell};
+use crate::notes::{Notes, OFFLINE, tell};
 use crate::rehearsal::Rehearsal;
 use crate::said::Said;
 use crate::settings::Settings;
@@ -75,7 +75,7 @@ impl<'a> Setup<'a> {
         let (ask, common, notes) = (self.ask, self.common, Notes::new(self.common));
         let Opened { engine, chat, offline, closing, rehearsal, .. } = self.open(notes).await?;
         if offline {
-            notes.say("the offline cat answers; for a model set OPENAI_API_KEY, or OPENAI_BASE_URL for a local one");
+            notes.say(OFFLINE);
         }
         if let Some(rehearsal) = rehearsal {
             return rehearsal.show(turn::send(&chat, ask, said)).await;

@@ -1,11 +1,12 @@
 //! `catgpt chat`, and `catgpt` alone on a terminal.
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
 use super::ask::{Opened, Setup};
 use super::block_on;
 use crate::args::{Ask, Common, Format};
-use crate::config::Store;
+use crate::config::{Store, var};
 use crate::exit::{Exit, Failure, invalid};
 use crate::notes::Notes;
 use crate::repl::{Repl, Terminal};
@@ -37,7 +38,7 @@ pub(crate) fn chat(ask: Ask, common: &Common) -> Result<Exit, Failure> {
     };
     let place = match (&setup.store, ask.forgets()) {
         (_, true) => "nothing is kept".to_owned(),
-        (Store::File(path), _) => format!("chats are kept in {}", path.display()),
+        (Store::File(path), _) => format!("chats are kept in {}", tilde(path)),
         // The URL itself may hold a password.
         (Store::Url(_, source), _) => format!("chats are kept where {source} says"),
     };
@@ -51,4 +52,10 @@ pub(crate) fn chat(ask: Ask, common: &Common) -> Result<Exit, Failure> {
         super::ask::close(&engine, closing, &done, &mut signals, notes).await;
         done
     })
+}
+
+/// A path as a person writes it.
+fn tilde(path: &Path) -> String {
+    let home = var("HOME").and_then(|home| Some(path.strip_prefix(home).ok()?.display().to_string()));
+    home.map_or_else(|| path.display().to_string(), |rest| format!("~/{rest}"))
 }

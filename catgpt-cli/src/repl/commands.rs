@@ -122,10 +122,10 @@ impl Repl<'_> {
         }
         self.listed = chats.iter().map(|info| info.id.to_string()).collect();
         let row = |(n, info): (usize, &catgpt_core::SessionInfo)| {
-            let here = if &info.id == self.chat.session.id() { "> " } else { "" };
+            let here = if &info.id == self.chat.session.id() { ">" } else { " " };
             let name = short(info.id.as_str()).replace(char::is_control, " ");
             let title = info.title.as_deref().unwrap_or_default().replace(char::is_control, " ");
-            [format!("{here}{n}"), local(info.updated_ms), info.messages.to_string(), format!("{name}  {title}")]
+            [format!("{here}{n:>2}"), local(info.updated_ms), info.messages.to_string(), format!("{name}  {title}")]
         };
         let mut out = Vec::new();
         let _ = table(&(1..).zip(&chats).map(row).collect::<Vec<_>>(), &mut out);
@@ -143,7 +143,7 @@ impl Repl<'_> {
             let snippet: String = hit.snippet.iter().map(|piece| piece.text.as_str()).collect();
             let snippet = snippet.replace(char::is_control, " ");
             let name = short(hit.session.id.as_str()).replace(char::is_control, " ");
-            self.print(&format!("{n:>2}  {name}  {}  {snippet}\n", local(hit.at_ms)));
+            self.print(&format!(" {n:>2}  {name}  {}  {snippet}\n", local(hit.at_ms)));
         }
         Ok(())
     }

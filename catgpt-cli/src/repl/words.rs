@@ -30,7 +30,7 @@ pub(super) enum Word<'a> {
 pub(super) const COMMANDS: [(&str, &str, &str); 15] = [
     ("/help", "", "show this"),
     ("/new", "[NAME]", "begin another chat"),
-    ("/open", "CHAT", "go on with a chat: its number in the last list, name, id, @ or @N"),
+    ("/open", "CHAT", "go on with a chat: its number in the list, name, id, @ or @N"),
     ("/list", "", "list the chats used last"),
     ("/search", "WORDS", "find messages and titles that have all of these words"),
     ("/rename", "TITLE", "give this chat another title"),
@@ -92,8 +92,9 @@ pub(super) fn help() -> String {
     let name = |(name, rest, _): &(&str, &str, &str)| format!("{name} {rest}").trim_end().to_owned();
     let width = COMMANDS.iter().map(|command| name(command).len()).max().unwrap_or(0);
     let line = |command: &(&str, &str, &str)| format!("  {:width$}  {}\n", name(command), command.2);
-    let keys = "\nWhat begins with no slash is said; // says a slash. Alt-Enter or Ctrl-J begins a new line, a paste is one \
-                message.\nCtrl-C stops an answer, which is kept as far as it came, or clears the line.\n";
+    let keys = "\nAll else is said; // at the beginning says a slash.\n\
+                Alt-Enter or Ctrl-J begins a new line. A paste is one message.\n\
+                Ctrl-C stops an answer, which is kept as far as it came, or clears the line.\n";
     COMMANDS.iter().map(line).collect::<String>() + keys
 }
 
