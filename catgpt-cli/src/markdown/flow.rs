@@ -141,9 +141,9 @@ impl Scan<'_> {
             ']' => self.link(rest),
             '<' => match rest[1..].chars().next() {
                 None if !self.last => None,
-                Some(next) if next.is_ascii_alphabetic() || "/!?".contains(next) => self.until(rest, |rest| {
-                    rest.find('>').map(|end| end + 1)
-                }),
+                Some(next) if next.is_ascii_alphabetic() || "/!?".contains(next) => {
+                    self.until(rest, |rest| rest.find('>').map(|end| end + 1))
+                }
                 _ => Some(1),
             },
             '&' => {

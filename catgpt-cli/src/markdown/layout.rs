@@ -237,7 +237,8 @@ impl Layout {
 
 /// Whether a line may end between these two, though there is no space: in Chinese and Japanese.
 pub(super) fn breaks(before: char, after: char) -> bool {
-    const CLOSING: &str = "、。，．：；！？）」』】〉》〕］｝〗〙ーァィゥェォッャュョヮヵヶぁぃぅぇぉっゃゅょゎ々〻‥…・,.!?:;)]}%";
+    const CLOSING: &str =
+        "、。，．：；！？）」』】〉》〕］｝〗〙ーァィゥェォッャュョヮヵヶぁぃぅぇぉっゃゅょゎ々〻‥…・,.!?:;)]}%";
     const OPENING: &str = "（「『【〈《〔［｛〖〘([{";
     let joined = after.width() == Some(0) || CLOSING.contains(after) || OPENING.contains(before);
     !joined && (is_wide(before) || is_wide(after))

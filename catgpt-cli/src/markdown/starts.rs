@@ -10,7 +10,11 @@ const DEEPEST: usize = 20;
 pub(super) enum Container {
     Quote,
     /// A list's item: its content stands in this column; a line from `least` on belongs to it.
-    Item { column: usize, least: usize, marker: String },
+    Item {
+        column: usize,
+        least: usize,
+        marker: String,
+    },
 }
 
 /// What is open when a line begins.
@@ -72,7 +76,16 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     fn indent(self) -> usize {
-        self.pad + self.rest.chars().map_while(|c| match c { ' ' => Some(1), '\t' => Some(4), _ => None }).sum::<usize>()
+        self.pad
+            + self
+                .rest
+                .chars()
+                .map_while(|c| match c {
+                    ' ' => Some(1),
+                    '\t' => Some(4),
+                    _ => None,
+                })
+                .sum::<usize>()
     }
 
     fn is_blank(self) -> bool {
@@ -109,14 +122,22 @@ pub(super) fn read<'a>(line: &'a str, open: &[Container], now: Now, whole: bool)
         }
         let indent = at.indent();
         match container {
-            Container::Quote if indent < 4 && !blank && at.skip(indent).rest.starts_with('>') => at = quoted(at, indent),
+            Container::Quote if indent < 4 && !blank && at.skip(indent).rest.starts_with('>') => {
+                at = quoted(at, indent)
+            }
             Container::Item { .. } if blank => {}
             Container::Item { column, least, .. } if indent >= *least => at = at.skip(*column),
             _ => break,
         }
         kept += 1;
     }
-    let now = if kept == open.len() { now } else if now == Now::Paragraph { Now::Paragraph } else { Now::Nothing };
+    let now = if kept == open.len() {
+        now
+    } else if now == Now::Paragraph {
+        Now::Paragraph
+    } else {
+        Now::Nothing
+    };
     if kept == open.len()
         && let Some(kind) = inside(at, now, whole)
     {
@@ -173,7 +194,9 @@ fn start<'a>(mut at: Cursor<'a>, kept: usize, all: bool, now: Now, whole: bool) 
             at = quoted(at, indent);
             continue;
         }
-        if let Some(kind) = leaf(content.rest, indent, paragraph, if begun.is_empty() && all { now } else { Now::Nothing }, whole)? {
+        if let Some(kind) =
+            leaf(content.rest, indent, paragraph, if begun.is_empty() && all { now } else { Now::Nothing }, whole)?
+        {
             return whole.then_some(Line { kept, begun, kind, pad: 0, rest: content.rest });
         }
         let marked = if deep { None } else { item(content, paragraph && all, whole)? };

@@ -63,7 +63,10 @@ fn words_are_wrapped_and_lines_stay() {
             ("\n \n", ""),
             // A long word is not broken: it may be an address.
             ("see https://a.example/a/very/long/path?x=1 now", "see\nhttps://a.example/a/very/long/path?x=1\nnow\n"),
-            ("漢字かな交じり文、は空白がないので途中で折り返される。", "漢字かな交じり文、は空白がない\nので途中で折り返される。\n"),
+            (
+                "漢字かな交じり文、は空白がないので途中で折り返される。",
+                "漢字かな交じり文、は空白がない\nので途中で折り返される。\n",
+            ),
         ],
         plain,
     );
@@ -71,7 +74,10 @@ fn words_are_wrapped_and_lines_stay() {
 
 #[test]
 fn headings_are_bold_or_keep_their_marks() {
-    all(&[("# One *two*\ntext", "# One two\ntext\n"), ("### C# ##", "### C#\n"), ("#no", "#no\n"), ("#", "#\n")], plain);
+    all(
+        &[("# One *two*\ntext", "# One two\ntext\n"), ("### C# ##", "### C#\n"), ("#no", "#no\n"), ("#", "#\n")],
+        plain,
+    );
     all(&[("# One", "‹1 One›\n"), ("####### no", "####### no\n")], styled);
 }
 
@@ -113,7 +119,10 @@ fn quotes_have_a_bar() {
 fn code_is_as_it_is() {
     all(
         &[
-            ("```rust\nfn x() {\n\t**no** `no` <no>\n}\n\n```\ntext", "```rust\nfn x() {\n\t**no** `no` <no>\n}\n\n```\ntext\n"),
+            (
+                "```rust\nfn x() {\n\t**no** `no` <no>\n}\n\n```\ntext",
+                "```rust\nfn x() {\n\t**no** `no` <no>\n}\n\n```\ntext\n",
+            ),
             ("~~~\n```\n~~~~", "~~~\n```\n~~~~\n"),
             ("````\n```\nno end", "````\n```\nno end\n"),
             ("    one\n\n      two\n\nthree", "    one\n\n      two\n\nthree\n"),
@@ -174,7 +183,10 @@ fn links_name_their_targets() {
         &[
             ("a [b c](http://d \"e\") f", "a b c (http://d \"e\") f\n"),
             ("<http://a.b> [http://a.b](http://a.b)", "http://a.b http://a.b\n"),
-            ("![a cat](cat.png) [c] [c][1]\n\n[1]: http://x", "[image: a cat] (cat.png) [c]\n[c][1]\n\n[1]: http://x\n"),
+            (
+                "![a cat](cat.png) [c] [c][1]\n\n[1]: http://x",
+                "[image: a cat] (cat.png) [c]\n[c][1]\n\n[1]: http://x\n",
+            ),
         ],
         plain,
     );
@@ -228,7 +240,10 @@ fn nothing_steers_the_terminal() {
         assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
         assert!(shown.contains("a␛[31mb"), "{shown:?}");
     }
-    assert_eq!(bare(&rendered(&[hostile], 80, true)).matches(char::is_control).collect::<String>().replace('\n', ""), "");
+    assert_eq!(
+        bare(&rendered(&[hostile], 80, true)).matches(char::is_control).collect::<String>().replace('\n', ""),
+        ""
+    );
 }
 
 #[test]
@@ -236,7 +251,8 @@ fn hostile_sizes_take_no_time() {
     // Each would take minutes if what waits were looked at again with each piece.
     for part in ["*a ", "[", "`", "``a` ", "<a ", "> ", "- ", "|", "a", "&a", "*", "\\", "```\n", "漢"] {
         let text = part.repeat(8_000 / part.len());
-        let pieces: Vec<String> = text.chars().collect::<Vec<_>>().chunks(3).map(|piece| piece.iter().collect()).collect();
+        let pieces: Vec<String> =
+            text.chars().collect::<Vec<_>>().chunks(3).map(|piece| piece.iter().collect()).collect();
         let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
         assert_eq!(rendered(&pieces, 40, false), rendered(&[&text], 40, false), "{part:?}");
     }
@@ -249,14 +265,72 @@ fn bare(text: &str) -> String {
     parts.fold(first, |bare, part| bare + part.split_once('m').map_or(part, |(_, text)| text))
 }
 
+/// What opens, closes and separates.
+const MARKS: [&str; 60] = [
+    "*",
+    "**",
+    "***",
+    "_",
+    "__",
+    "~~",
+    "`",
+    "``",
+    "```",
+    "~~~",
+    "[",
+    "](",
+    ")",
+    "]",
+    "![",
+    "<",
+    ">",
+    "</b>",
+    "<div>",
+    "<!--",
+    "-->",
+    "&amp;",
+    "&",
+    ";",
+    "\\",
+    "#",
+    "## ",
+    "- ",
+    "* ",
+    "+ ",
+    "1. ",
+    "2) ",
+    "> ",
+    ">",
+    "|",
+    "|-|",
+    "| a |\n|-|\n",
+    "---",
+    "===",
+    "    ",
+    "  ",
+    "\t",
+    " ",
+    " ",
+    " ",
+    "\n",
+    "\n",
+    "\n",
+    "\n\n",
+    "\n\n",
+    "\n- ",
+    "\n  - ",
+    "\n> ",
+    "\n```\n",
+    "\n| x | y |\n|--|:-:|\n| ",
+    "\r\n",
+    ".",
+    "é",
+    "漢字",
+    "🙂",
+];
+
 /// Pieces of documents, some of which open what others close.
 fn fragments() -> impl Strategy<Value = Vec<String>> {
-    const MARKS: [&str; 60] = [
-        "*", "**", "***", "_", "__", "~~", "`", "``", "```", "~~~", "[", "](", ")", "]", "![", "<", ">", "</b>", "<div>",
-        "<!--", "-->", "&amp;", "&", ";", "\\", "#", "## ", "- ", "* ", "+ ", "1. ", "2) ", "> ", ">", "|", "|-|", "| a |\n|-|\n",
-        "---", "===", "    ", "  ", "\t", " ", " ", " ", "\n", "\n", "\n", "\n\n", "\n\n", "\n- ", "\n  - ", "\n> ", "\n```\n",
-        "\n| x | y |\n|--|:-:|\n| ", "\r\n", ".", "é", "漢字", "🙂",
-    ];
     let word = (0..1000u32).prop_map(|n| format!("w{n}w"));
     let mark = prop::sample::select(&MARKS[..]).prop_map(str::to_owned);
     prop::collection::vec(prop_oneof![word, mark], 0..40)

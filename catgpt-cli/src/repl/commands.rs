@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catgpt_core::{ErrorKind, Message, NewSession, Part, Result, Role, SessionId};
+use catgpt_core::{Content, Error, ErrorKind, Message, NewSession, Part, Result, Role, Send, SessionId, SessionInfo};
 
 use super::complete::known_personas;
 use super::words::{self, Word};
@@ -11,7 +11,7 @@ use crate::args::Ask;
 use crate::chat::Chat;
 use crate::commands::{local, table};
 use crate::config::{self, Model};
-use crate::exit::{Failure, invalid};
+use crate::exit::{Exit, Failure, invalid};
 use crate::notes::tell;
 use crate::refs::{self, short};
 use crate::render::visible;
@@ -26,48 +26,52 @@ const BACK: [u32; 2] = [4, u32::MAX];
 impl Repl<'_> {
     /// Does what the line says. An error is told, and the conversation goes on.
     pub(super) async fn obey(&mut self, word: Word<'_>, signals: &mut Signals) -> Result<Next, Failure> {
-        let done = match word {
-            Word::Nothing => Ok(()),
-            Word::Quit => return Ok(Next::Leave(crate::exit::Exit::Ok)),
-            Word::Say(text) => match self.content(text) {
-                Ok(content) => {
-                    let session = &self.chat.session;
-                    let send = match self.instead {
-                        Some(first) => session.edit(first, content),
-                        None => session.send(content),
-                    };
-                    return self.turn(send, signals).await;
-                }
-                Err(error) => Err(error),
-            },
-            Word::Retry => return self.turn(self.chat.session.regenerate(None), signals).await,
-            Word::Continue => return self.turn(self.chat.session.continue_reply(None), signals).await,
-            Word::Edit => match self.rewritten(signals).await {
-                Ok(Some(send)) => return self.turn(send, signals).await,
-                Ok(None) => Ok(tell("nothing was changed, and nothing was sent")),
-                Err(error) => Err(error),
-            },
-            Word::Help => Ok(self.print(&words::help())),
-            Word::New(name) => self.new_chat(name).await,
-            Word::Open(chat) => self.open(chat).await,
-            Word::List => self.list().await,
-            Word::Search(words) => self.search(words).await,
-            Word::Rename(title) => self.rename(title).await,
-            Word::Fork(name) => self.fork(name).await,
-            Word::Undo => self.undo().await,
-            Word::Persona(name) => self.choose_persona(name).await,
-            Word::Model(name) => self.choose_model(name).await,
-            Word::File(path) => self.add_file(path),
-            Word::Wrong(why) => Ok(tell(why)),
+        let send = match word {
+            Word::Quit => return Ok(Next::Leave(Exit::Ok)),
+            Word::Say(text) => self.said(text).map(Some),
+            Word::Retry => Ok(Some(self.chat.session.regenerate(None))),
+            Word::Continue => Ok(Some(self.chat.session.continue_reply(None))),
+            Word::Edit => self.rewritten(signals).await,
+            word => self.manage(word).await.map(|()| None),
         };
-        if let Err(error) = done {
-            tell(error);
+        match send {
+            Ok(Some(send)) => return self.turn(send, signals).await,
+            Ok(None) => {}
+            Err(error) => tell(error),
         }
         Ok(Next::Ask)
     }
 
+    /// What sends nothing.
+    async fn manage(&mut self, word: Word<'_>) -> Result<()> {
+        match word {
+            Word::New(name) => self.new_chat(name).await?,
+            Word::Open(chat) => self.open(chat).await?,
+            Word::List => self.list().await?,
+            Word::Search(words) => self.search(words).await?,
+            Word::Rename(title) => self.rename(title).await?,
+            Word::Fork(name) => self.fork(name).await?,
+            Word::Undo => self.undo().await?,
+            Word::Persona(name) => self.choose_persona(name).await?,
+            Word::Model(name) => self.choose_model(name).await?,
+            Word::File(path) => self.add_file(path)?,
+            Word::Help => self.print(&words::help()),
+            Word::Wrong(why) => tell(why),
+            Word::Nothing | Word::Say(_) | Word::Retry | Word::Continue | Word::Edit | Word::Quit => {}
+        }
+        Ok(())
+    }
+
+    fn said(&self, text: &str) -> Result<Send> {
+        let (session, content) = (&self.chat.session, self.content(text)?);
+        Ok(match self.instead {
+            Some(first) => session.edit(first, content),
+            None => session.send(content),
+        })
+    }
+
     /// What is said, with the files that were named before.
-    fn content(&self, text: &str) -> Result<catgpt_core::Content> {
+    fn content(&self, text: &str) -> Result<Content> {
         let (prompt, files) = (vec![text.to_owned()], self.files.clone());
         let said = Said::read(&Ask { prompt, files, no_stdin: true, ..Ask::default() }, None, self.notes)?;
         Ok(said.map(|said| said.content).unwrap_or_default())
@@ -121,7 +125,7 @@ impl Repl<'_> {
             self.notes.say("there are no chats yet");
         }
         self.listed = chats.iter().map(|info| info.id.to_string()).collect();
-        let row = |(n, info): (usize, &catgpt_core::SessionInfo)| {
+        let row = |(n, info): (usize, &SessionInfo)| {
             let here = if &info.id == self.chat.session.id() { ">" } else { " " };
             let name = short(info.id.as_str()).replace(char::is_control, " ");
             let title = info.title.as_deref().unwrap_or_default().replace(char::is_control, " ");
@@ -184,7 +188,7 @@ impl Repl<'_> {
     }
 
     /// The last message of the user, otherwise; `None` if it was left as it is.
-    async fn rewritten(&mut self, signals: &mut Signals) -> Result<Option<catgpt_core::Send>> {
+    async fn rewritten(&mut self, signals: &mut Signals) -> Result<Option<Send>> {
         let last = self.last_said().await?;
         let before = last.text();
         let after = draft::edit(before.clone()).await;
@@ -192,13 +196,14 @@ impl Repl<'_> {
         signals.forget();
         let after = after?;
         if after.trim().is_empty() || after.trim_end() == before.trim_end() {
+            tell("nothing was changed, and nothing was sent");
             return Ok(None);
         }
         let images = last.content.parts().iter().filter_map(|part| match part {
             Part::Image(image) => Some(image.clone()),
             _ => None,
         });
-        let content = images.fold(catgpt_core::Content::from(after), catgpt_core::Content::image);
+        let content = images.fold(Content::from(after), Content::image);
         Ok(Some(self.chat.session.edit(last.seq, content)))
     }
 
@@ -247,6 +252,6 @@ impl Repl<'_> {
 const NOTHING_YET: &str = "nothing was said here yet";
 
 /// A chat that is not there is one in which nobody has spoken.
-fn nothing_yet(error: catgpt_core::Error) -> catgpt_core::Error {
+fn nothing_yet(error: Error) -> Error {
     if error.kind() == ErrorKind::NotFound { invalid(NOTHING_YET) } else { error }
 }

@@ -35,9 +35,9 @@ impl Words {
                 page.sessions.iter().map(|info| short(info.id.as_str()).to_owned()).collect()
             }),
             "/persona" => known_personas(),
-            "/model" => self.wait(self.model.models()).map_or_else(Vec::new, |models| {
-                models.into_iter().map(|model| model.id).collect()
-            }),
+            "/model" => self
+                .wait(self.model.models())
+                .map_or_else(Vec::new, |models| models.into_iter().map(|model| model.id).collect()),
             _ => Vec::new(),
         }
     }

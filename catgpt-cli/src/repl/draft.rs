@@ -32,7 +32,10 @@ pub(super) async fn edit(text: String) -> Result<String> {
         file.write_all(text.as_bytes()).map_err(place)?;
         drop(file);
         editor::open(&draft.0)?;
-        fs::read_to_string(&draft.0).map_err(|error| invalid("what your editor wrote is not UTF-8 text").caused_by(error))
+        fs::read_to_string(&draft.0)
+            .map_err(|error| invalid("what your editor wrote is not UTF-8 text").caused_by(error))
     });
-    edited.await.map_err(|error| Error::new(ErrorKind::Unexpected, "your editor cannot be waited for").caused_by(error))?
+    edited
+        .await
+        .map_err(|error| Error::new(ErrorKind::Unexpected, "your editor cannot be waited for").caused_by(error))?
 }

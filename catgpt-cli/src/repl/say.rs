@@ -88,7 +88,7 @@ impl Repl<'_> {
 /// What has to be said about the end of an answer.
 fn judge(finished: Finished, stopped: bool) -> Option<String> {
     let said = match (finished.error, finished.status, finished.finish_reason) {
-        (Some(error), ..) => return Some(Error::from(error).to_string()),
+        (Some(error), ..) => return Some(format!("{}; /retry asks again", Error::from(error))),
         (None, Status::Complete, Some(FinishReason::Length)) => {
             "the answer reached the model's limit of tokens and is cut; /continue goes on"
         }

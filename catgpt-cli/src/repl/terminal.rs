@@ -31,10 +31,12 @@ impl Terminal {
         Some(Self { input, found, apart })
     }
 
-    /// While this lives, nothing that is typed is shown, and it stays as it was typed. Ctrl-C remains a signal.
+    /// While this lives, nothing that is typed is shown, and it stays as it was typed. Ctrl-C remains a signal,
+    /// and takes nothing of it away.
     pub(super) fn quiet(self: &Rc<Self>) -> Quiet {
         let mut modes = self.found.clone();
         modes.local_modes -= LocalModes::ECHO | LocalModes::ICANON;
+        modes.local_modes |= LocalModes::NOFLSH;
         modes.input_modes -= InputModes::ICRNL;
         self.set(&modes, true);
         Quiet(Rc::clone(self))

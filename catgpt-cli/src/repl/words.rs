@@ -64,7 +64,9 @@ fn command(text: &str) -> Word<'_> {
     let some = (!rest.is_empty()).then_some(rest);
     let Some((_, wanted, _)) = COMMANDS.iter().find(|(known, ..)| *known == name) else {
         let name = name.escape_debug();
-        return Word::Wrong(format!("there is no command {name}: /help lists them, and // at the beginning says a slash"));
+        return Word::Wrong(format!(
+            "there is no command {name}: /help lists them, and // at the beginning says a slash"
+        ));
     };
     match (name, some) {
         ("/new", name) => Word::New(name),
