@@ -22,10 +22,10 @@ export function branches(stage: Stage): void {
     await eventually("there are two branches", async () => (await label.innerText()).trim() === "2/2");
     await chat.questions.last().getByTestId("branch-prev").click();
     await chat.shows("A black one.");
-    expect((await label.innerText()).trim()).toBe("1/2");
+    await eventually("the first is shown", async () => (await label.innerText()).trim() === "1/2");
     await chat.reload();
     await chat.shows("A black one.");
-    expect((await label.innerText()).trim()).toBe("1/2");
+    await eventually("the first is shown", async () => (await label.innerText()).trim() === "1/2");
     await chat.questions.last().getByTestId("branch-next").click();
     await chat.shows("None.");
     expect(await chat.questions.count()).toBe(1);
