@@ -10,7 +10,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgMatches, Args, ColorChoice, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 
 pub(crate) use ask::{Ask, Format};
 pub(crate) use chat::Chat;
@@ -275,9 +277,25 @@ impl std::str::FromStr for Which {
 
 /// Reads the command line. The error is clap's: also `--help` and `--version` are one.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches_from(words)?;
+    let words: Vec<_> = words.into_iter().collect();
+    let matches = Cli::command().color(color(&words)).try_get_matches_from(words)?;
     refuse_stray_options(&matches)?;
     Cli::from_arg_matches(&matches)
+}
+
+/// Whether help has colours. It is shown before all words are read, so they are looked through here.
+fn color(words: &[OsString]) -> ColorChoice {
+    let mut words = words.iter().map_while(|word| word.to_str().filter(|word| *word != "--"));
+    let mut chosen = When::Auto;
+    while let Some(word) = words.next() {
+        let value = if word == "--color" { words.next() } else { word.strip_prefix("--color=") };
+        chosen = value.and_then(|value| When::from_str(value, false).ok()).unwrap_or(chosen);
+    }
+    match chosen {
+        When::Auto => ColorChoice::Auto,
+        When::Always => ColorChoice::Always,
+        When::Never => ColorChoice::Never,
+    }
 }
 
 /// The short help, for those who said nothing.
@@ -359,6 +377,16 @@ mod tests {
     }
 
     #[test]
+    fn help_has_colours_as_it_is_told() {
+        let chosen = |line: &str| color(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(chosen("catgpt --color never --help"), ColorChoice::Never);
+        assert_eq!(chosen("catgpt -h --color=never --color=always"), ColorChoice::Always);
+        for line in ["catgpt hi", "catgpt -- --color never", "catgpt --color", "catgpt --color=blue"] {
+            assert_eq!(chosen(line), ColorChoice::Auto, "{line}");
+        }
+    }
+
+    #[test]
     fn what_excludes_each_other_is_refused() {
         for line in
             ["-c -s x hi", "-p cat --system x hi", "--json --format plain hi", "-q -v hi", "--format rendered hi"]
@@ -369,9 +397,13 @@ mod tests {
 
     #[test]
     fn what_says_nothing_takes_no_prompt() {
-        for line in
-            ["--continue-reply hi", "--regenerate=2 -i a.png", "--continue-reply --regenerate", "--edit 1 --after 2 x"]
-        {
+        for line in [
+            "--continue-reply hi",
+            "--regenerate=2 -i a.png",
+            "--regenerate -f a.md",
+            "--continue-reply --regenerate",
+            "--edit 1 --after 2 x",
+        ] {
             assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
         }
         let place = |line| read(line).unwrap().ask.place;

@@ -51,8 +51,7 @@ impl Chat {
             None => (user.new_session(), None),
         };
         if let Some(info) = known.as_ref().filter(|info| word.as_deref() != Some(info.id.as_str())) {
-            let title = info.title.as_deref().unwrap_or_default();
-            notes.aside(format_args!("going on with {}: {}", short(info.id.as_str()), visible(title)));
+            notes.aside(format_args!("going on with {}", called(info)));
         }
         let new = known.is_none();
         let before = known.map(|info| Kept::read(&info.metadata, notes)).unwrap_or_default();
@@ -116,6 +115,15 @@ impl Chat {
         let mut metadata = self.session.info().await?.metadata;
         self.kept.write(&mut metadata);
         self.session.set_metadata(&metadata).await
+    }
+}
+
+/// The chat's name and its title, in one line.
+fn called(info: &SessionInfo) -> String {
+    let name = visible(short(info.id.as_str())).into_owned();
+    match info.title.as_deref() {
+        None | Some("") => name,
+        Some(title) => format!("{name}: {}", title.replace(char::is_control, " ")),
     }
 }
 

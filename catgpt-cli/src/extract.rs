@@ -68,6 +68,11 @@ mod tests {
             assert_eq!(extract(answer, Block::Last, true), None, "{answer}");
             assert!(extract(answer, Block::Last, false).is_some(), "{answer}");
         }
+        let whole = ["fn a() {}\n\n", "```\nb\n"];
+        for end in 0..ANSWER.len() {
+            let found = extract(&ANSWER[..end], Block::Last, true);
+            assert!(found.is_none_or(|block| whole.contains(&&*block)), "{end}");
+        }
         let answer = "```\na\n```\n\n```\nb";
         assert_eq!(extract(answer, Block::Nth(1), true).unwrap(), "a\n");
         assert_eq!(extract("~~~\na\n~~~~  \n", Block::Last, true).unwrap(), "a\n");

@@ -14,15 +14,21 @@ pub(crate) const OFFLINE: &str =
 pub(crate) struct Notes {
     quiet: bool,
     verbose: bool,
+    asks: bool,
 }
 
 impl Notes {
     pub(crate) fn new(common: &Common) -> Self {
-        Self { quiet: common.quiet, verbose: common.verbose }
+        Self { quiet: common.quiet, verbose: common.verbose, asks: !common.no_input }
     }
 
     pub(crate) fn is_quiet(self) -> bool {
         self.quiet
+    }
+
+    /// Whether somebody at a terminal may be asked.
+    pub(crate) fn may_ask(self) -> bool {
+        self.asks && io::stdin().is_terminal()
     }
 
     /// Something that the user should know.

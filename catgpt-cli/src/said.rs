@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, IsTerminal};
 
 use catgpt_core::{Content, Image, Persona, Result};
 
@@ -55,7 +54,7 @@ impl Said {
         if !text.trim().is_empty() || !images.is_empty() {
             return Ok(Some(Self { content: images.into_iter().fold(Content::from(text), Content::image), persona }));
         }
-        if ask.prompt.is_empty() && io::stdin().is_terminal() {
+        if ask.prompt.is_empty() && notes.may_ask() {
             return Ok(None);
         }
         Err(match persona.is_some_and(|persona| persona.variables.contains_key(INPUT)) {
@@ -75,6 +74,9 @@ fn file(path: &str, notes: Notes) -> Result<Brought> {
     let name = name(path);
     let bytes = match path {
         "-" => stdin::bytes(notes)?,
+        path if is_on_the_web(path) => {
+            return Err(invalid("--file reads no URLs: fetch it first, and hand it over with --file -"));
+        }
         path => {
             let file = File::open(path).map_err(|error| {
                 invalid("a file of --file cannot be read").with("path", path.escape_debug()).caused_by(error)
@@ -97,8 +99,11 @@ fn name(path: &str) -> String {
 
 /// A picture from the web, which the model's provider fetches, or a file's bytes.
 fn picture(place: &str) -> Result<Image> {
-    let on_the_web = ["https:", "http:", "data:"].iter().any(|scheme| place.starts_with(scheme));
-    if on_the_web { Ok(Image::new(place)) } else { Image::load(place) }
+    if is_on_the_web(place) || place.starts_with("data:") { Ok(Image::new(place)) } else { Image::load(place) }
+}
+
+fn is_on_the_web(place: &str) -> bool {
+    ["https:", "http:"].iter().any(|scheme| place.starts_with(scheme))
 }
 
 /// A file's text between fences that it does not have itself, under its name.

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use catgpt_core::memory::MAX_BODY;
-use catgpt_core::{Error, Result};
+use catgpt_core::{Error, Image, Result};
 
 use crate::exit::invalid;
 use crate::notes::Notes;
@@ -25,7 +25,11 @@ pub(crate) fn text(notes: Notes) -> Result<Option<String>> {
     if !(kind.is_file() || kind.is_fifo() || kind.is_socket()) {
         return Ok(None);
     }
-    utf8(read(file, notes)?, "stdin").map(Some)
+    let bytes = read(file, notes)?;
+    if Image::from_bytes(&bytes).is_ok() {
+        return Err(invalid("stdin brings a picture: say --file - to show it"));
+    }
+    utf8(bytes, "stdin").map(Some)
 }
 
 /// All that stdin brings, whatever it is: it was named.

@@ -185,6 +185,6 @@ fn judge(finished: Finished, missing: bool, notes: Notes) -> Result<Exit, Failur
 }
 
 fn blockless() -> Failure {
-    tell("the answer has no such code block; it is kept: catgpt chats show @ last");
+    tell("the answer has no such code block that is whole");
     Failure::Told(Exit::Failed)
 }

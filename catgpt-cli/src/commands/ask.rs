@@ -98,8 +98,8 @@ impl<'a> Setup<'a> {
         let (memory, chat) = self.find(notes).await?;
         // A chat that keeps its model is not answered by another one.
         let model = match &chat.kept.model {
-            Some(name) => Model::choose(Some(name))?,
-            None => self.model,
+            Some(name) if self.ask.model.is_none() => Model::choose(Some(name))?,
+            _ => self.model,
         };
         let offline = matches!(model, Model::Offline);
         let settings = if offline || self.ask.dry_run { self.settings.offline() } else { self.settings };

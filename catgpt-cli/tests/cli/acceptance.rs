@@ -53,21 +53,21 @@ fn acceptance_02_ctrl_c_in_the_middle_ends_with_130_and_keeps_what_came() {
 #[test]
 fn acceptance_03_a_reader_that_has_enough_ends_it_quietly_with_141_and_the_turn_is_stored() {
     let (home, server) = (Home::new(), Server::start());
-    let mut child = begin(&server, &home, &["-q", "-s", "trip", "hi"]);
+    let mut child = begin(&server, &home, &["hi"]);
     drop(child.stdout.take());
     assert_eq!(end(child).expect(141).err, "");
     server.hung_up(0);
-    let stored = all(&home, "trip").pop().unwrap();
+    let stored = all(&home, "@").pop().unwrap();
     assert!(stored.1 == "cancelled" && stored.2.starts_with(" the quick"), "{stored:?}");
     // As a shell runs it.
     let mut shell = Command::new("/bin/bash");
     let ours = server.command(&home, SLOW, &[]);
-    shell.args(["-c", "\"$0\" -q -s head hi | head -c 10; exit ${PIPESTATUS[0]}"]).arg(ours.get_program());
+    shell.args(["-c", "\"$0\" -c hi | head -c 10; exit ${PIPESTATUS[0]}"]).arg(ours.get_program());
     shell.env_clear().envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
     shell.current_dir(home.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let ran = finish(shell).expect(141);
     assert_eq!((ran.text(), ran.err.as_str()), (" the quick", ""));
-    assert_eq!(all(&home, "head")[1].1, "cancelled");
+    assert_eq!(all(&home, "@")[3].1, "cancelled");
 }
 
 #[test]

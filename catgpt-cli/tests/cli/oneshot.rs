@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::process::Stdio;
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
@@ -61,11 +62,13 @@ fn what_is_neither_text_nor_picture_is_refused_with_its_place() {
         ("large.png", "make it smaller"),
         ("none.txt", "cannot be read"),
         (".", "cannot be read"),
-        ("https://example.org/a.md", "cannot be read"),
+        ("https://example.org/a.md", "no URLs"),
     ] {
         let ran = server.run(&home, "mock", &["-f", path, "look"]).expect(2);
         assert!(ran.err.contains(why), "{path}: {}", ran.err);
     }
+    let picture = finish_with(server.command(&home, "mock", &["look"]), PNG).expect(2);
+    assert!(picture.err.contains("--file -"), "{}", picture.err);
     assert!(server.requests().is_empty() && home.latest().is_none());
 }
 
@@ -161,6 +164,34 @@ fn a_shell_can_have_a_chat_of_its_own() {
     assert_eq!((home.messages("mine").len(), home.messages("other").len()), (4, 4));
     let branches = home.run(&["chats", "branches", "mine"]).expect(0);
     assert_eq!(branches.text().lines().count(), 2, "{}", branches.text());
+}
+
+#[test]
+fn a_stdin_that_is_closed_or_no_stream_brings_nothing() {
+    let (home, server) = (Home::new(), Server::start());
+    for redirect in ["<&-", "</dev/null", "<."] {
+        let ours = server.command(&home, "mock", &[]);
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", &format!("exec \"$0\" hi {redirect}")]).arg(ours.get_program()).current_dir(home.path());
+        shell.env_clear().envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.stdout(Stdio::piped()).stderr(Stdio::piped());
+        assert_eq!(finish(shell).expect(0).err, "");
+        assert_eq!(last_said(&server), "hi", "{redirect}");
+    }
+}
+
+#[test]
+fn help_has_colours_where_they_are_wanted() {
+    let home = Home::new();
+    for (words, terminal, colours) in [
+        (&["--color", "never", "-h"][..], true, false),
+        (&["-h", "--color=always"], false, true),
+        (&["-h"], false, false),
+    ] {
+        let (ran, shown) = on_terminal(home.command(words), [false, terminal, false], "");
+        let text = if terminal { shown } else { ran.expect(0).text().to_owned() };
+        assert_eq!((text.contains("Usage:"), text.contains('\u{1b}')), (true, colours), "{words:?}");
+    }
 }
 
 #[test]
@@ -280,4 +311,20 @@ fn thoughts_are_shown_on_stderr_if_they_are_wanted_and_pale_where_there_are_colo
         assert!(shown.contains("\u{1b}[2m") && shown.ends_with("\u{1b}[0m\n"), "{words:?}: {shown:?}");
     }
     assert_eq!(home.run(&["chats", "show", "@", "last"]).expect(0).text(), "Meow!");
+}
+
+#[test]
+fn the_readme_names_every_option_and_every_exit_code() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let help = Home::new().run(&["ask", "--help"]).expect(0);
+    let lines = help.text().lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let words = lines.flat_map(|line| line.split([' ', ',', '[', '=']).take(3).collect::<Vec<_>>());
+    let options: Vec<_> = words.filter(|word| word.starts_with("--") && *word != "--help").collect();
+    assert!(options.len() > 30, "{options:?}");
+    for option in options {
+        assert!(["`", " ", "["].iter().any(|end| readme.contains(&format!("`{option}{end}"))), "{option}");
+    }
+    for code in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "129, 130, 141, 143"] {
+        assert!(readme.contains(&format!("| {code} |")), "{code}");
+    }
 }

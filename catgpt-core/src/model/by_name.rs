@@ -142,6 +142,15 @@ mod tests {
         (said.clone(), who.requests().pop().unwrap().model)
     }
 
+    #[test]
+    fn a_preview_is_that_of_the_one_who_would_answer() {
+        let all = ByName::new().with("fast", model("tiny")).with("gpt-*", model("gpt-4o"));
+        let named = |name: &str| ModelRequest { model: Some(name.to_owned()), ..ModelRequest::default() };
+        let shown = |name: &str| all.preview(&named(name)).unwrap()["model"].clone();
+        assert_eq!((shown("fast"), shown("gpt-5")), ("tiny".into(), "gpt-5".into()));
+        assert_eq!(all.preview(&named("other")).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+
     #[tokio::test]
     async fn the_name_chooses_and_only_a_pattern_passes_it_on() {
         let (image, mini, gpt, rest) = (model("image"), model("mini"), model("gpt"), model("rest"));

@@ -1,6 +1,6 @@
 //! Chats as things in a list: renamed, put first, put away, deleted.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, Write};
 
 use catgpt_core::{Session, SessionId, User};
 
@@ -44,7 +44,7 @@ pub(super) async fn delete(user: &User, options: &Delete, notes: Notes) -> Resul
     let sessions = found(user, &options.chats).await?;
     let ids: Vec<SessionId> = sessions.iter().map(|session| session.id().clone()).collect();
     let names: Vec<_> = ids.iter().map(|id| short(id.as_str()).escape_debug().to_string()).collect();
-    if !agreed(options.yes, &format!("delete {}", names.join(", ")))? {
+    if !agreed(options.yes, &format!("delete {}", names.join(", ")), notes)? {
         return Ok(Exit::Failed);
     }
     let deleted = user.delete(ids).await?;
@@ -53,7 +53,7 @@ pub(super) async fn delete(user: &User, options: &Delete, notes: Notes) -> Resul
 }
 
 async fn erase(user: &User, yes: bool, notes: Notes) -> Result<Exit, Failure> {
-    if !agreed(yes, "delete all chats, and whatever else is kept of you here")? {
+    if !agreed(yes, "delete all chats, and whatever else is kept of you here", notes)? {
         return Ok(Exit::Failed);
     }
     let gone = user.erase(|gone| notes.detail(format_args!("{} so far", chats(gone)))).await?;
@@ -77,11 +77,11 @@ fn chats(count: u64) -> String {
 }
 
 /// What cannot be undone is asked for on a terminal; elsewhere it has to be said.
-fn agreed(yes: bool, what: &str) -> Result<bool, Failure> {
+fn agreed(yes: bool, what: &str, notes: Notes) -> Result<bool, Failure> {
     if yes {
         return Ok(true);
     }
-    if !io::stdin().is_terminal() {
+    if !notes.may_ask() {
         return Err(invalid(format!("this would {what}: say --yes")).into());
     }
     // Nobody may be there to read it, and then nobody answers.
