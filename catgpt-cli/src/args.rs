@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn what_excludes_each_other_is_refused() {
         for line in
-            ["-c -s x hi", "-p cat --system x hi", "--json --format plain hi", "-q -v hi", "--format rendered hi"]
+            ["-c -s x hi", "-p cat --system x hi", "--json --format plain hi", "-q -v hi", "--format laid-out hi"]
         {
             assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
         }

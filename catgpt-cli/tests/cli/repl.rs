@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use catgpt_core::testkit::{Fault, Script};
 use rustix::process::Signal;
@@ -302,6 +303,21 @@ fn nothing_is_kept_if_nothing_may_be() {
     terminal.end(0);
     assert_eq!(server.asked().iter().filter(|(role, _)| role == "user").count(), 2);
     assert!(!home.db().exists());
+}
+
+#[test]
+fn a_conversation_begins_with_what_a_pipe_brings() {
+    let (home, server) = (Home::new(), Server::start());
+    let program = server.command(&home, MODEL, &[]);
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg("printf 'a diff\\n' | \"$0\" chat -s trip 'what is wrong?'").arg(program.get_program());
+    shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(home.path());
+    let mut terminal = Terminal::run(&shell);
+    terminal.see("the quick").see(PROMPT);
+    assert_eq!(server.asked().last().unwrap().1, "a diff\n\nwhat is wrong?");
+    terminal.say("and now?").press("\x04");
+    terminal.end(0);
+    assert_eq!(said(&home, "trip").len(), 4);
 }
 
 #[test]
