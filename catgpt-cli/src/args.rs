@@ -2,6 +2,7 @@
 
 mod ask;
 mod chat;
+mod manage;
 mod options;
 mod organize;
 mod transfer;
@@ -16,6 +17,10 @@ use clap::{
 
 pub(crate) use ask::{Ask, Format};
 pub(crate) use chat::Chat;
+pub(crate) use manage::{
+    Completions, Configure, ConfigureAction, Given, Keys, KeysAction, Models, ModelsAction, Personas, PersonasAction,
+    Target,
+};
 pub(crate) use options::{Block, Setting};
 pub(crate) use organize::{Branches, Delete, Fork, Rename, Search, Select, These, Watch};
 pub(crate) use transfer::{Backup, Export, Found, Import, Written};
@@ -74,18 +79,29 @@ pub(crate) enum Command {
     Chat(Box<Chat>),
     /// List the chats, search, show and change them
     Chats(Chats),
-    /// List the models that can be chosen with --model
+    /// List who can answer with --persona, show and change them
+    Personas(Personas),
+    /// List the models that can be chosen with --model, or choose the one for always
     Models(Models),
+    /// Keep the keys of models
+    Keys(Keys),
+    /// Show and change what holds without options
+    Config(Configure),
     /// Sum up what answers used, and what they cost
     Usage(Usage),
     /// Copy all chats into a new file, while they are in use
     Backup(Backup),
     /// Show which model, store and files are used, and whether they work
     Doctor,
+    /// Write what completes words in a shell, or the manual
+    Completions(Completions),
+    /// What can stand at the end of a line
+    #[command(name = "__complete", hide = true)]
+    Complete(Given),
 }
 
 /// What goes with every command.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Common {
     /// Where chats are kept: sqlite:PATH, postgres://… or memory: [env: DATABASE_URL]
     #[arg(long, value_name = "URL", global = true)]
@@ -96,6 +112,9 @@ pub(crate) struct Common {
     /// A file whose first line is the model's key
     #[arg(long, value_name = "PATH", global = true)]
     pub(crate) key_file: Option<PathBuf>,
+    /// Whose chats these are, in a store that several use; else those of this computer's user
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) owner: Option<String>,
     /// Never ask anything
     #[arg(long, global = true)]
     pub(crate) no_input: bool,
@@ -170,13 +189,6 @@ pub(crate) enum ChatsAction {
     Title(Title),
     /// Have a model sum up a chat, which from then on goes on with that; nothing is deleted
     Summarize(Summarize),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Models {
-    /// One JSON object a line
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

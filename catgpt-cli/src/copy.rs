@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use catgpt_core::{
-    Engine, Error, ErrorKind, ExportFormat, InMemory, Memory, Offline, Result, Session, Source, User, memory,
-};
+use catgpt_core::{Engine, Error, ErrorKind, ExportFormat, InMemory, Memory, Offline, Result, Session, Source, User};
 
 use crate::chat::Chat;
 use crate::config::Store;
@@ -22,11 +20,7 @@ pub(crate) fn nowhere() -> Arc<dyn Memory> {
 
 /// Whether there is a store: looking into one makes it.
 pub(crate) fn is_there(store: &Store) -> bool {
-    let file = match store {
-        Store::File(path) => Some(path.as_path()),
-        Store::Url(url, _) => memory::file(url),
-    };
-    file.is_none_or(Path::exists)
+    store.file().is_none_or(Path::exists)
 }
 
 /// Copies the chat, to a user of another store. A chat that begins now is as new there.

@@ -13,6 +13,7 @@ mod exit;
 mod extract;
 mod markdown;
 mod notes;
+mod out;
 mod progress;
 mod refs;
 mod rehearsal;
@@ -20,7 +21,6 @@ mod render;
 mod repl;
 mod said;
 mod screen;
-mod settings;
 mod signals;
 mod spinner;
 mod stdin;
@@ -54,10 +54,15 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::Ask(ask)) => commands::ask(*ask, &common),
         Some(Command::Chat(chat)) => commands::chat((*chat).into(), &common),
         Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
-        Some(Command::Models(options)) => commands::models(&options, &common),
+        Some(Command::Personas(personas)) => commands::personas(personas.action(), &common),
+        Some(Command::Models(models)) => commands::models(models.action(), &common),
+        Some(Command::Keys(keys)) => commands::keys(keys.action(), &common),
+        Some(Command::Config(config)) => commands::config(config.action(), &common),
         Some(Command::Usage(options)) => commands::usage(&options, &common),
         Some(Command::Backup(backup)) => commands::backup(&backup, &common),
         Some(Command::Doctor) => commands::doctor(&common),
+        Some(Command::Completions(options)) => commands::completions(&options),
+        Some(Command::Complete(given)) => commands::complete(given, &common),
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use crate::args::{Ask, Common, Format};
 use crate::chat::Chat;
 use crate::color;
+use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::markdown::{Markdown, Width};
 use crate::notes::{Notes, OFFLINE};
@@ -46,6 +47,7 @@ pub(crate) struct Repl<'a> {
     terminal: Rc<Terminal>,
     ask: &'a Ask,
     common: &'a Common,
+    config: Config,
     notes: Notes,
     /// Who answers from the next message on.
     persona: Option<Persona>,
@@ -63,7 +65,7 @@ impl<'a> Repl<'a> {
         chat: Chat,
         (model, usual): (Arc<dyn ChatModel>, Option<String>),
         terminal: Terminal,
-        (ask, common): (&'a Ask, &'a Common),
+        (ask, common, config): (&'a Ask, &'a Common, Config),
     ) -> Self {
         Self {
             engine,
@@ -74,6 +76,7 @@ impl<'a> Repl<'a> {
             terminal: Rc::new(terminal),
             ask,
             common,
+            config,
             notes: Notes::new(common),
             persona: None,
             instead: None,
@@ -83,14 +86,14 @@ impl<'a> Repl<'a> {
     }
 
     /// Says who answers and where chats are; of a chat that goes on also what was said last.
-    pub(crate) async fn welcome(&mut self, place: &str, persona: Option<Persona>) -> Result<()> {
+    pub(crate) async fn welcome(&mut self, place: &str, persona: Option<Persona>, host: &str) -> Result<()> {
         self.persona = persona;
         let known = match self.chat.is_new() {
             true => None,
             false => self.chat.session.info().await?.persona,
         };
         let said = self.persona.as_ref().map(|persona| persona.name.clone());
-        let persona = said.or(known).unwrap_or_else(|| Persona::cat().name);
+        let persona = said.or(known).unwrap_or_else(|| host.to_owned());
         let model = self.chat.kept.model.as_ref().or(self.usual.as_ref());
         match model {
             Some(model) => {

@@ -52,12 +52,14 @@ pub use memory::{InMemory, Memory};
 pub use message::{
     Content, Detail, FinishReason, Image, Message, Offset, Part, Role, Status, ToolCall, ToolResult, Usage,
 };
+#[cfg(feature = "anthropic")]
+pub use model::Anthropic;
 pub use model::{
     ByName, Cached, ChatModel, ModelEvent, ModelInfo, ModelRequest, Offline, Params, PromptMessage, Provider,
     RetryPolicy, Scripted, Secret, ToolSpec,
 };
 #[cfg(feature = "openai")]
-pub use model::{Images, OpenAi};
+pub use model::{Images, OpenAi, Responses};
 pub use observe::{Health, Metric};
 pub use persona::Persona;
 pub use prices::{Price, Prices};

@@ -1,17 +1,26 @@
 //! The model: the contract for anything that can answer, and what it is asked.
 
+#[cfg(feature = "anthropic")]
+pub mod anthropic;
 pub mod by_name;
 pub mod cached;
-#[cfg(feature = "openai")]
+#[cfg(feature = "http")]
 mod decode;
-#[cfg(feature = "openai")]
+#[cfg(feature = "http")]
 mod failure;
+#[cfg(feature = "http")]
+mod http;
+pub mod named;
 pub mod offline;
 #[cfg(feature = "openai")]
 pub mod openai;
-pub mod retry;
-pub mod scripted;
 #[cfg(feature = "openai")]
+pub mod responses;
+pub mod retry;
+#[cfg(feature = "http")]
+mod said;
+pub mod scripted;
+#[cfg(feature = "http")]
 mod sse;
 
 use std::borrow::Cow;
@@ -27,11 +36,18 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::TurnId;
 use crate::message::{Content, FinishReason, Part, Role, ToolCall, Usage};
 
+#[cfg(feature = "anthropic")]
+pub use anthropic::Anthropic;
 pub use by_name::ByName;
 pub use cached::Cached;
+#[cfg(feature = "http")]
+pub use http::Timeouts;
+pub use named::{Access, Protocol, named};
 pub use offline::Offline;
 #[cfg(feature = "openai")]
-pub use openai::{Images, OpenAi, Timeouts};
+pub use openai::{Images, OpenAi};
+#[cfg(feature = "openai")]
+pub use responses::Responses;
 pub use retry::RetryPolicy;
 pub use scripted::{Gate, Scripted, Step};
 

@@ -1,10 +1,11 @@
-//! A Chat Completions server that goes wrong on purpose, and draws one picture: for this crate's tests, for those of other languages, and as
+//! A server of models that goes wrong on purpose, in Chat Completions, Messages and Responses, and draws one picture: for this crate's tests, for those of other languages, and as
 //! the upstream of benchmarks.
 //!
 //! What it does next is said by the test ([`FakeServer::next`]) or by the request itself, in its model's name
 //! (`mock,n=100,f=cut,k=5`; the knobs stand at [`Script::parse`]). What a right client makes of it is [`Script::outcome`].
 
 mod answer;
+mod dialect;
 mod fault;
 mod frames;
 mod http;
@@ -26,6 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+pub use dialect::Dialect;
 pub use fault::Fault;
 pub use script::{End, Outcome, Script};
 
@@ -182,10 +184,12 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let mut buffer = Vec::with_capacity(4096);
     while let Ok(Some(request)) = http::read(&mut stream, &mut buffer).await {
         let served = match (request.method.as_str(), request.path.as_str()) {
-            ("POST", path) if path.ends_with("/chat/completions") || path.ends_with("/images/generations") => {
+            ("POST", path) if Dialect::of(path).is_some() || path.ends_with("/images/generations") => {
                 answer(&mut stream, &mut buffer, &shared, request).await
             }
-            ("GET", path) if path.ends_with("/models") => models(&mut stream, &shared, request).await,
+            ("GET", path) if path.split('?').next().is_some_and(|path| path.ends_with("/models")) => {
+                models(&mut stream, &shared, request).await
+            }
             _ => {
                 let body = control(&shared, &request).to_string();
                 stream.write_all(&http::response(200, "application/json", "", &body)).await
@@ -259,7 +263,7 @@ fn control(shared: &Shared, request: &http::Request) -> Value {
             "chunks": shared.chunks.load(Ordering::Relaxed),
         }),
         _ => {
-            json!({ "error": "POST /v1/chat/completions, /v1/images/generations, /next; GET /v1/models, /requests, /faults, /refused, /stats; DELETE /requests" })
+            json!({ "error": "POST /v1/chat/completions, /v1/messages, /v1/responses, /v1/images/generations, /next; GET /v1/models, /requests, /faults, /refused, /stats; DELETE /requests" })
         }
     }
 }

@@ -1,12 +1,14 @@
-//! The Chat Completions client against a server that goes wrong on purpose, over real connections.
+//! The clients of all protocols against a server that goes wrong on purpose, over real connections.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use catgpt_core::model::Timeouts;
-use catgpt_core::testkit::{End, FakeServer, Fault, Script, refused_url};
+use catgpt_core::testkit::{Dialect, End, FakeServer, Fault, Script, refused_url};
 use catgpt_core::{
-    ChatModel, Error, ErrorKind, FinishReason, ModelEvent, ModelInfo, ModelRequest, OpenAi, PromptMessage, Role,
+    Anthropic, ChatModel, Error, ErrorKind, FinishReason, ModelEvent, ModelInfo, ModelRequest, OpenAi, PromptMessage,
+    Responses, Role,
 };
 use futures_util::StreamExt;
 use wiremock::matchers::{header, method, path};
@@ -24,8 +26,18 @@ fn client(url: &str) -> OpenAi {
     OpenAi::new("sk-test").base_url(url).expect("a server's address")
 }
 
+/// The client of a protocol.
+fn speaking(dialect: Dialect, url: &str, limits: Timeouts) -> Arc<dyn ChatModel> {
+    match dialect {
+        Dialect::ChatCompletions => Arc::new(client(url).timeouts(limits)),
+        Dialect::Messages => Arc::new(Anthropic::new("sk-test").base_url(url).unwrap().timeouts(limits)),
+        Dialect::Responses => Arc::new(Responses::new("sk-test").base_url(url).unwrap().timeouts(limits)),
+        _ => panic!("a protocol that this test does not know"),
+    }
+}
+
 /// The text, the reason and the error that an answer came to.
-async fn ask(model: &OpenAi, text: &str) -> (String, Option<FinishReason>, Option<Error>) {
+async fn ask(model: &dyn ChatModel, text: &str) -> (String, Option<FinishReason>, Option<Error>) {
     let mut stream = model.stream(request(text));
     let (mut text, mut reason, mut failure) = (String::new(), None, None);
     while let Some(event) = stream.next().await {
@@ -41,7 +53,7 @@ async fn ask(model: &OpenAi, text: &str) -> (String, Option<FinishReason>, Optio
     (text, reason, failure)
 }
 
-async fn fails(model: &OpenAi) -> Error {
+async fn fails(model: &dyn ChatModel) -> Error {
     ask(model, "Hi").await.2.expect("it fails")
 }
 
@@ -58,49 +70,61 @@ async fn a_preview_is_what_is_sent_and_has_no_key() {
     assert_eq!(preview["body"], server.requests()[0].body);
 }
 
-async fn comes_to_its_outcome(script: Script, fault: Fault) {
+async fn comes_to_its_outcome(dialect: Dialect, script: Script, fault: Fault) {
     let server = FakeServer::start().await;
     let outcome = script.outcome();
     server.next(script);
     let idle = if fault == Fault::Silence { SHORT } else { LONG };
-    let model = client(&server.url()).timeouts(Timeouts { connect: LONG, first_byte: LONG, idle });
-    let (text, reason, error) = ask(&model, "Hi").await;
+    let model = speaking(dialect, &server.url(), Timeouts { connect: LONG, first_byte: LONG, idle });
+    let (text, reason, error) = ask(&*model, "Hi").await;
+    assert!(server.requests()[0].path.ends_with(dialect.path()));
     let kind = error.as_ref().map(Error::kind);
     match fault {
         Fault::Reset => assert!(outcome.text.starts_with(&text), "{text}"),
-        _ => assert_eq!(text, outcome.text, "{fault:?}: {error:?}"),
+        _ => assert_eq!(text, outcome.text, "{dialect:?}, {fault:?}: {error:?}"),
     }
     match outcome.end {
         End::Finished(why) => {
-            assert_eq!((reason, kind), (Some(FinishReason::from(why.to_owned())), None), "{fault:?}: {error:?}");
+            assert_eq!(
+                (reason, kind),
+                (Some(FinishReason::from(why.to_owned())), None),
+                "{dialect:?}, {fault:?}: {error:?}"
+            );
         }
         End::Cut => {
-            assert_eq!(reason, None, "{fault:?}");
-            assert!(matches!(kind, None | Some(ErrorKind::Truncated)), "{fault:?}: {error:?}");
+            assert_eq!(reason, None, "{dialect:?}, {fault:?}");
+            assert!(matches!(kind, None | Some(ErrorKind::Truncated)), "{dialect:?}, {fault:?}: {error:?}");
         }
-        End::Error(expected) => assert_eq!((reason, kind), (None, Some(expected)), "{fault:?}: {error:?}"),
+        End::Error(expected) => assert_eq!((reason, kind), (None, Some(expected)), "{dialect:?}, {fault:?}: {error:?}"),
         _ => panic!("an ending that this test does not know"),
     }
 }
 
 #[tokio::test]
 async fn every_fault_comes_to_its_outcome() {
-    for fault in Fault::ALL.iter().copied() {
-        comes_to_its_outcome(Script::from(fault), fault).await;
+    for dialect in Dialect::ALL {
+        for fault in Fault::ALL.iter().copied() {
+            comes_to_its_outcome(dialect, Script::from(fault), fault).await;
+        }
     }
 }
 
 #[tokio::test]
 async fn every_fault_comes_to_its_outcome_one_byte_a_write() {
-    for fault in Fault::ALL.iter().copied() {
-        comes_to_its_outcome(Script::from(fault).bytes_per_write(1), fault).await;
+    for dialect in Dialect::ALL {
+        // A frame of many millions of bytes is not written one by one.
+        for fault in Fault::ALL.iter().copied().filter(|fault| *fault != Fault::Huge) {
+            comes_to_its_outcome(dialect, Script::from(fault).bytes_per_write(1), fault).await;
+        }
     }
 }
 
 #[tokio::test]
 async fn what_breaks_before_the_first_chunk_comes_to_its_outcome() {
-    for fault in [Fault::Cut, Fault::Reset, Fault::NoFinish, Fault::DoneOnly, Fault::ErrorFrame, Fault::BadJson] {
-        comes_to_its_outcome(Script::from(fault).at(0), fault).await;
+    for dialect in Dialect::ALL {
+        for fault in [Fault::Cut, Fault::Reset, Fault::NoFinish, Fault::DoneOnly, Fault::ErrorFrame, Fault::BadJson] {
+            comes_to_its_outcome(dialect, Script::from(fault).at(0), fault).await;
+        }
     }
 }
 
@@ -117,17 +141,39 @@ async fn nobody_listening_is_an_error_that_may_pass() {
 #[tokio::test]
 async fn retry_after_is_read_in_all_its_forms() {
     let server = FakeServer::start().await;
-    for fault in [Fault::RateLimit, Fault::RateLimitMs, Fault::RateLimitDate] {
-        server.next(fault);
-        let error = fails(&client(&server.url())).await;
-        assert_eq!(error.retry_after(), Some(Duration::from_secs(1)), "{fault:?}");
-        assert!(error.is_retryable());
-        assert_eq!(error.context("status"), Some("429"));
-        assert_eq!(error.context("request_id"), Some("req_fake"));
-        assert_eq!(error.context("code"), Some("rate_limit_exceeded"));
+    let limits = Timeouts { connect: LONG, first_byte: LONG, idle: LONG };
+    for dialect in Dialect::ALL {
+        let model = speaking(dialect, &server.url(), limits);
+        for fault in [Fault::RateLimit, Fault::RateLimitMs, Fault::RateLimitDate] {
+            server.next(fault);
+            let error = fails(&*model).await;
+            assert_eq!(error.retry_after(), Some(Duration::from_secs(1)), "{dialect:?}, {fault:?}");
+            assert!(error.is_retryable());
+            assert_eq!(error.context("status"), Some("429"));
+            assert_eq!(error.context("request_id"), Some("req_fake"));
+            let told = error.context("code").or_else(|| error.context("type"));
+            assert!(told.is_some_and(|told| told.starts_with("rate_limit")), "{error:?}");
+        }
+        server.next(Fault::Quota);
+        assert!(!fails(&*model).await.is_retryable());
     }
-    server.next(Fault::Quota);
-    assert!(!fails(&client(&server.url())).await.is_retryable());
+}
+
+#[tokio::test]
+async fn each_protocol_has_its_headers() {
+    let server = FakeServer::start().await;
+    for dialect in Dialect::ALL {
+        let limits = Timeouts::default();
+        ask(&*speaking(dialect, &server.url(), limits), "Hi").await;
+        let asked = server.requests().pop().unwrap();
+        let (bearer, key) = match dialect {
+            Dialect::Messages => (None, Some("sk-test")),
+            _ => (Some("Bearer sk-test"), None),
+        };
+        assert_eq!((asked.header("authorization"), asked.header("x-api-key")), (bearer, key), "{dialect:?}");
+        let version = asked.header("anthropic-version");
+        assert_eq!(version, (dialect == Dialect::Messages).then_some("2023-06-01"), "{dialect:?}");
+    }
 }
 
 #[tokio::test]
@@ -361,6 +407,16 @@ async fn the_program_serves_other_languages() {
     assert_eq!(faults[0]["end"], serde_json::json!({ "error": "rate_limited" }));
     let refused = plain_http(address, "GET /refused HTTP/1.1\r\n\r\n").await;
     assert_eq!(fails(&client(refused["url"].as_str().unwrap())).await.kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn anthropics_models_are_listed_too() {
+    let server = FakeServer::start().await;
+    let model = Anthropic::new("sk-test").base_url(&server.url()).unwrap();
+    let ids: Vec<_> = model.models().await.unwrap().into_iter().map(|model| model.id).collect();
+    assert_eq!(ids, ["fake", "fake-mini"]);
+    let asked = &server.requests()[0];
+    assert_eq!((asked.path.as_str(), asked.header("x-api-key")), ("/v1/models?limit=1000", Some("sk-test")));
 }
 
 async fn listed(next: impl Into<Script>) -> Result<Vec<ModelInfo>, Error> {

@@ -55,8 +55,8 @@ pub(crate) struct Ask {
     #[arg(long, help_heading = WHAT)]
     pub(crate) dry_run: bool,
     /// What stdout gets: the text (on a terminal rendered), one JSON object, or an event a line
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", help_heading = OUT)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = OUT)]
+    pub(crate) format: Option<Format>,
     /// The same as --format json
     #[arg(long, conflicts_with = "format", help_heading = OUT)]
     pub(crate) json: bool,
@@ -124,11 +124,18 @@ impl Ask {
         self.no_save || self.dry_run
     }
 
+    /// The user's own format, unless the command line says another.
+    pub(crate) fn or_format(&mut self, own: Option<Format>) {
+        if self.extract.is_none() {
+            self.format = self.format.or(own);
+        }
+    }
+
     pub(crate) fn format(&self) -> Format {
         match (self.json, self.raw) {
             (true, _) => Format::Json,
             (_, true) => Format::Plain,
-            _ => self.format,
+            _ => self.format.unwrap_or_default(),
         }
     }
 }

@@ -9,14 +9,13 @@ use catgpt_core::{ChatModel, Engine, ErrorKind, Memory, Persona};
 use super::block_on;
 use crate::args::{self, Ask, Common, Format};
 use crate::chat::Chat;
-use crate::config::{self, Model, Shown, Store};
+use crate::config::{Config, Model, Shown, Store};
 use crate::context::Context;
 use crate::copy;
 use crate::exit::{Exit, Failure, invalid};
 use crate::notes::{Notes, OFFLINE, tell};
 use crate::rehearsal::Rehearsal;
 use crate::said::Said;
-use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::turn;
 
@@ -28,16 +27,19 @@ const TITLING: Duration = Duration::from_secs(15);
 pub(super) struct Setup<'a> {
     ask: &'a Ask,
     common: &'a Common,
+    pub(super) config: Config,
     pub(super) store: Store,
     model: Model,
+    /// Who answers in a chat that begins now, if nobody was asked for.
+    pub(super) usual: Persona,
     context: Option<Context>,
-    settings: Settings,
 }
 
 /// An engine and the chat that the command line is about.
 pub(super) struct Opened {
     pub(super) engine: Engine,
     pub(super) chat: Chat,
+    pub(super) config: Config,
     /// What answers.
     pub(super) model: Arc<dyn ChatModel>,
     pub(super) offline: bool,
@@ -47,11 +49,14 @@ pub(super) struct Opened {
 }
 
 /// What is wrong with the configuration is told before stdin is read, and that before a store is made.
-pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
+pub(crate) fn ask(mut ask: Ask, common: &Common) -> Result<Exit, Failure> {
+    let config = Config::load(common)?;
+    ask.or_format(config.settings.format);
+    let common = &config.colored(common);
     if ask.extract.is_some() && matches!(ask.format(), Format::Json | Format::Jsonl) {
         return Err(invalid("--extract shows text: it does not go with --format json or jsonl").into());
     }
-    let (setup, persona) = Setup::read(&ask, common)?;
+    let (setup, persona) = Setup::read(&ask, common, config)?;
     let Some(said) = Said::read(&ask, persona, Notes::new(common))? else {
         tell(format_args!("say something: catgpt PROMPT\n\n{}", args::help()));
         return Err(Failure::Told(Exit::Usage));
@@ -60,15 +65,18 @@ pub(crate) fn ask(ask: Ask, common: &Common) -> Result<Exit, Failure> {
 }
 
 impl<'a> Setup<'a> {
-    /// Reads the configuration; also who answers from now on, if somebody else than before.
-    pub(super) fn read(ask: &'a Ask, common: &'a Common) -> Result<(Self, Option<Persona>), Failure> {
-        let persona = config::persona(ask)?;
+    /// What the configuration comes to; also who answers from now on, if somebody else than before.
+    pub(super) fn read(
+        ask: &'a Ask,
+        common: &'a Common,
+        mut config: Config,
+    ) -> Result<(Self, Option<Persona>), Failure> {
+        let (persona, usual) = (config.persona(ask)?, config.usual_persona()?);
         let context = Context::read(&ask.context)?;
-        let model = Model::choose(ask.model.as_deref().filter(|name| !name.is_empty()))?;
-        let store = Store::choose(common)?;
-        let mut settings = Settings::read()?;
-        settings.titles |= ask.title;
-        Ok((Self { ask, common, store, model, context, settings }, persona))
+        let model = Model::choose(&config, ask.model.as_deref().filter(|name| !name.is_empty()))?;
+        let store = Store::choose(&config)?;
+        config.settings.titles |= ask.title;
+        Ok((Self { ask, common, config, store, model, usual, context }, persona))
     }
 
     async fn answer(self, said: Said) -> Result<Exit, Failure> {
@@ -89,34 +97,36 @@ impl<'a> Setup<'a> {
     /// The model of chats that keep none; `None` if the cat answers.
     pub(super) fn model_name(&self) -> Option<String> {
         match &self.model {
-            Model::OpenAi(model) => Some(model.name().to_owned()),
+            Model::Asked(model) => Some(model.name().to_owned()),
             Model::Offline => None,
         }
     }
 
-    pub(super) async fn open(self, notes: Notes) -> Result<Opened, Failure> {
+    pub(super) async fn open(mut self, notes: Notes) -> Result<Opened, Failure> {
         let (memory, chat) = self.find(notes).await?;
         // A chat that keeps its model is not answered by another one.
         let model = match &chat.kept.model {
-            Some(name) if self.ask.model.is_none() => Model::choose(Some(name))?,
+            Some(name) if self.ask.model.is_none() => Model::choose(&self.config, Some(name))?,
             _ => self.model,
         };
         let offline = matches!(model, Model::Offline);
-        let settings = if offline || self.ask.dry_run { self.settings.offline() } else { self.settings };
-        let closing = if settings.titles { TITLING } else { CLOSING };
+        if offline || self.ask.dry_run {
+            self.config.settings.ask_no_model();
+        }
+        let closing = if self.config.settings.titles { TITLING } else { CLOSING };
         let model = model.build(io::stdout().is_terminal());
         let rehearsal = self.ask.dry_run.then(|| Rehearsal::of(Arc::clone(&model)));
         let model = rehearsal.clone().map_or(model, |rehearsal| Arc::new(rehearsal));
-        let mut builder = Engine::builder().model(Arc::clone(&model)).memory(memory).persona(Persona::cat());
+        let mut builder = Engine::builder().model(Arc::clone(&model)).memory(memory).persona(self.usual);
         if let Some(context) = self.context {
             builder = builder.hook(context);
         }
-        if let Some(shown) = Shown::choose(self.common, &self.store).filter(|_| !self.ask.forgets()) {
+        if let Some(shown) = Shown::choose(&self.config, &self.store).filter(|_| !self.ask.forgets()) {
             builder = builder.live(shown.open().await?);
         }
-        let engine = settings.apply(builder).build();
-        let chat = chat.with(&engine.local())?;
-        Ok(Opened { engine, chat, model, offline, closing, rehearsal })
+        let engine = self.config.settings.apply(builder).build();
+        let chat = chat.with(&self.config.user(&engine)?)?;
+        Ok(Opened { engine, chat, config: self.config, model, offline, closing, rehearsal })
     }
 
     /// The chat and where it is: in the store, or in a copy if nothing may be kept.
@@ -126,12 +136,12 @@ impl<'a> Setup<'a> {
             true => copy::nowhere(),
             false => self.store.open().await?,
         };
-        let chat = Chat::find(&copy::looking(&memory).local(), self.ask, notes).await?;
+        let chat = Chat::find(&self.config.user(&copy::looking(&memory))?, self.ask, notes).await?;
         if !forgets {
             return Ok((memory, chat));
         }
         let memory = copy::nowhere();
-        copy::copy(&chat, &copy::looking(&memory).local()).await?;
+        copy::copy(&chat, &self.config.user(&copy::looking(&memory))?).await?;
         Ok((memory, chat))
     }
 }

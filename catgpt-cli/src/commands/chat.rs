@@ -6,7 +6,7 @@ use std::path::Path;
 use super::ask::{Opened, Setup};
 use super::block_on;
 use crate::args::{Ask, Common, Format};
-use crate::config::{Store, var};
+use crate::config::{Config, Store, var};
 use crate::exit::{Exit, Failure, invalid};
 use crate::notes::Notes;
 use crate::repl::{Repl, Terminal};
@@ -16,20 +16,27 @@ use crate::signals::Signals;
 /// Whether a command line without a command is the beginning of a conversation: nothing is said, and a person sits there.
 pub(crate) fn converses(ask: &Ask) -> bool {
     let said = !ask.prompt.is_empty() || !ask.files.is_empty() || !ask.image.is_empty() || ask.place.is_given();
-    let shown = matches!(ask.format(), Format::Auto | Format::Plain | Format::Rendered) && ask.extract.is_none();
+    let shown = is_text(ask.format()) && ask.extract.is_none();
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     terminal && shown && !said && !ask.dry_run && !ask.no_stream && ask.timeout.is_none()
 }
 
+fn is_text(format: Format) -> bool {
+    matches!(format, Format::Auto | Format::Plain | Format::Rendered)
+}
+
 /// What is wrong is told before anything is asked.
-pub(crate) fn chat(ask: Ask, common: &Common) -> Result<Exit, Failure> {
+pub(crate) fn chat(mut ask: Ask, common: &Common) -> Result<Exit, Failure> {
+    let config = Config::load(common)?;
+    ask.or_format(config.settings.format.filter(|format| is_text(*format)));
+    let common = &config.colored(common);
     let notes = Notes::new(common);
     let no_terminal = || invalid("a conversation needs a terminal: say catgpt ask, or catgpt PROMPT");
     if common.no_input || !io::stdout().is_terminal() {
         return Err(no_terminal().into());
     }
     let terminal = Terminal::open().ok_or_else(no_terminal)?;
-    let (setup, persona) = Setup::read(&ask, common)?;
+    let (setup, persona) = Setup::read(&ask, common, config)?;
     let said = match Said::read(&ask, persona.clone(), notes) {
         Ok(said) => said,
         // A pipe that brings nothing is no reason not to talk.
@@ -43,11 +50,11 @@ pub(crate) fn chat(ask: Ask, common: &Common) -> Result<Exit, Failure> {
         (Store::Url(_, source), _) => format!("chats are kept where {source} says"),
     };
     block_on(async {
-        let usual = setup.model_name();
-        let Opened { engine, chat, model, closing, .. } = setup.open(notes).await?;
+        let (usual, host) = (setup.model_name(), setup.usual.name.clone());
+        let Opened { engine, chat, config, model, closing, .. } = setup.open(notes).await?;
         let mut signals = Signals::catch()?;
-        let mut repl = Repl::new(&engine, chat, (model, usual), terminal, (&ask, common));
-        repl.welcome(&place, persona).await?;
+        let mut repl = Repl::new(&engine, chat, (model, usual), terminal, (&ask, common, config));
+        repl.welcome(&place, persona, &host).await?;
         let done = repl.run(said.map(|said| said.content), &mut signals).await;
         super::ask::close(&engine, closing, &done, &mut signals, notes).await;
         done

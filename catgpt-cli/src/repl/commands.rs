@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use catgpt_core::{Content, Error, ErrorKind, Message, NewSession, Part, Result, Role, Send, SessionId, SessionInfo};
 
+use catgpt_core::model::Protocol;
+
 use super::complete::known_personas;
 use super::words::{self, Word};
 use super::{Next, Repl, draft};
 use crate::args::Ask;
 use crate::chat::Chat;
-use crate::commands::{local, table};
-use crate::config::{self, Model};
+use crate::commands::local;
+use crate::config::Model;
 use crate::exit::{Exit, Failure, invalid};
 use crate::notes::tell;
 use crate::refs::{self, short};
@@ -106,10 +108,8 @@ impl Repl<'_> {
         let numbered = word.parse().ok().and_then(|n: usize| self.listed.get(n.checked_sub(1)?));
         let word = numbered.cloned().unwrap_or_else(|| word.to_owned());
         let chat = Chat::open(&self.chat.user, &word, self.notes).await?;
-        // A chat that keeps its model is not answered by the cat.
-        if self.offline {
-            chat.kept.model.as_deref().map(|model| Model::choose(Some(model))).transpose()?;
-        }
+        // A chat that keeps its model is not answered by another one.
+        chat.kept.model.as_deref().map(|model| self.check_model(model)).transpose()?;
         self.go_to(chat);
         self.show_last().await
     }
@@ -131,9 +131,9 @@ impl Repl<'_> {
             let title = info.title.as_deref().unwrap_or_default().replace(char::is_control, " ");
             [format!("{here}{n:>2}"), local(info.updated_ms), info.messages.to_string(), format!("{name}  {title}")]
         };
-        let mut out = Vec::new();
-        let _ = table(&(1..).zip(&chats).map(row).collect::<Vec<_>>(), &mut out);
-        self.print(&String::from_utf8_lossy(&out));
+        for [n, when, count, name] in (1..).zip(&chats).map(row) {
+            self.print(&format!("{n}  {when}  {count:>4}  {name}\n"));
+        }
         Ok(())
     }
 
@@ -223,7 +223,7 @@ impl Repl<'_> {
             return Ok(());
         };
         let ask = Ask { persona: Some(name.to_owned()), ..Ask::default() };
-        let Some(persona) = config::persona(&ask)? else { return Ok(()) };
+        let Some(persona) = self.config.persona(&ask)? else { return Ok(()) };
         if self.chat.is_new() {
             self.persona = Some(persona.clone());
         } else {
@@ -242,10 +242,25 @@ impl Repl<'_> {
             }
             return Ok(());
         };
-        Model::choose(Some(name))?;
+        self.check_model(name)?;
         self.chat.set_model(Some(name.to_owned()));
         self.notes.say(format_args!("{} answers in this chat from now on", name.escape_debug()));
         Ok(())
+    }
+}
+
+impl Repl<'_> {
+    /// Whether the provider that answers here can be asked for this model.
+    fn check_model(&self, name: &str) -> Result<()> {
+        Model::choose(&self.config, Some(name))?;
+        let own = self.config.model(self.ask.model.as_deref().filter(|name| !name.is_empty()));
+        let own = own.as_ref().map_or("", |said| said.value.as_str());
+        match Protocol::of(name).0 == Protocol::of(own).0 && !self.offline {
+            true => Ok(()),
+            false => {
+                Err(invalid("this model is another provider's: leave, and say catgpt chat -m").with("model", name))
+            }
+        }
     }
 }
 

@@ -121,7 +121,7 @@ fn branches_are_listed_shown_and_copied() {
     home.run(&["-s", "trip", "--after", "2", "and then?"]).expect(0);
     let (_, shown) = on_terminal(home.command(&["chats", "branches", "trip"]), [true, true, false], "");
     insta::assert_snapshot!(same_times(shown.trim_end()), @r"
-    4  DATE TIME  2  
+    4  DATE TIME  2
     5  DATE TIME  2  from 3
     7  DATE TIME  4  shown
     ");

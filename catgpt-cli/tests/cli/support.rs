@@ -57,7 +57,7 @@ impl Home {
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_catgpt"));
         command.args(words).env_clear().current_dir(self.path());
-        command.env("HOME", self.path()).env("TZ", "UTC").env("NO_PROXY", "127.0.0.1");
+        command.env("HOME", self.path()).env("TZ", "UTC").env("NO_PROXY", "127.0.0.1").env("PAGER", "cat");
         command.env("XDG_CONFIG_HOME", self.path().join("config")).env("XDG_DATA_HOME", self.path().join("data"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -199,6 +199,10 @@ impl Server {
 
     pub(crate) fn run(&self, home: &Home, model: &str, words: &[&str]) -> Ran {
         finish(self.command(home, model, words))
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
     }
 
     pub(crate) fn requests(&self) -> Vec<Received> {

@@ -97,8 +97,8 @@ impl Config {
     /// The endpoint.
     #[cfg(feature = "openai")]
     pub(super) fn openai(&self) -> Result<crate::model::OpenAi> {
-        let (key, url) = (self.api_key.as_ref().map(|key| key.0.as_str()), self.base_url.as_deref());
-        crate::model::OpenAi::configured(key, url)
+        let key = self.api_key.as_ref().map(|key| key.0.as_str().into());
+        crate::model::OpenAi::with_access(&crate::model::Access { key, base_url: self.base_url.clone() })
     }
 
     /// The URL of the store.

@@ -104,12 +104,13 @@ impl Sqlite {
         self.answer(answer.await)
     }
 
-    /// Takes the words of an erased owner out of the index, in steps, between which others write.
-    async fn forget_words(&self, owner: &Owner) -> Result<()> {
+    /// Takes the words of what was deleted out of the index, in steps, between which others write; if all of the owner is
+    /// `gone`, him too.
+    async fn forget_words(&self, owner: &Owner, gone: bool) -> Result<()> {
         let mut first = true;
         loop {
             let owner = owner.clone();
-            if !self.write(Care::Erase, move |conn| search::forget(conn, &owner, first)).await? {
+            if !self.write(Care::Erase, move |conn| search::forget(conn, &owner, first, gone)).await? {
                 return Ok(());
             }
             first = false;
@@ -178,11 +179,14 @@ impl Memory for Sqlite {
             matches!(op, Op::Delete { .. } | Op::DeleteMany { .. } | Op::DeleteEmpty { .. } | Op::Erase { .. })
         };
         let care = if ops.iter().any(deletes) { Care::Erase } else { Care::Machine };
+        let words = ops.iter().any(|op| matches!(op, Op::Delete { .. } | Op::DeleteMany { .. }));
         let erases: Vec<_> = ops.iter().map(|op| matches!(op, Op::Erase { .. })).collect();
         let whose = owner.clone();
         let done = self.write(care, move |conn| ops::apply(conn, &whose, op_id, &ops)).await?;
         if erases.into_iter().zip(&done).any(|(erase, done)| erase && *done == Done::Count(0)) {
-            self.forget_words(owner).await?;
+            self.forget_words(owner, true).await?;
+        } else if words && done.iter().any(|done| *done != Done::Count(0)) {
+            self.forget_words(owner, false).await?;
         }
         Ok(done)
     }

@@ -45,6 +45,23 @@ const NO_IMAGES: [&str; 8] = [
     "content part type for text-only",
 ];
 
+/// The codes of filters.
+const REFUSALS: [&str; 5] = [
+    "content_filter",
+    "content_policy_violation",
+    "moderation_blocked",
+    "invalid_prompt",
+    "image_content_policy_violation",
+];
+
+/// How OpenAI and Anthropic say that a model does not take a parameter that others take.
+const NOT_TAKEN: [&str; 5] =
+    ["deprecated for this model", "not supported with this model", "unsupported", "may only be set", "cannot both"];
+
+/// How Anthropic says that its filter refuses, and that nothing is paid for any more: it has no codes for either.
+const FILTERED: &str = "content filtering policy";
+const UNPAID: &str = "credit balance is too low";
+
 /// The error for an error object that came inside an answer that had begun well.
 pub(crate) fn in_stream(complaint: &Value, reveal: Reveal) -> Error {
     let status = complaint["code"].as_u64().or_else(|| complaint["code"].as_str()?.parse().ok());
@@ -65,9 +82,10 @@ fn describe(status: Option<u16>, complaint: &Value, reveal: Reveal) -> Error {
     let sentence = complaint.as_str().or(complaint["message"].as_str()).unwrap_or_default();
     let code = word(&complaint["code"]);
     let kind = word(&complaint["type"]);
+    let param = word(&complaint["param"]);
     let Verdict { kind: error, retryable, message } = judge(status, &code, &kind, sentence);
     let mut error = Error::new(error, message).with_retryable(retryable);
-    for (name, word) in [("type", kind), ("code", code)] {
+    for (name, word) in [("type", kind), ("code", code), ("param", param)] {
         if !word.is_empty() {
             error = error.with(name, word);
         }
@@ -103,18 +121,28 @@ fn judge(status: Option<u16>, code: &str, kind: &str, sentence: &str) -> Verdict
         phrases.iter().any(|phrase| sentence.contains(phrase))
     };
     let blames_request = !matches!(status, Some(401 | 403 | 404 | 429));
-    if is(&["context_length_exceeded", "exceed_context_size_error"]) || blames_request && says(&TOO_LONG) {
+    if is(&["context_length_exceeded", "exceed_context_size_error", "request_too_large"])
+        || blames_request && says(&TOO_LONG)
+    {
         return verdict(ErrorKind::ContextTooLong, "the conversation does not fit into the model's context");
     }
     if !matches!(status, Some(401 | 403 | 429)) && says(&NO_IMAGES) {
         return verdict(ErrorKind::Refused, "this model takes no pictures: choose one that does, or send text");
     }
-    if is(&["content_filter", "content_policy_violation", "moderation_blocked"]) {
+    if is(&REFUSALS) || says(&[FILTERED]) {
         return verdict(ErrorKind::Refused, "the provider's filter refused this conversation");
     }
-    if is(&["insufficient_quota", "billing_hard_limit_reached"]) || status == Some(402) {
+    if is(&["insufficient_quota", "billing_hard_limit_reached", "billing_error"])
+        || status == Some(402)
+        || says(&[UNPAID])
+    {
         let message = "the account's quota is used up: look at its plan and billing";
         return Verdict { kind: ErrorKind::RateLimited, retryable: false, message };
+    }
+    if matches!(status, None | Some(400 | 422)) && says(&["temperature", "top_p"]) && says(&NOT_TAKEN) {
+        let message =
+            "this model does not take the sampling parameters that it was given: leave out temperature and top_p";
+        return verdict(ErrorKind::InvalidInput, message);
     }
     match status {
         Some(status) => by_status(status),
@@ -200,6 +228,56 @@ mod tests {
         assert_eq!(refused(403, json!({ "code": "content_policy_violation" })).kind(), ErrorKind::Refused);
         let quota = refused(429, json!({ "code": "insufficient_quota" }));
         assert_eq!((quota.kind(), quota.is_retryable()), (ErrorKind::RateLimited, false));
+    }
+
+    #[test]
+    fn what_has_no_code_of_its_own_is_told_by_its_words() {
+        for (status, sentence, kind, retryable, says) in [
+            (400, "Output blocked by content filtering policy", ErrorKind::Refused, false, "filter"),
+            (400, "Your credit balance is too low to access the API", ErrorKind::RateLimited, false, "billing"),
+            (
+                400,
+                "`temperature` is deprecated for this model.",
+                ErrorKind::InvalidInput,
+                false,
+                "leave out temperature",
+            ),
+            (400, "`temperature` may only be set to 1 when thinking", ErrorKind::InvalidInput, false, "leave out"),
+            (
+                400,
+                "Unsupported parameter: 'temperature' is not supported with this model.",
+                ErrorKind::InvalidInput,
+                false,
+                "leave out",
+            ),
+            (400, "the word temperature alone says nothing", ErrorKind::InvalidInput, false, "did not accept"),
+            (529, "Overloaded", ErrorKind::Unavailable, true, "ask again"),
+        ] {
+            let error = refused(status, json!({ "type": "invalid_request_error", "message": sentence }));
+            assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{sentence}");
+            assert!(error.message().contains(says), "{error}");
+        }
+        let named = refused(400, json!({ "code": "unsupported_value", "param": "temperature", "message": "no" }));
+        assert_eq!(named.context("param"), Some("temperature"));
+    }
+
+    #[test]
+    fn what_anthropic_says_in_a_stream_is_told_by_its_type() {
+        for (kind, expected, retryable) in [
+            ("overloaded_error", ErrorKind::Unavailable, true),
+            ("api_error", ErrorKind::Unavailable, true),
+            ("timeout_error", ErrorKind::Unavailable, true),
+            ("rate_limit_error", ErrorKind::RateLimited, true),
+            ("billing_error", ErrorKind::RateLimited, false),
+            ("authentication_error", ErrorKind::Unauthorized, false),
+            ("permission_error", ErrorKind::Unauthorized, false),
+            ("not_found_error", ErrorKind::NotFound, false),
+            ("invalid_request_error", ErrorKind::InvalidInput, false),
+            ("request_too_large", ErrorKind::ContextTooLong, false),
+        ] {
+            let error = in_stream(&json!({ "type": kind, "message": "m" }), Reveal::Codes);
+            assert_eq!((error.kind(), error.is_retryable()), (expected, retryable), "{kind}");
+        }
     }
 
     #[test]

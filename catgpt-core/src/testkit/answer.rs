@@ -14,11 +14,12 @@ use super::http::{self, LAST_CHUNK, STREAM_HEAD};
 use super::images::{self, Given};
 use super::refusal;
 use super::script::Chunks;
-use super::{Fault, Script};
+use super::{Dialect, Fault, Script};
 
 /// What the request asks for, as far as it matters here.
 #[derive(Clone, Copy)]
 pub(super) struct Asked {
+    dialect: Dialect,
     stream: bool,
     usage: bool,
     /// A picture, and whether its address is enough.
@@ -28,6 +29,7 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn of(path: &str, body: &Value) -> Self {
         Self {
+            dialect: Dialect::of(path).unwrap_or_default(),
             stream: body["stream"] == true,
             usage: body["stream_options"]["include_usage"] == true,
             image: path.ends_with("/images/generations").then(|| Given::of(body)),
@@ -69,7 +71,7 @@ pub(super) async fn give(
 }
 
 async fn write(to: &mut WriteHalf<'_>, script: &Script, asked: Asked) -> io::Result<Ending> {
-    if let Some(response) = refusal::response(script) {
+    if let Some(response) = refusal::response(script, asked.dialect) {
         to.write_all(&response).await?;
         return Ok(Ending::Whole);
     }
@@ -77,15 +79,16 @@ async fn write(to: &mut WriteHalf<'_>, script: &Script, asked: Asked) -> io::Res
         return images::write(to, script, given).await;
     }
     if !asked.stream {
-        to.write_all(&refusal::whole_body(script)).await?;
+        to.write_all(&refusal::whole_body(script, asked.dialect)).await?;
         return Ok(Ending::Whole);
     }
     if script.fault == Some(Fault::Silence) && script.place() == 0 {
         std::future::pending::<()>().await;
     }
+    let plain = asked.dialect == Dialect::ChatCompletions && script.thought.is_none() && script.calls.is_empty();
     let blocks = script.delay.is_zero() && !script.stamps && script.events_per_chunk == 1;
     match &script.chunks {
-        _ if script.fault.is_some() || script.bytes_per_write.is_some() => by_frame(to, script, asked).await,
+        _ if !plain || script.fault.is_some() || script.bytes_per_write.is_some() => by_frame(to, script, asked).await,
         Chunks::Tokens(count) if blocks => fast(to, *count, script.chunks_per_write, asked).await,
         _ => paced(to, script, asked).await,
     }
@@ -136,7 +139,7 @@ async fn paced(to: &mut WriteHalf<'_>, script: &Script, asked: Asked) -> io::Res
 
 /// Frame by frame, with a fault among them or in small pieces.
 async fn by_frame(to: &mut WriteHalf<'_>, script: &Script, asked: Asked) -> io::Result<Ending> {
-    let (frames, ending) = frames::faulty(script, asked.usage);
+    let (frames, ending) = frames::faulty(script, asked.dialect, asked.usage);
     to.write_all(STREAM_HEAD).await?;
     for frame in frames {
         if !script.delay.is_zero() {

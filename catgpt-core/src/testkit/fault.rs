@@ -103,6 +103,14 @@ faults! {
     BadText = "badutf8",
     /// `data: null` between frames.
     Null = "null",
+    /// Lines that are no fields, between events and inside them.
+    Garbage = "garbage",
+    /// Twenty signs of life before each event.
+    Pings = "pings",
+    /// Events of a type that nobody knows.
+    UnknownEvents = "unknown",
+    /// A frame that is larger than a client should hold.
+    Huge = "huge",
     /// Nulls and numbers where others belong, content in parts.
     WrongTypes = "wrongtypes",
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::{Fault, Script, http, refusal};
+use super::{Dialect, Fault, Script, http, refusal};
 
 /// Gives the list. An error ends the connection.
 pub(super) async fn give(stream: &mut TcpStream, script: &Script) -> io::Result<()> {
@@ -17,7 +17,7 @@ pub(super) async fn give(stream: &mut TcpStream, script: &Script) -> io::Result<
             stream.write_all(&list[..list.len() / 2]).await?;
             Err(io::ErrorKind::Other.into())
         }
-        _ => stream.write_all(&refusal::response(script).unwrap_or(list)).await,
+        _ => stream.write_all(&refusal::response(script, Dialect::ChatCompletions).unwrap_or(list)).await,
     }
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 
-use super::{Fault, frames, refusal};
+use super::{Dialect, Fault, frames, refusal};
 use crate::error::ErrorKind;
 
 /// What the server answers to one request.
@@ -20,6 +21,8 @@ pub struct Script {
     pub(super) stamps: bool,
     pub(super) times: Option<u32>,
     pub(super) retry_after: u32,
+    pub(super) thought: Option<String>,
+    pub(super) calls: Vec<(String, Value)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +92,8 @@ impl Script {
             stamps: false,
             times: None,
             retry_after: 1,
+            thought: None,
+            calls: Vec::new(),
         }
     }
 
@@ -96,6 +101,20 @@ impl Script {
     #[must_use]
     pub fn fault(mut self, fault: Fault) -> Self {
         self.fault = Some(fault);
+        self
+    }
+
+    /// Thinks this before the text.
+    #[must_use]
+    pub fn thinks(mut self, thought: impl Into<String>) -> Self {
+        self.thought = Some(thought.into());
+        self
+    }
+
+    /// Asks for this tool after the text.
+    #[must_use]
+    pub fn calls(mut self, name: impl Into<String>, arguments: Value) -> Self {
+        self.calls.push((name.into(), arguments));
         self
     }
 
@@ -124,6 +143,7 @@ impl Script {
     /// `n` content chunks · `d` milliseconds before each · `f` a fault's name · `k` before which chunk it happens ·
     /// `r` how many requests of this model name fail (all) · `ra` seconds of `Retry-After` (1) · `e` events in an HTTP
     /// chunk (1) · `w` HTTP chunks in a write (1) · `b` bytes in a write and HTTP chunk (all) ·
+    /// `t` a tool that is called with `{}` after the text ·
     /// `ts=1` the content is the time of the write, in µs since 1970.
     pub fn parse(knobs: &str) -> Self {
         let mut script = Script::default();
@@ -140,6 +160,7 @@ impl Script {
                 "e" => script.events_per_chunk = number.unwrap_or(1).max(1),
                 "w" => script.chunks_per_write = number.unwrap_or(1).clamp(1, 64),
                 "b" => script.bytes_per_write = number.map(|bytes| bytes.max(1)),
+                "t" => script.calls.push((value.to_owned(), Value::Object(serde_json::Map::new()))),
                 "ts" => script.stamps = value == "1",
                 _ => {}
             }
@@ -168,18 +189,18 @@ impl Script {
     }
 
     /// The bytes of the answer's body, as far as it goes; `None` if the answer is a refusal.
-    pub fn body(&self) -> Option<Vec<u8>> {
-        match refusal::response(self) {
+    pub fn body(&self, dialect: Dialect) -> Option<Vec<u8>> {
+        match refusal::response(self, dialect) {
             Some(response) if response.starts_with(b"HTTP/1.1 200") => {
                 let head = response.windows(4).position(|window| window == b"\r\n\r\n")?;
                 Some(response[head + 4..].to_vec())
             }
             Some(_) => None,
-            None => Some(frames::faulty(self, true).0.concat()),
+            None => Some(frames::faulty(self, dialect, true).0.concat()),
         }
     }
 
-    /// What a right client makes of it.
+    /// What a right client makes of it, in every protocol.
     pub fn outcome(&self) -> Outcome {
         use Fault as F;
         let until = |count| (0..count).map(|n| self.chunk(n)).collect::<String>();
@@ -196,9 +217,10 @@ impl Script {
             Some(F::BadRequest) => (0, End::Error(ErrorKind::InvalidInput)),
             Some(F::Cut | F::CutFrame | F::Reset | F::NoFinish | F::DoneOnly) => (some, End::Cut),
             Some(F::Silence) => (some, End::Error(ErrorKind::Timeout)),
-            Some(F::BadJson | F::ErrorFrame) => (some, End::Error(ErrorKind::Unavailable)),
+            Some(F::BadJson | F::ErrorFrame | F::Huge) => (some, End::Error(ErrorKind::Unavailable)),
             Some(F::ErrorNumber) => (some, End::Error(ErrorKind::RateLimited)),
             Some(F::UnknownFinish) => (all, End::Finished("eos")),
+            _ if !self.calls.is_empty() => (all, End::Finished("tool_calls")),
             _ => (all, End::Finished("stop")),
         };
         let mut text = until(count);

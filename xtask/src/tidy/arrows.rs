@@ -74,6 +74,12 @@ const UNDER_SEAMS: &[Under] = &[
     ("model", "retry", None),
     ("model", "decode", Some(&[])),
     ("model", "failure", Some(&[])),
+    ("model", "http", Some(&[])),
+    ("model", "said", Some(&[])),
+    // Chooses among the leaves by what their names begin with.
+    ("model", "named", Some(&["Protocol"])),
+    ("model", "anthropic", Some(&["Anthropic"])),
+    ("model", "responses", Some(&["Responses"])),
     ("model", "sse", Some(&[])),
     ("model", "openai", Some(&["OpenAi", "Images"])),
     ("model", "offline", Some(&["Offline"])),

@@ -12,10 +12,10 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::document::{read, unreadable};
-use super::{OpenAi, http};
+use super::OpenAi;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{FinishReason, Image, Part, Role, Usage};
+use crate::model::http::document::{read, unreadable};
 use crate::model::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Provider};
 
 const MODEL: &str = "gpt-image-1";
@@ -95,7 +95,7 @@ impl Images {
 
     async fn draw(self, request: ModelRequest) -> Result<Vec<ModelEvent>> {
         let prompt = prompt(&request)?;
-        let most = self.endpoint.config.timeouts.connect.saturating_add(self.within);
+        let most = self.endpoint.endpoint.timeouts.connect.saturating_add(self.within);
         let late = |_| {
             let late = Error::new(ErrorKind::Timeout, "the model did not draw its picture in time");
             late.with("seconds", self.within.as_secs_f32())
@@ -118,7 +118,8 @@ impl Images {
         let (size, quality) = (self.size.as_deref(), self.quality.as_deref());
         let body = Body { model, prompt, size, quality, response_format };
         let key = request.credentials.as_ref();
-        read(http::post(&self.endpoint, key, "images/generations", &body).await?, &self.endpoint.config).await
+        let endpoint = &self.endpoint.endpoint;
+        read(endpoint.post(key, "images/generations", &body).await?, endpoint.reveal).await
     }
 }
 

@@ -4,29 +4,32 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::Config;
-use crate::message::{Detail, Part, Role, ToolCall, ToolResult};
-use crate::model::{ModelRequest, Params, PromptMessage};
+use super::OpenAi;
+use crate::message::{Detail, Part, Role, ToolCall};
+use crate::model::http::json;
+use crate::model::said::{as_text, outcome, steps, texts};
+use crate::model::{ModelRequest, Params, PromptMessage, ToolSpec};
 
 /// The body of a request.
-pub(super) fn body(config: &Config, request: &ModelRequest) -> Vec<u8> {
-    let ModelRequest { messages, params, model, .. } = request;
+pub(super) fn body(model: &OpenAi, request: &ModelRequest) -> Vec<u8> {
+    let ModelRequest { messages, params, tools, .. } = request;
     let Params { temperature, top_p, max_tokens, stop, seed } = params;
     // OpenAI's newer models refuse the old name; other servers know only that.
-    let hosted = config.base_url.host_str() == Some("api.openai.com");
+    let hosted = model.endpoint.base_url.host_str() == Some("api.openai.com");
     let body = Body {
-        model: model.as_deref().unwrap_or(&config.model),
+        model: model.asked(request),
         messages: messages.iter().flat_map(said).collect(),
         stream: true,
-        stream_options: config.usage.then_some(StreamOptions { include_usage: true }),
+        stream_options: model.usage.then_some(StreamOptions { include_usage: true }),
         temperature: *temperature,
         top_p: *top_p,
         max_tokens: max_tokens.filter(|_| !hosted),
         max_completion_tokens: max_tokens.filter(|_| hosted),
         stop,
         seed: *seed,
+        tools: tools.iter().map(|function| Offered { r#type: "function", function }).collect(),
     };
-    serde_json::to_vec(&body).expect("texts and numbers are always JSON")
+    json(&body)
 }
 
 #[derive(Serialize)]
@@ -48,6 +51,15 @@ struct Body<'a> {
     stop: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Offered<'a>>,
+}
+
+/// A tool, as the model is told of it.
+#[derive(Serialize)]
+struct Offered<'a> {
+    r#type: &'static str,
+    function: &'a ToolSpec,
 }
 
 #[derive(Serialize)]
@@ -129,29 +141,15 @@ fn user(parts: &[Part]) -> Said<'_> {
 /// Its steps: text and calls, then the results, then the next text. Reasoning is not sent back: servers refuse it.
 fn assistant(parts: &[Part]) -> Vec<Message<'_>> {
     let mut out = Vec::new();
-    let mut rest = parts;
-    while !rest.is_empty() {
-        let results = |part: &Part| matches!(part, Part::ToolResult(_));
-        let (step, after) = rest.split_at(rest.iter().position(results).unwrap_or(rest.len()));
-        let (answers, after) = after.split_at(after.iter().position(|part| !results(part)).unwrap_or(after.len()));
+    for (step, answers) in steps(parts) {
         let tool_calls: Vec<_> = step.iter().filter_map(call).collect();
         let text = texts(step);
         if !(text.is_empty() && tool_calls.is_empty()) {
             out.push(Message { tool_calls, ..plain("assistant", text) });
         }
         out.extend(answers.iter().filter_map(result));
-        rest = after;
     }
     out
-}
-
-fn texts(parts: &[Part]) -> Cow<'_, str> {
-    let mut texts = parts.iter().filter_map(|part| match part {
-        Part::Text { text } => Some(text.as_str()),
-        _ => None,
-    });
-    let first = Cow::Borrowed(texts.next().unwrap_or_default());
-    texts.fold(first, |all, text| all + text)
 }
 
 fn call(part: &Part) -> Option<Call<'_>> {
@@ -161,13 +159,6 @@ fn call(part: &Part) -> Option<Call<'_>> {
 }
 
 fn result(part: &Part) -> Option<Message<'_>> {
-    let Part::ToolResult(ToolResult { id, output, .. }) = part else { return None };
-    Some(Message { tool_call_id: Some(id), ..plain("tool", as_text(output)) })
-}
-
-fn as_text(value: &serde_json::Value) -> Cow<'_, str> {
-    match value.as_str() {
-        Some(text) => Cow::Borrowed(text),
-        None => Cow::Owned(value.to_string()),
-    }
+    let Part::ToolResult(result) = part else { return None };
+    Some(Message { tool_call_id: Some(&result.id), ..plain("tool", outcome(result)) })
 }

@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::error::ErrorKind;
 use crate::message::{Content, Detail, Image, Part, Role, ToolCall, ToolResult};
 use crate::model::{Params, PromptMessage};
 
 fn from(vars: &[(&str, &str)]) -> Result<OpenAi> {
-    OpenAi::from_vars(|name| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+    let var = |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    OpenAi::from_vars(Vars::read(Protocol::OpenAi, &Access::default(), var))
 }
 
 fn base(url: &str) -> String {
@@ -17,10 +19,10 @@ fn base(url: &str) -> String {
 #[test]
 fn the_environment_chooses_the_endpoint() {
     let hosted = from(&[("OPENAI_API_KEY", " sk-1\n"), ("OPENAI_BASE_URL", "")]).unwrap();
-    assert_eq!(hosted.config.key, Some(Secret::from("sk-1")));
-    assert_eq!((http::shown(&hosted.config.base_url).as_str(), hosted.name()), (BASE_URL, MODEL));
+    assert_eq!(hosted.endpoint.key, Some(Secret::from("sk-1")));
+    assert_eq!((http::shown(&hosted.endpoint.base_url).as_str(), hosted.name()), (Protocol::OpenAi.base_url(), MODEL));
     let local = from(&[("OPENAI_BASE_URL", "http://localhost:1/v1/"), ("OPENAI_MODEL", "llama")]).unwrap();
-    assert_eq!((local.config.key.as_ref(), local.name()), (None, "llama"));
+    assert_eq!((local.endpoint.key.as_ref(), local.name()), (None, "llama"));
     let error = from(&[("OPENAI_MODEL", "llama")]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert!(error.message().contains("OPENAI_API_KEY") && error.message().contains("OPENAI_BASE_URL"));
@@ -53,23 +55,8 @@ fn keys_and_headers_are_not_shown() {
     assert!(!format!("{error:?}").contains("hidden"), "{error:?}");
 }
 
-#[test]
-fn clones_share_their_connections_until_something_changes() {
-    let one = OpenAi::keyless("http://127.0.0.1:1").unwrap();
-    assert!(Arc::ptr_eq(&one.client, &one.clone().model("other").client));
-    assert!(!Arc::ptr_eq(&one.client, &one.clone().timeouts(Timeouts::default()).client));
-    one.client().unwrap();
-    assert!(one.clone().client.get().is_some());
-}
-
-#[test]
-fn a_client_for_the_hosted_model_installs_nothing_for_the_process() {
-    OpenAi::new("sk-1").client().unwrap();
-    assert!(rustls::crypto::CryptoProvider::get_default().is_none());
-}
-
 fn body(model: &OpenAi, request: &ModelRequest) -> Value {
-    serde_json::from_slice(&request::body(&model.config, request)).unwrap()
+    serde_json::from_slice(&request::body(model, request)).unwrap()
 }
 
 fn conversation() -> ModelRequest {

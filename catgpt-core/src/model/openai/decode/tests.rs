@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::error::ErrorKind;
 
 fn read(frames: &[Value]) -> Vec<ModelEvent> {
     let mut decoder = Decoder::new(Reveal::Codes);

@@ -14,17 +14,29 @@ use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::Timeouts;
-use super::http::{self, Call};
-use super::reader::{Reader, Step};
+use super::reader::Reader;
+use super::{Endpoint, Timeouts};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::ModelEvent;
+use crate::model::decode::{Decode, Step};
+use crate::model::{ModelEvent, Secret};
 
 /// How long a server that has finished may take to say what was used, or to hang up.
 const AFTER_FINISH: Duration = Duration::from_secs(5);
 
+/// One question.
+#[derive(Debug)]
+pub(in crate::model) struct Call {
+    pub(in crate::model) endpoint: Endpoint,
+    /// Of the request's own.
+    pub(in crate::model) key: Option<Secret>,
+    pub(in crate::model) path: &'static str,
+    /// An error if it cannot be asked.
+    pub(in crate::model) body: Result<Vec<u8>>,
+    pub(in crate::model) decoder: Box<dyn Decode>,
+}
+
 /// The stream of one answer. Dropping it drops the connection.
-pub(super) struct Answer {
+pub(in crate::model) struct Answer {
     state: State,
     reader: Reader,
     clock: Option<Clock>,
@@ -34,7 +46,7 @@ pub(super) struct Answer {
 
 enum State {
     /// Nobody has polled yet.
-    New(Option<Box<Call>>),
+    New(Option<BoxFuture<'static, Result<Response>>>),
     /// Waiting for the head of the answer.
     Opening(BoxFuture<'static, Result<Response>>),
     /// Reading the body.
@@ -46,19 +58,22 @@ enum State {
 }
 
 impl Answer {
-    pub(super) fn new(call: Call) -> Self {
-        let config = &call.model.config;
+    pub(in crate::model) fn new(call: Call) -> Self {
+        let Call { endpoint, key, path, body, decoder } = call;
         Self {
-            reader: Reader::new(config.reveal),
-            timeouts: config.timeouts,
-            state: State::New(Some(Box::new(call))),
+            reader: Reader::new(decoder),
+            timeouts: endpoint.timeouts,
+            // Nothing is sent before it is polled.
+            state: State::New(Some(
+                async move { endpoint.say(key.as_ref(), path, "text/event-stream", body?).await }.boxed(),
+            )),
             clock: None,
             request_id: None,
         }
     }
 
     fn begin_reading(&mut self, response: Response) {
-        self.request_id = http::request_id(response.headers());
+        self.request_id = super::request_id(response.headers());
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         self.reader.content_type(kind.unwrap_or_default());
         self.state = State::Reading(response.bytes_stream().boxed());
@@ -86,7 +101,7 @@ impl Answer {
 
     /// The end. An answer that was whole stays so, whatever broke after it.
     fn end(&mut self, error: Option<Error>) {
-        let mut error = error.map(|error| http::with_request_id(error, self.request_id.as_deref()));
+        let mut error = error.map(|error| super::with_request_id(error, self.request_id.as_deref()));
         self.reader.end(&mut error);
         self.state = State::Ended(error);
     }
@@ -104,10 +119,7 @@ impl Answer {
         match &mut self.state {
             State::New(call) => {
                 self.clock = Some(Clock::new(self.timeouts.first_byte));
-                self.state = match call.take() {
-                    Some(call) => State::Opening(call.open().boxed()),
-                    None => State::Ended(None),
-                };
+                self.state = call.take().map_or(State::Ended(None), State::Opening);
             }
             State::Opening(opening) => match ready!(opening.poll_unpin(cx)) {
                 Ok(response) => self.begin_reading(response),
@@ -165,7 +177,7 @@ fn broken(error: reqwest::Error, begun: bool) -> Error {
     } else {
         (ErrorKind::Unavailable, "the connection to the model broke before it answered")
     };
-    Error::new(kind, message).with("cause", http::root(&error)).caused_by(error)
+    Error::new(kind, message).with("cause", super::root(&error)).caused_by(error)
 }
 
 /// A deadline that is moved with every chunk. The timer itself is moved only when it fires too early.

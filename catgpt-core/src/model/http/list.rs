@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::Endpoint;
 use super::document::{read, unreadable};
-use super::{OpenAi, http};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ModelInfo;
 
@@ -14,10 +14,10 @@ use crate::model::ModelInfo;
 const WITHIN: Duration = Duration::from_secs(30);
 
 /// Asks the endpoint, by id and each id once.
-pub(super) async fn models(model: &OpenAi) -> Result<Vec<ModelInfo>> {
-    let timeouts = model.config.timeouts;
+pub(in crate::model) async fn models(endpoint: &Endpoint, query: &[(&str, &str)]) -> Result<Vec<ModelInfo>> {
+    let timeouts = endpoint.timeouts;
     let most = timeouts.connect.saturating_add(timeouts.first_byte.min(WITHIN));
-    let asked = async { read(http::get(model, "models").await?, &model.config).await };
+    let asked = async { read(endpoint.get("models", query).await?, endpoint.reveal).await };
     let late = |_| Error::new(ErrorKind::Timeout, "the endpoint did not list its models in time");
     let document = timeout(most, asked).await.map_err(late)??;
     let mut models: Vec<_> = rows(&document).ok_or_else(unreadable)?.iter().filter_map(info).collect();

@@ -4,10 +4,8 @@ use std::collections::VecDeque;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ModelEvent;
-use crate::model::decode::Decoder;
-pub(super) use crate::model::decode::Step;
-use crate::model::failure::Reveal;
-use crate::model::sse::{Framer, MAX_EVENT};
+use crate::model::decode::{Decode, Step, json};
+use crate::model::sse::Framer;
 
 /// The most bytes of an answer that comes as one document.
 const MAX_DOCUMENT: usize = 16 << 20;
@@ -17,7 +15,9 @@ const MAX_DOCUMENT: usize = 16 << 20;
 pub(super) struct Reader {
     form: Form,
     framer: Framer,
-    decoder: Decoder,
+    decoder: Box<dyn Decode>,
+    /// Whether a frame came.
+    framed: bool,
     queue: VecDeque<ModelEvent>,
     /// The declared type is not that of a stream of events.
     content_type: Option<String>,
@@ -33,11 +33,12 @@ enum Form {
 }
 
 impl Reader {
-    pub(super) fn new(reveal: Reveal) -> Self {
+    pub(super) fn new(decoder: Box<dyn Decode>) -> Self {
         Self {
             form: Form::Unknown,
-            framer: Framer::new(MAX_EVENT),
-            decoder: Decoder::new(reveal),
+            framer: Framer::new(decoder.max_frame()),
+            decoder,
+            framed: false,
             queue: VecDeque::new(),
             content_type: None,
         }
@@ -90,6 +91,7 @@ impl Reader {
 
     fn events(&mut self, mut bytes: &[u8]) -> Result<Step> {
         while let Some(frame) = self.framer.next(&mut bytes)? {
+            self.framed = true;
             if self.decoder.frame(frame, &mut self.queue)? == Step::Done {
                 return Ok(Step::Done);
             }
@@ -113,11 +115,15 @@ impl Reader {
                 if clean { self.decoder.whole(&document, &mut self.queue) } else { Ok(()) }
             }
             Form::Unknown | Form::Events => {
-                if let Some(frame) = self.framer.rest() {
-                    self.decoder.last(frame, &mut self.queue)?;
+                if let Some(frame) = self.framer.rest().map(<[u8]>::trim_ascii) {
+                    // Its end never came: whole, it counts; cut, it is part of the truncation, not an error.
+                    if frame == b"[DONE]" || json::parse(frame).is_some() {
+                        self.framed = true;
+                        self.decoder.frame(frame, &mut self.queue)?;
+                    }
                 }
                 match &self.content_type {
-                    Some(kind) if clean && self.decoder.frames() == 0 && self.begun() => {
+                    Some(kind) if clean && !self.framed && self.begun() => {
                         let message = "the endpoint does not answer like a model: check the base URL";
                         Err(Error::new(ErrorKind::Unavailable, message).with("content_type", kind))
                     }
