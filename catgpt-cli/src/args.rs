@@ -1,6 +1,7 @@
 //! The command line: its words, its options, and which of them go together.
 
 mod ask;
+mod chat;
 mod manage;
 mod options;
 mod organize;
@@ -15,6 +16,7 @@ use clap::{
 };
 
 pub(crate) use ask::{Ask, Format};
+pub(crate) use chat::Chat;
 pub(crate) use manage::{
     Completions, Configure, ConfigureAction, Given, Keys, KeysAction, Models, ModelsAction, Personas, PersonasAction,
     Target,
@@ -73,6 +75,8 @@ Exit codes:
 pub(crate) enum Command {
     /// Ask something; the same as without a command, for scripts
     Ask(Box<Ask>),
+    /// Talk: what you type is answered until /quit; the same as `catgpt` alone on a terminal
+    Chat(Box<Chat>),
     /// List the chats, search, show and change them
     Chats(Chats),
     /// List who can answer with --persona, show and change them
@@ -399,7 +403,7 @@ mod tests {
     #[test]
     fn what_excludes_each_other_is_refused() {
         for line in
-            ["-c -s x hi", "-p cat --system x hi", "--json --format plain hi", "-q -v hi", "--format rendered hi"]
+            ["-c -s x hi", "-p cat --system x hi", "--json --format plain hi", "-q -v hi", "--format laid-out hi"]
         {
             assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -59,6 +59,33 @@ impl Chat {
         Ok(Self { user: user.clone(), session, changed: kept != before, kept, new })
     }
 
+    /// Another one that is there, with what it keeps.
+    pub(crate) async fn open(user: &User, word: &str, notes: Notes) -> Result<Self> {
+        let (session, known) = last(user, word).await?;
+        let kept = known.map(|info| Kept::read(&info.metadata, notes)).unwrap_or_default();
+        Ok(Self { user: user.clone(), session, kept, changed: false, new: false })
+    }
+
+    /// One that begins, with what the command line says.
+    pub(crate) fn begin(user: &User, session: Session, ask: &Ask) -> Self {
+        let kept = Kept::default().with(ask);
+        Self { user: user.clone(), session, changed: kept != Kept::default(), kept, new: true }
+    }
+
+    /// Says which model answers from now on; `None`: the usual one.
+    pub(crate) fn set_model(&mut self, model: Option<String>) {
+        self.changed |= self.kept.model != model;
+        self.kept.model = model;
+    }
+
+    /// Records what was said, once. The chat has begun.
+    pub(crate) async fn settle(&mut self) -> Result<()> {
+        self.new = false;
+        self.keep().await?;
+        self.changed = false;
+        Ok(())
+    }
+
     /// Whether the command line is about a chat that may be there.
     pub(crate) fn is_named(ask: &Ask) -> bool {
         ask.continue_last || ask.session.is_some() || ask.place.is_given() || var(PINNED).is_some()

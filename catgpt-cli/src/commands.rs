@@ -2,6 +2,7 @@
 
 mod ask;
 mod backup;
+mod chat;
 mod chats;
 mod completions;
 mod config;
@@ -15,7 +16,8 @@ mod usage;
 
 pub(crate) use ask::ask;
 pub(crate) use backup::backup;
-pub(crate) use chats::chats;
+pub(crate) use chat::{chat, converses};
+pub(crate) use chats::{chats, local};
 pub(crate) use completions::{complete, completions};
 pub(crate) use config::config;
 pub(crate) use doctor::doctor;

@@ -11,12 +11,14 @@ mod copy;
 mod editor;
 mod exit;
 mod extract;
+mod markdown;
 mod notes;
 mod out;
 mod progress;
 mod refs;
 mod rehearsal;
 mod render;
+mod repl;
 mod said;
 mod screen;
 mod signals;
@@ -47,8 +49,10 @@ fn main() {
 fn run(cli: Cli) -> Result<Exit, Failure> {
     let common = cli.common;
     match cli.command {
+        None if commands::converses(&cli.ask) => commands::chat(cli.ask, &common),
         None => commands::ask(cli.ask, &common),
         Some(Command::Ask(ask)) => commands::ask(*ask, &common),
+        Some(Command::Chat(chat)) => commands::chat((*chat).into(), &common),
         Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
         Some(Command::Personas(personas)) => commands::personas(personas.action(), &common),
         Some(Command::Models(models)) => commands::models(models.action(), &common),

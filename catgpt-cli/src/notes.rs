@@ -5,6 +5,10 @@ use std::io::{self, IsTerminal, Write};
 
 use crate::args::Common;
 
+/// What those should know who have configured nothing.
+pub(crate) const OFFLINE: &str = "the offline cat answers; for a model set OPENAI_API_KEY, or keep a key with catgpt \
+                                  keys set, or set OPENAI_BASE_URL for a local one";
+
 /// How talkative the program is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Notes {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::args::{Block, Format};
 use crate::extract::extract;
+use crate::markdown::{Markdown, Width};
 
 /// The version of the JSON object.
 const VERSION: u32 = 1;
@@ -31,6 +32,8 @@ pub(crate) struct Render {
     late: Vec<u8>,
     /// The terminal's last line has no end yet.
     line_open: bool,
+    /// What lays out text, if somebody reads it.
+    markdown: Option<Markdown>,
 }
 
 /// An answer as one object.
@@ -69,7 +72,14 @@ impl Render {
             parts: Vec::new(),
             late: Vec::new(),
             line_open: false,
+            markdown: None,
         }
+    }
+
+    /// Lays the text out, if that is wanted: with styles or without escape sequences.
+    pub(crate) fn layout(self, colours: bool) -> Self {
+        let wanted = self.format == Format::Rendered || (self.format == Format::Auto && self.terminal);
+        Self { markdown: wanted.then(|| Markdown::new(Width::Terminal, colours)), ..self }
     }
 
     /// Shows nothing before the answer is whole, if it is so.
@@ -90,11 +100,11 @@ impl Render {
     /// Appends what this event puts on stdout.
     pub(crate) fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
         match self.format {
-            Format::Auto | Format::Plain if self.block.is_some() => self.code(event, out),
-            Format::Auto | Format::Plain if self.whole => self.at_once(event, out),
-            Format::Auto | Format::Plain => self.plain(event, out),
             Format::Json => self.json(event, out),
             Format::Jsonl => wire::json::write(event, out),
+            _ if self.block.is_some() => self.code(event, out),
+            _ if self.whole => self.at_once(event, out),
+            _ => self.plain(event, out),
         }
     }
 
@@ -128,6 +138,9 @@ impl Render {
     }
 
     fn plain(&mut self, event: &Event, out: &mut Vec<u8>) {
+        if let Some(markdown) = &mut self.markdown {
+            return laid_out(markdown, event, out);
+        }
         match event {
             Event::Text { text, .. } => {
                 out.extend_from_slice(self.safe(text).as_bytes());
@@ -175,6 +188,18 @@ impl Render {
             duration_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             error: finished.error.as_ref(),
         }
+    }
+}
+
+fn laid_out(markdown: &mut Markdown, event: &Event, out: &mut Vec<u8>) {
+    match event {
+        Event::Text { text, .. } => markdown.push(text, out),
+        Event::Part { part: Part::Image(image), .. } => {
+            markdown.finish(out);
+            out.extend_from_slice(format!("{}\n", visible(&picture(image))).as_bytes());
+        }
+        Event::Finished(_) => markdown.finish(out),
+        _ => {}
     }
 }
 

@@ -40,7 +40,9 @@ pub(crate) struct Shown {
 impl Screen {
     pub(crate) fn new(ask: &Ask, common: &Common) -> Self {
         let notes = Notes::new(common);
-        let render = Render::new(ask.format(), io::stdout().is_terminal());
+        let stdout = io::stdout();
+        let colours = color::enabled(common.color, &stdout);
+        let render = Render::new(ask.format(), stdout.is_terminal()).layout(colours);
         Self {
             render: render.whole(ask.no_stream).block(ask.extract),
             stdout: tokio::io::stdout(),

@@ -1,6 +1,7 @@
 //! The signals that end the program. They are caught only while a turn runs: before that there is nothing to keep.
 
 use catgpt_core::{Error, ErrorKind, Result};
+use futures_util::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Exit;
@@ -41,6 +42,11 @@ impl Signals {
             terminate: catch(SignalKind::terminate())?,
             hangup: catch(SignalKind::hangup())?,
         })
+    }
+
+    /// Ctrl-C was meant for somebody else.
+    pub(crate) fn forget(&mut self) {
+        while self.interrupt.recv().now_or_never().is_some() {}
     }
 
     /// Waits for the next one.

@@ -19,7 +19,7 @@ use crate::signals::{Caught, Signals};
 /// How long a turn that was stopped may take to be stored.
 const STORING: Duration = Duration::from_secs(10);
 /// How long somebody who reads slowly may take for the last words of an answer that was stopped.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(100);
 /// After which time of silence a busy chat is told about.
 const BUSY_AFTER: Duration = Duration::from_secs(1);
 /// Why a turn ends before its time.
@@ -134,7 +134,7 @@ async fn deadline(seconds: Option<u32>) {
 }
 
 /// Waits for the turn to begin, and says so if another one holds the chat.
-async fn begin(send: Send, session: &Session, notes: Notes) -> Result<Reply, Error> {
+pub(crate) async fn begin(send: Send, session: &Session, notes: Notes) -> Result<Reply, Error> {
     let mut begun = send.into_future();
     if let Ok(begun) = timeout(BUSY_AFTER, &mut begun).await {
         return begun;
@@ -147,7 +147,7 @@ async fn begin(send: Send, session: &Session, notes: Notes) -> Result<Reply, Err
 }
 
 /// What a turn used: for those who asked, and for the curious.
-fn account(finished: &Finished, asked: bool, notes: Notes) {
+pub(crate) fn account(finished: &Finished, asked: bool, notes: Notes) {
     let Some(usage) = finished.usage else { return };
     let about = if usage.estimated { "about " } else { "" };
     let cost = finished.cost.map(|cost| format!(", cost {}", money(cost))).unwrap_or_default();

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::options::{Block, Setting};
 
 /// One turn.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Ask {
     /// What to say; text on stdin goes before it
     #[arg(value_name = "PROMPT")]
@@ -54,15 +54,15 @@ pub(crate) struct Ask {
     /// Show the request that would be sent, without the key, and send and keep nothing
     #[arg(long, help_heading = WHAT)]
     pub(crate) dry_run: bool,
-    /// What stdout gets: the text, one JSON object, or an event a line
+    /// What stdout gets: the text (on a terminal rendered), one JSON object, or an event a line
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = OUT)]
-    format: Option<Format>,
+    pub(crate) format: Option<Format>,
     /// The same as --format json
     #[arg(long, conflicts_with = "format", help_heading = OUT)]
-    json: bool,
+    pub(crate) json: bool,
     /// The same as --format plain: the text as it is, also on a terminal
     #[arg(long, conflicts_with_all = ["format", "json"], help_heading = OUT)]
-    raw: bool,
+    pub(crate) raw: bool,
     /// Only what stands in a fenced code block: the first, the last, or the Nth; without one exit 1
     #[arg(short = 'x', long, value_name = "first|last|N", num_args = 0..=1, require_equals = true, default_missing_value = "first", conflicts_with = "json", help_heading = OUT)]
     pub(crate) extract: Option<Block>,
@@ -145,6 +145,7 @@ pub(crate) enum Format {
     #[default]
     Auto,
     Plain,
+    Rendered,
     Json,
     Jsonl,
 }

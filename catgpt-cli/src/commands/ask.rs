@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
 
-use catgpt_core::{Engine, ErrorKind, Memory, Persona};
+use catgpt_core::{ChatModel, Engine, ErrorKind, Memory, Persona};
 
 use super::block_on;
 use crate::args::{self, Ask, Common, Format};
@@ -13,7 +13,7 @@ use crate::config::{Config, Model, Shown, Store};
 use crate::context::Context;
 use crate::copy;
 use crate::exit::{Exit, Failure, invalid};
-use crate::notes::{Notes, tell};
+use crate::notes::{Notes, OFFLINE, tell};
 use crate::rehearsal::Rehearsal;
 use crate::said::Said;
 use crate::signals::Signals;
@@ -23,46 +23,86 @@ use crate::turn;
 const CLOSING: Duration = Duration::from_secs(5);
 const TITLING: Duration = Duration::from_secs(15);
 
-/// What to do if the cat answers and somebody else was expected.
-const OFFLINE: &str = "the offline cat answers; for a model set OPENAI_API_KEY, or keep a key with catgpt keys set, or \
-                       set OPENAI_BASE_URL for a local one";
-
 /// What is needed beside the words.
-struct Setup<'a> {
+pub(super) struct Setup<'a> {
     ask: &'a Ask,
     common: &'a Common,
-    config: Config,
-    store: Store,
+    pub(super) config: Config,
+    pub(super) store: Store,
     model: Model,
     /// Who answers in a chat that begins now, if nobody was asked for.
-    usual: Persona,
+    pub(super) usual: Persona,
     context: Option<Context>,
+}
+
+/// An engine and the chat that the command line is about.
+pub(super) struct Opened {
+    pub(super) engine: Engine,
+    pub(super) chat: Chat,
+    pub(super) config: Config,
+    /// What answers.
+    pub(super) model: Arc<dyn ChatModel>,
+    pub(super) offline: bool,
+    /// How long the engine may take to end.
+    pub(super) closing: Duration,
+    rehearsal: Option<Rehearsal>,
 }
 
 /// What is wrong with the configuration is told before stdin is read, and that before a store is made.
 pub(crate) fn ask(mut ask: Ask, common: &Common) -> Result<Exit, Failure> {
-    let mut config = Config::load(common)?;
+    let config = Config::load(common)?;
     ask.or_format(config.settings.format);
     let common = &config.colored(common);
     if ask.extract.is_some() && matches!(ask.format(), Format::Json | Format::Jsonl) {
         return Err(invalid("--extract shows text: it does not go with --format json or jsonl").into());
     }
-    let (persona, usual) = (config.persona(&ask)?, config.usual_persona()?);
-    let context = Context::read(&ask.context)?;
-    let model = Model::choose(&config, ask.model.as_deref().filter(|name| !name.is_empty()))?;
-    let store = Store::choose(&config)?;
-    config.settings.titles |= ask.title;
+    let (setup, persona) = Setup::read(&ask, common, config)?;
     let Some(said) = Said::read(&ask, persona, Notes::new(common))? else {
         tell(format_args!("say something: catgpt PROMPT\n\n{}", args::help()));
         return Err(Failure::Told(Exit::Usage));
     };
-    let setup = Setup { ask: &ask, common, config, store, model, usual, context };
     block_on(setup.answer(said))
 }
 
-impl Setup<'_> {
-    async fn answer(mut self, said: Said) -> Result<Exit, Failure> {
-        let notes = Notes::new(self.common);
+impl<'a> Setup<'a> {
+    /// What the configuration comes to; also who answers from now on, if somebody else than before.
+    pub(super) fn read(
+        ask: &'a Ask,
+        common: &'a Common,
+        mut config: Config,
+    ) -> Result<(Self, Option<Persona>), Failure> {
+        let (persona, usual) = (config.persona(ask)?, config.usual_persona()?);
+        let context = Context::read(&ask.context)?;
+        let model = Model::choose(&config, ask.model.as_deref().filter(|name| !name.is_empty()))?;
+        let store = Store::choose(&config)?;
+        config.settings.titles |= ask.title;
+        Ok((Self { ask, common, config, store, model, usual, context }, persona))
+    }
+
+    async fn answer(self, said: Said) -> Result<Exit, Failure> {
+        let (ask, common, notes) = (self.ask, self.common, Notes::new(self.common));
+        let Opened { engine, chat, offline, closing, rehearsal, .. } = self.open(notes).await?;
+        if offline {
+            notes.say(OFFLINE);
+        }
+        if let Some(rehearsal) = rehearsal {
+            return rehearsal.show(turn::send(&chat, ask, said)).await;
+        }
+        let mut signals = Signals::catch()?;
+        let done = turn::run(&engine, &chat, (ask, common), said, &mut signals).await;
+        close(&engine, closing, &done, &mut signals, notes).await;
+        done
+    }
+
+    /// The model of chats that keep none; `None` if the cat answers.
+    pub(super) fn model_name(&self) -> Option<String> {
+        match &self.model {
+            Model::Asked(model) => Some(model.name().to_owned()),
+            Model::Offline => None,
+        }
+    }
+
+    pub(super) async fn open(mut self, notes: Notes) -> Result<Opened, Failure> {
         let (memory, chat) = self.find(notes).await?;
         // A chat that keeps its model is not answered by another one.
         let model = match &chat.kept.model {
@@ -70,9 +110,6 @@ impl Setup<'_> {
             _ => self.model,
         };
         let offline = matches!(model, Model::Offline);
-        if offline {
-            notes.say(OFFLINE);
-        }
         if offline || self.ask.dry_run {
             self.config.settings.ask_no_model();
         }
@@ -80,7 +117,7 @@ impl Setup<'_> {
         let model = model.build(io::stdout().is_terminal());
         let rehearsal = self.ask.dry_run.then(|| Rehearsal::of(Arc::clone(&model)));
         let model = rehearsal.clone().map_or(model, |rehearsal| Arc::new(rehearsal));
-        let mut builder = Engine::builder().model(model).memory(memory).persona(self.usual);
+        let mut builder = Engine::builder().model(Arc::clone(&model)).memory(memory).persona(self.usual);
         if let Some(context) = self.context {
             builder = builder.hook(context);
         }
@@ -89,19 +126,7 @@ impl Setup<'_> {
         }
         let engine = self.config.settings.apply(builder).build();
         let chat = chat.with(&self.config.user(&engine)?)?;
-        if let Some(rehearsal) = rehearsal {
-            return rehearsal.show(turn::send(&chat, self.ask, said)).await;
-        }
-        let mut signals = Signals::catch()?;
-        let done = turn::run(&engine, &chat, (self.ask, self.common), said, &mut signals).await;
-        // After a signal the store is closed already, or nobody wants to wait for it.
-        if let Ok(Exit::Ok) | Err(_) = done {
-            tokio::select! {
-                () = put_away(&engine, closing, notes) => {}
-                _ = signals.next() => {}
-            }
-        }
-        done
+        Ok(Opened { engine, chat, config: self.config, model, offline, closing, rehearsal })
     }
 
     /// The chat and where it is: in the store, or in a copy if nothing may be kept.
@@ -118,6 +143,22 @@ impl Setup<'_> {
         let memory = copy::nowhere();
         copy::copy(&chat, &self.config.user(&copy::looking(&memory))?).await?;
         Ok((memory, chat))
+    }
+}
+
+/// Puts the engine away. After a signal the store is closed already, or nobody wants to wait for it.
+pub(super) async fn close(
+    engine: &Engine,
+    deadline: Duration,
+    done: &Result<Exit, Failure>,
+    signals: &mut Signals,
+    notes: Notes,
+) {
+    if let Ok(Exit::Ok) | Err(_) = done {
+        tokio::select! {
+            () = put_away(engine, deadline, notes) => {}
+            _ = signals.next() => {}
+        }
     }
 }
 

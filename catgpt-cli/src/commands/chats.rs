@@ -222,7 +222,7 @@ fn ending(message: &Message) -> String {
     }
 }
 
-fn local(ms: i64) -> String {
+pub(crate) fn local(ms: i64) -> String {
     let zoned = Timestamp::from_millisecond(ms).unwrap_or_default().to_zoned(TimeZone::system());
     zoned.strftime("%Y-%m-%d %H:%M").to_string()
 }

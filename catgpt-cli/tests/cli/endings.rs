@@ -198,15 +198,15 @@ fn a_terminal_gets_one_newline_at_the_end_and_no_colours_of_ours() {
     let (home, server) = (Home::new(), Server::start());
     let (ran, shown) = on_terminal(server.command(&home, "mock,n=3", &["hi"]), [true, true, false], "");
     ran.expect(0);
-    assert_eq!(shown, " the quick b\n");
+    assert_eq!(shown, "the quick b\n");
     let (_, list) = on_terminal(home.command(&["chats"]), [true, true, false], "");
     assert!(list.trim_end().ends_with("  2  hi") && !list.contains('\t') && !list.contains('\u{1b}'), "{list}");
 }
 
 #[test]
-fn nothing_said_at_a_terminal_is_a_short_help() {
+fn nothing_said_where_nobody_reads_is_a_short_help() {
     let home = Home::new();
-    let (ran, shown) = on_terminal(home.command(&[]), [true, true, false], "");
+    let (ran, shown) = on_terminal(home.command(&[]), [true, false, false], "");
     let ran = ran.expect(2);
     assert_eq!(shown, "");
     assert!(ran.err.starts_with("catgpt: say something") && ran.err.contains("Usage: catgpt"), "{}", ran.err);

@@ -236,7 +236,7 @@ fn an_answer_is_shown_at_once_if_that_is_wanted() {
         assert_eq!(server.run(&home, "mock,n=30", words).expect(0).out, whole.out, "{words:?}");
     }
     let (_, shown) = on_terminal(server.command(&home, "mock,n=3", &["--no-stream", "hi"]), [true, true, false], "");
-    assert_eq!(shown, " the quick b\n");
+    assert_eq!(shown, "the quick b\n");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn wrong_usage_is_told_and_nothing_is_done() {
     for words in [
         &["-s", "foo", "chats", "list"][..],
         &["-c", "doctor"],
-        &["--format", "rendered", "hi"],
+        &["--format", "laid-out", "hi"],
         &["--nonsense", "hi"],
         &["chats", "lits"],
         &["-p", "broken", "hi"],
