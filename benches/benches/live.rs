@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use catgpt_core::live::Frame;
 use catgpt_core::model::Step;
-use catgpt_core::{Engine, Live, Redis, Scripted, TurnId};
+use catgpt_core::{Engine, Live, Owner, Redis, Scripted, TurnId};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -88,7 +88,7 @@ async fn frames(url: &str, mut raw: MultiplexedConnection, tokens: usize) -> [f6
         tokio::spawn(async move {
             for n in 1..=FRAMES as u64 {
                 let frame = Frame { end: n * 4, body: body.clone().into_bytes(), last: false };
-                live.append(turn, frame).await.unwrap();
+                live.append(&Owner::local(), turn, frame).await.unwrap();
             }
         })
     });
@@ -143,12 +143,12 @@ async fn lag(url: &str, turns: usize) {
     let begun = Instant::now();
     let followed = (0..turns).map(|_| {
         let (writer, turn) = (writer.clone(), TurnId::fresh());
-        let frames = other.follow(turn, 0);
+        let frames = other.follow(&Owner::local(), turn, 0);
         let write = async move {
             tokio::time::sleep(Duration::from_millis(fastrand::u64(100..150))).await;
             for end in 1..=FRAMES {
                 let body = begun.elapsed().as_nanos().to_string().into_bytes();
-                writer.append(turn, Frame { end, body, last: end == FRAMES }).await.unwrap();
+                writer.append(&Owner::local(), turn, Frame { end, body, last: end == FRAMES }).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };

@@ -1,13 +1,25 @@
 //! The command line: its words, its options, and which of them go together.
 
+mod ask;
+mod manage;
+mod options;
 mod organize;
 mod transfer;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgMatches, Args, ColorChoice, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 
+pub(crate) use ask::{Ask, Format};
+pub(crate) use manage::{
+    Completions, Configure, ConfigureAction, Given, Keys, KeysAction, Models, ModelsAction, Personas, PersonasAction,
+    Target,
+};
+pub(crate) use options::{Block, Setting};
 pub(crate) use organize::{Branches, Delete, Fork, Rename, Search, Select, These, Watch};
 pub(crate) use transfer::{Backup, Export, Found, Import, Written};
 
@@ -30,6 +42,7 @@ Examples:
   catgpt \"Why do cats purr?\"
   catgpt -c \"and in one line?\"               go on with the chat used last
   cat notes.md | catgpt -s notes summarise   a chat by name, about a file
+  catgpt -f a.rs -x \"add tests\" > tests.rs   a file is read, only the code comes out
   catgpt -i cat.png \"what is this?\"          about a picture
   catgpt -- chats are fun                    a prompt that begins with a command's name"
     };
@@ -45,6 +58,7 @@ Environment:
   OPENAI_BASE_URL   another endpoint; without a key it is one that wants none
   OPENAI_MODEL      which model, unless --model says it
   DATABASE_URL      where chats are kept, unless --memory says it
+  CATGPT_SESSION    the chat of this shell, unless --session or --continue says it
   REDIS_URL         where answers are shown as they grow, unless --live says it; only if one of the former is set
 
 Exit codes:
@@ -58,109 +72,32 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Ask something; the same as without a command, for scripts
-    Ask(Ask),
+    Ask(Box<Ask>),
     /// List the chats, search, show and change them
     Chats(Chats),
-    /// List the models that can be chosen with --model
+    /// List who can answer with --persona, show and change them
+    Personas(Personas),
+    /// List the models that can be chosen with --model, or choose the one for always
     Models(Models),
+    /// Keep the keys of models
+    Keys(Keys),
+    /// Show and change what holds without options
+    Config(Configure),
     /// Sum up what answers used, and what they cost
     Usage(Usage),
     /// Copy all chats into a new file, while they are in use
     Backup(Backup),
     /// Show which model, store and files are used, and whether they work
     Doctor,
-}
-
-/// One turn.
-#[derive(Debug, Args)]
-pub(crate) struct Ask {
-    /// What to say; text on stdin goes before it
-    #[arg(value_name = "PROMPT")]
-    pub(crate) prompt: Vec<String>,
-    /// Go on with the chat used last
-    #[arg(short, long = "continue", conflicts_with = "session")]
-    pub(crate) continue_last: bool,
-    /// Go on with this chat (a name, an id's beginning, @ or @N), or begin one with this name
-    #[arg(short, long, value_name = "CHAT")]
-    pub(crate) session: Option<String>,
-    /// Who answers from now on: a persona's name or a file (NAME.md)
-    #[arg(short, long, value_name = "NAME|FILE", conflicts_with = "system")]
-    pub(crate) persona: Option<String>,
-    /// A system prompt instead of a persona
-    #[arg(long, value_name = "TEXT|@FILE")]
-    pub(crate) system: Option<String>,
-    /// Show a picture: a PNG, JPEG, GIF or WebP file, or a URL; may be given several times
-    #[arg(short, long, value_name = "FILE|URL")]
-    pub(crate) image: Vec<String>,
-    /// A text file that the answer can lean on and cites; may be given several times
-    #[arg(long, value_name = "FILE")]
-    pub(crate) context: Vec<String>,
-    /// Which model answers [env: OPENAI_MODEL]
-    #[arg(short, long)]
-    pub(crate) model: Option<String>,
-    /// Have the model make a title, if this begins a chat; else the first line is the title
-    #[arg(long)]
-    pub(crate) title: bool,
-    /// What stdout gets: the text, one JSON object, or an event a line
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(crate) format: Format,
-    /// The same as --format json
-    #[arg(long, conflicts_with = "format")]
-    json: bool,
-    /// Stop the answer after this long
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) timeout: Option<u32>,
-    /// Tell on stderr what the answer used, and what it cost
-    #[arg(short, long)]
-    pub(crate) usage: bool,
-    /// Do not read stdin
-    #[arg(long)]
-    pub(crate) no_stdin: bool,
-    #[command(flatten)]
-    pub(crate) place: Place,
-}
-
-/// Where in the chat it belongs, if not at its end; without --session in the chat used last.
-#[derive(Debug, Default, Args)]
-#[group(multiple = false)]
-pub(crate) struct Place {
-    /// Go on with an answer that was cut off: message N, or the newest
-    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, conflicts_with_all = SAYING)]
-    pub(crate) continue_reply: Option<Option<u64>>,
-    /// Ask for another answer in the place of message N, or of the newest
-    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, conflicts_with_all = SAYING)]
-    pub(crate) regenerate: Option<Option<u64>>,
-    /// Say this instead of message N, which stays on a branch of its own
-    #[arg(long, value_name = "N")]
-    pub(crate) edit: Option<u64>,
-    /// Say this after message N, as a new branch
-    #[arg(long, value_name = "N")]
-    pub(crate) after: Option<u64>,
-}
-
-/// What says something, and does not go with options that say nothing.
-const SAYING: [&str; 2] = ["prompt", "image"];
-
-impl Place {
-    /// Whether it is about what was said before, so that a new chat makes no sense.
-    pub(crate) fn is_given(&self) -> bool {
-        self.says_nothing() || self.edit.is_some() || self.after.is_some()
-    }
-
-    /// Whether nothing new is said.
-    pub(crate) fn says_nothing(&self) -> bool {
-        self.continue_reply.is_some() || self.regenerate.is_some()
-    }
-}
-
-impl Ask {
-    pub(crate) fn format(&self) -> Format {
-        if self.json { Format::Json } else { self.format }
-    }
+    /// Write what completes words in a shell, or the manual
+    Completions(Completions),
+    /// What can stand at the end of a line
+    #[command(name = "__complete", hide = true)]
+    Complete(Given),
 }
 
 /// What goes with every command.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Common {
     /// Where chats are kept: sqlite:PATH, postgres://… or memory: [env: DATABASE_URL]
     #[arg(long, value_name = "URL", global = true)]
@@ -168,6 +105,18 @@ pub(crate) struct Common {
     /// Where answers are shown to other machines as they grow: redis://… [env: REDIS_URL]
     #[arg(long, value_name = "URL", global = true)]
     pub(crate) live: Option<String>,
+    /// A file whose first line is the model's key
+    #[arg(long, value_name = "PATH", global = true)]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Whose chats these are, in a store that several use; else those of this computer's user
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) owner: Option<String>,
+    /// Never ask anything
+    #[arg(long, global = true)]
+    pub(crate) no_input: bool,
+    /// Whether there are colours: auto looks at NO_COLOR, CLICOLOR_FORCE, and whether it is a terminal
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", global = true)]
+    pub(crate) color: When,
     /// No notices on stderr; errors are still told
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -176,13 +125,13 @@ pub(crate) struct Common {
     pub(crate) verbose: bool,
 }
 
+/// Whether there are colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum When {
     #[default]
     Auto,
-    Plain,
-    Json,
-    Jsonl,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Args)]
@@ -236,13 +185,6 @@ pub(crate) enum ChatsAction {
     Title(Title),
     /// Have a model sum up a chat, which from then on goes on with that; nothing is deleted
     Summarize(Summarize),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Models {
-    /// One JSON object a line
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -343,9 +285,25 @@ impl std::str::FromStr for Which {
 
 /// Reads the command line. The error is clap's: also `--help` and `--version` are one.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches_from(words)?;
+    let words: Vec<_> = words.into_iter().collect();
+    let matches = Cli::command().color(color(&words)).try_get_matches_from(words)?;
     refuse_stray_options(&matches)?;
     Cli::from_arg_matches(&matches)
+}
+
+/// Whether help has colours. It is shown before all words are read, so they are looked through here.
+fn color(words: &[OsString]) -> ColorChoice {
+    let mut words = words.iter().map_while(|word| word.to_str().filter(|word| *word != "--"));
+    let mut chosen = When::Auto;
+    while let Some(word) = words.next() {
+        let value = if word == "--color" { words.next() } else { word.strip_prefix("--color=") };
+        chosen = value.and_then(|value| When::from_str(value, false).ok()).unwrap_or(chosen);
+    }
+    match chosen {
+        When::Auto => ColorChoice::Auto,
+        When::Always => ColorChoice::Always,
+        When::Never => ColorChoice::Never,
+    }
 }
 
 /// The short help, for those who said nothing.
@@ -427,6 +385,16 @@ mod tests {
     }
 
     #[test]
+    fn help_has_colours_as_it_is_told() {
+        let chosen = |line: &str| color(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(chosen("catgpt --color never --help"), ColorChoice::Never);
+        assert_eq!(chosen("catgpt -h --color=never --color=always"), ColorChoice::Always);
+        for line in ["catgpt hi", "catgpt -- --color never", "catgpt --color", "catgpt --color=blue"] {
+            assert_eq!(chosen(line), ColorChoice::Auto, "{line}");
+        }
+    }
+
+    #[test]
     fn what_excludes_each_other_is_refused() {
         for line in
             ["-c -s x hi", "-p cat --system x hi", "--json --format plain hi", "-q -v hi", "--format rendered hi"]
@@ -437,9 +405,13 @@ mod tests {
 
     #[test]
     fn what_says_nothing_takes_no_prompt() {
-        for line in
-            ["--continue-reply hi", "--regenerate=2 -i a.png", "--continue-reply --regenerate", "--edit 1 --after 2 x"]
-        {
+        for line in [
+            "--continue-reply hi",
+            "--regenerate=2 -i a.png",
+            "--regenerate -f a.md",
+            "--continue-reply --regenerate",
+            "--edit 1 --after 2 x",
+        ] {
             assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
         }
         let place = |line| read(line).unwrap().ask.place;

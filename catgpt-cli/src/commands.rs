@@ -3,17 +3,25 @@
 mod ask;
 mod backup;
 mod chats;
+mod completions;
+mod config;
 mod doctor;
 mod jobs;
+mod keys;
 mod models;
+mod personas;
 mod transfer;
 mod usage;
 
 pub(crate) use ask::ask;
 pub(crate) use backup::backup;
 pub(crate) use chats::chats;
+pub(crate) use completions::{complete, completions};
+pub(crate) use config::config;
 pub(crate) use doctor::doctor;
+pub(crate) use keys::keys;
 pub(crate) use models::models;
+pub(crate) use personas::personas;
 pub(crate) use usage::{day, usage};
 
 use catgpt_core::{Error, ErrorKind};

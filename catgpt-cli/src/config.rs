@@ -1,201 +1,141 @@
-//! What the command line, the environment and the user's folders say: which model, which persona, which store.
+//! What the command line, the environment and the user's own files say, in this order; what none says is as the engine
+//! has it. No file of a project is read: a cloned repository could send the key elsewhere.
 
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+mod file;
+mod folders;
+pub(crate) mod keys;
+mod model;
+mod persona;
+pub(crate) mod private;
+mod store;
 
-use catgpt_core::{ChatModel, Error, ErrorKind, Live, Memory, Offline, OpenAi, Persona, Result, Sqlite, live, memory};
-use etcetera::BaseStrategy;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
 
-use crate::args::{Ask, Common};
-use crate::exit::invalid;
+use catgpt_core::{Engine, Result, Secret, User};
 
-/// How long the offline cat pauses between words on a terminal, so that it is seen to stream.
-const PACE: Duration = Duration::from_millis(25);
+pub(crate) use file::{SETTINGS, Settings, TEMPLATE, check, set, text};
+pub(crate) use folders::Folders;
+pub(crate) use model::{Model, host};
+pub(crate) use persona::{Own, find as find_persona, personas};
+pub(crate) use store::{Shown, Store};
+
+use self::keys::Provider;
+use crate::args::{Ask, Common, When};
+
+/// Where the user's own file is meant, in what is told.
+pub(crate) const FILE: &str = "config.toml";
 
 /// An environment variable that says something.
 pub(crate) fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
-/// The user's folders.
-#[derive(Debug)]
-pub(crate) struct Folders {
-    /// Personas, one file each.
-    pub(crate) personas: PathBuf,
-    /// Chats.
-    pub(crate) data: PathBuf,
-    /// The user's own file.
-    pub(crate) config: PathBuf,
+/// Something that was said, and who said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said<T> {
+    pub(crate) value: T,
+    pub(crate) by: &'static str,
 }
 
-impl Folders {
-    pub(crate) fn find() -> Result<Self> {
-        let base = etcetera::choose_base_strategy().map_err(|error| {
-            invalid("your home folder is not known: set HOME, or name a store with --memory").caused_by(error)
-        })?;
-        let config = base.config_dir().join("catgpt");
-        let (personas, data) = (config.join("personas"), base.data_dir().join("catgpt"));
-        Ok(Self { personas, data, config: config.join("config.toml") })
+impl<T> Said<T> {
+    pub(crate) fn new(value: T, by: &'static str) -> Self {
+        Self { value, by }
     }
 }
 
-/// Which model answers, and whether it is one.
-#[derive(Debug)]
-pub(crate) enum Model {
-    OpenAi(Box<OpenAi>),
-    /// Nothing is configured: the built-in cat.
-    Offline,
+/// All that is said beside a command's own options.
+#[derive(Debug, Default)]
+pub(crate) struct Config {
+    pub(crate) settings: Settings,
+    memory: Option<String>,
+    live: Option<String>,
+    owner: Option<String>,
+    key_file: Option<PathBuf>,
+    /// Keys that were found, so that no program is asked twice.
+    found: Mutex<BTreeMap<Provider, Secret>>,
 }
 
-impl Model {
-    /// Touches no network.
-    pub(crate) fn choose(named: Option<&str>) -> Result<Self> {
-        match OpenAi::from_env() {
-            Ok(model) => Ok(Self::OpenAi(Box::new(match named {
-                Some(name) => model.model(name),
-                None => model,
-            }))),
-            Err(error) if error.kind() != ErrorKind::Unauthorized => Err(error),
-            Err(_) => match named.map(str::to_owned).or_else(|| var("OPENAI_MODEL")) {
-                Some(name) => Err(keyless(&name)),
-                None => Ok(Self::Offline),
-            },
+impl Config {
+    /// Reads the user's own file. What is wrong in it is told before anything is done.
+    pub(crate) fn load(common: &Common) -> Result<Self> {
+        Ok(Self { settings: Settings::read()?, ..Self::without_file(common) })
+    }
+
+    /// As if the user had no file.
+    pub(crate) fn without_file(common: &Common) -> Self {
+        Self {
+            settings: Settings::default(),
+            memory: common.memory.clone(),
+            live: common.live.clone(),
+            owner: common.owner.clone(),
+            key_file: common.key_file.clone(),
+            found: Mutex::default(),
         }
     }
 
-    /// As the engine takes it.
-    pub(crate) fn build(self, paced: bool) -> Arc<dyn ChatModel> {
-        match self {
-            Self::OpenAi(model) => Arc::new(*model),
-            Self::Offline if paced => Arc::new(Offline::new().paced(PACE)),
-            Self::Offline => Arc::new(Offline::new()),
-        }
+    /// The command line with the user's own colours, unless it or the environment says others.
+    pub(crate) fn colored(&self, common: &Common) -> Common {
+        let said = common.color != When::Auto || var("NO_COLOR").or_else(|| var("CLICOLOR_FORCE")).is_some();
+        let color = self.settings.color.filter(|_| !said).unwrap_or(common.color);
+        Common { color, ..common.clone() }
     }
-}
 
-fn keyless(model: &str) -> Error {
-    let sentence = "this model needs a key: set OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint without one, such \
-                    as http://127.0.0.1:11434/v1";
-    Error::new(ErrorKind::Unauthorized, sentence).with("model", model)
-}
-
-/// The persona that was asked for, if any was.
-pub(crate) fn persona(ask: &Ask) -> Result<Option<Persona>> {
-    match (&ask.system, &ask.persona) {
-        (Some(system), _) => adhoc(system).map(Some),
-        (None, Some(name)) => find(name).map(Some),
-        (None, None) => Ok(None),
+    /// Which model was named.
+    pub(crate) fn model(&self, option: Option<&str>) -> Option<Said<String>> {
+        said(option, "--model", Some("OPENAI_MODEL"), self.settings.model.as_deref())
     }
-}
 
-fn adhoc(system: &str) -> Result<Persona> {
-    let text = match system.strip_prefix('@') {
-        Some(path) => fs::read_to_string(path).map_err(|error| {
-            let sentence = "the file of the system prompt cannot be read as UTF-8 text";
-            invalid(sentence).with("path", path).caused_by(error)
-        })?,
-        None => system.to_owned(),
-    };
-    // Plain words, not a template.
-    Persona::new("custom", text.replace("{{", "{{{{"))
-}
-
-fn find(name: &str) -> Result<Persona> {
-    if name.contains(std::path::MAIN_SEPARATOR) || name.ends_with(".md") {
-        return Persona::load(name);
-    }
-    if let Some(persona) = Persona::builtin(name) {
-        return Ok(persona);
-    }
-    let folder = Folders::find()?.personas;
-    let file = folder.join(format!("{name}.md"));
-    if file.is_file() {
-        return Persona::load(file);
-    }
-    let known = Persona::BUILTIN.iter().map(|&name| name.to_owned()).chain(personas(&folder));
-    Err(Error::new(ErrorKind::NotFound, format!("there is no persona \"{}\"", name.escape_debug()))
-        .with("there are", known.collect::<Vec<_>>().join(", "))
-        .with("or put it into", folder.display()))
-}
-
-/// The names of the user's own personas.
-pub(crate) fn personas(folder: &Path) -> Vec<String> {
-    let name = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_suffix(".md").map(str::to_owned);
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries.filter_map(name).collect();
-    names.sort();
-    names
-}
-
-/// Where chats are kept.
-#[derive(Debug)]
-pub(crate) enum Store {
-    /// A URL, and who said so.
-    Url(String, &'static str),
-    /// The user's own file.
-    File(PathBuf),
-}
-
-impl Store {
-    pub(crate) fn choose(common: &Common) -> Result<Self> {
-        if let Some(url) = &common.memory {
-            return Ok(Self::Url(url.clone(), "--memory"));
-        }
-        match var("DATABASE_URL") {
-            Some(url) => Ok(Self::Url(url, "DATABASE_URL")),
-            None => Ok(Self::File(Folders::find()?.data.join("catgpt.db"))),
+    /// Whose chats these are: a person's own, unless somebody else is named.
+    pub(crate) fn user(&self, engine: &Engine) -> Result<User> {
+        match self.owner() {
+            Some(owner) => engine.user(&owner.value).map_err(|error| error.with("from", owner.by)),
+            None => Ok(engine.local()),
         }
     }
 
-    /// As a URL.
-    pub(crate) fn url(&self) -> String {
-        match self {
-            Self::Url(url, _) => url.clone(),
-            Self::File(path) => format!("sqlite:{}", path.display()),
-        }
+    pub(crate) fn owner(&self) -> Option<Said<String>> {
+        said(self.owner.as_deref(), "--owner", None, self.settings.owner.as_deref())
     }
 
-    /// Opens it, and makes it if it is not there.
-    pub(crate) async fn open(&self) -> Result<Arc<dyn Memory>> {
-        match self {
-            Self::Url(url, source) => memory::open(url).await.map_err(|error| error.with("from", source)),
-            Self::File(path) => {
-                make_folder(path)?;
-                Ok(Arc::new(Sqlite::open(path).await?))
-            }
-        }
-    }
-}
-
-/// Where answers are shown to other machines as they grow: a URL, and who said so.
-#[derive(Debug)]
-pub(crate) struct Shown(String, pub(crate) &'static str);
-
-impl Shown {
-    pub(crate) fn choose(common: &Common, store: &Store) -> Option<Self> {
-        if let Some(url) = &common.live {
-            return Some(Self(url.clone(), "--live"));
-        }
-        match store {
-            Store::Url(..) => var("REDIS_URL").map(|url| Self(url, "REDIS_URL")),
-            // It is nobody else's, so nothing of it goes where a variable happens to point.
-            Store::File(_) => None,
-        }
+    /// The persona that was asked for, if any was.
+    pub(crate) fn persona(&self, ask: &Ask) -> Result<Option<catgpt_core::Persona>> {
+        let persona = match (&ask.system, &ask.persona) {
+            (Some(system), _) => persona::adhoc(system)?,
+            (None, Some(name)) => persona::find(name)?,
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(self.with_options(persona)))
     }
 
-    pub(crate) async fn open(&self) -> Result<Arc<dyn Live>> {
-        live::open(&self.0).await.map_err(|error| error.with("from", self.1))
+    /// Who answers in a new chat if nobody is asked for.
+    pub(crate) fn usual_persona(&self) -> Result<catgpt_core::Persona> {
+        let name = self.settings.persona.as_deref();
+        let found = persona::find(name.unwrap_or("cat"));
+        let found = if name.is_some() { found.map_err(|error| error.with("from", FILE)) } else { found };
+        found.map(|persona| self.with_options(persona))
+    }
+
+    /// The user's own options, where the persona has none.
+    fn with_options(&self, mut persona: catgpt_core::Persona) -> catgpt_core::Persona {
+        persona.params = persona.params.over(&self.settings.options);
+        persona
     }
 }
 
-/// Only its owner may look into a folder of chats.
-fn make_folder(file: &Path) -> Result<()> {
-    let Some(folder) = file.parent() else { return Ok(()) };
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
-        let sentence = "the folder for the chats cannot be made: name another store with --memory";
-        Error::new(ErrorKind::Store, sentence).with("path", folder.display()).caused_by(error)
-    })
+/// The first of the command line, the environment and the user's file that says something.
+fn said(
+    option: Option<&str>,
+    by: &'static str,
+    variable: Option<&'static str>,
+    own: Option<&str>,
+) -> Option<Said<String>> {
+    if let Some(value) = option {
+        return Some(Said::new(value.to_owned(), by));
+    }
+    if let Some((name, value)) = variable.and_then(|name| Some((name, var(name)?))) {
+        return Some(Said::new(value.trim().to_owned(), name));
+    }
+    own.map(|value| Said::new(value.to_owned(), FILE))
 }

@@ -2,16 +2,25 @@
 //! codes; what a chat is and what becomes of it is the engine's business.
 
 mod args;
+mod chat;
+mod color;
 mod commands;
 mod config;
 mod context;
+mod copy;
+mod editor;
 mod exit;
+mod extract;
 mod notes;
+mod out;
 mod progress;
 mod refs;
+mod rehearsal;
 mod render;
-mod settings;
+mod said;
+mod screen;
 mod signals;
+mod spinner;
 mod stdin;
 mod turn;
 
@@ -39,12 +48,17 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let common = cli.common;
     match cli.command {
         None => commands::ask(cli.ask, &common),
-        Some(Command::Ask(ask)) => commands::ask(ask, &common),
+        Some(Command::Ask(ask)) => commands::ask(*ask, &common),
         Some(Command::Chats(chats)) => commands::chats(chats.action(), &common),
-        Some(Command::Models(options)) => commands::models(&options, &common),
+        Some(Command::Personas(personas)) => commands::personas(personas.action(), &common),
+        Some(Command::Models(models)) => commands::models(models.action(), &common),
+        Some(Command::Keys(keys)) => commands::keys(keys.action(), &common),
+        Some(Command::Config(config)) => commands::config(config.action(), &common),
         Some(Command::Usage(options)) => commands::usage(&options, &common),
         Some(Command::Backup(backup)) => commands::backup(&backup, &common),
         Some(Command::Doctor) => commands::doctor(&common),
+        Some(Command::Completions(options)) => commands::completions(&options),
+        Some(Command::Complete(given)) => commands::complete(given, &common),
     }
 }
 

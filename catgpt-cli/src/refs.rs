@@ -1,4 +1,5 @@
-//! How a chat is named on the command line: by its name, by the beginning of its id, or by when it was used.
+//! How a chat is named on the command line: by its name or its title, by the beginning of its id, or by when it was
+//! used.
 
 use catgpt_core::memory::Cursor;
 use catgpt_core::{Error, ErrorKind, Result, Session, SessionInfo, User};
@@ -77,22 +78,23 @@ async fn named(user: &User, name: &str) -> Result<Option<Session>> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    if !could_begin_an_id(name) {
-        return Ok(None);
-    }
-    let mut found = Vec::new();
+    let (begin, begins) = (name.to_ascii_lowercase(), could_begin_an_id(name));
+    let (mut called, mut beginning) = (Vec::new(), Vec::new());
     for archived in [false, true] {
         let mut chats = Chats::new(user, archived);
         while let Some(info) = chats.next().await? {
-            if is_id(info.id.as_str()) && info.id.as_str().starts_with(&name.to_ascii_lowercase()) {
-                found.push(info);
+            if info.title.as_deref() == Some(name) {
+                called.push(info);
+            } else if begins && is_id(info.id.as_str()) && info.id.as_str().starts_with(&begin) {
+                beginning.push(info);
             }
         }
     }
+    let (found, how) = if called.is_empty() { (beginning, "begin with") } else { (called, "are called") };
     match found.as_slice() {
         [] => Ok(None),
         [one] => user.session(one.id.as_str()).map(Some),
-        several => Err(ambiguous(name, several)),
+        several => Err(ambiguous(name, how, several)),
     }
 }
 
@@ -112,9 +114,9 @@ pub(crate) fn short(id: &str) -> &str {
     if is_id(id) { &id[..SHOWN] } else { id }
 }
 
-fn ambiguous(word: &str, found: &[SessionInfo]) -> Error {
+fn ambiguous(word: &str, how: &str, found: &[SessionInfo]) -> Error {
     let ids: Vec<_> = found.iter().take(OFFERED as usize).map(|info| info.id.as_str()).collect();
-    let sentence = format!("{} chats begin with \"{word}\"; say more of the id", found.len());
+    let sentence = format!("{} chats {how} \"{}\"; say more of the id", found.len(), word.escape_debug());
     Error::new(ErrorKind::NotFound, sentence).with("such as", ids.join(", "))
 }
 
@@ -228,6 +230,19 @@ mod tests {
         let error = find(&user, "019aa5f3").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().contains(FIRST) && error.to_string().contains(SECOND), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_chat_is_found_by_the_title_that_it_was_given() {
+        let user = user_with(&["trip", FIRST, SECOND]).await;
+        user.session(FIRST).unwrap().rename("Kyoto").await.unwrap();
+        user.session(SECOND).unwrap().rename("trip").await.unwrap();
+        assert_eq!(found(&user, "Kyoto").await, FIRST);
+        assert_eq!(found(&user, "trip").await, "trip", "a name goes before a title");
+        user.session("trip").unwrap().rename("Kyoto").await.unwrap();
+        let error = find(&user, "Kyoto").await.unwrap_err();
+        assert!(error.kind() == ErrorKind::NotFound && error.to_string().contains(FIRST), "{error}");
+        assert!(open(&user, "Kyoto").await.is_err() && open(&user, "kyoto").await.unwrap().1);
     }
 
     #[tokio::test]

@@ -6,7 +6,8 @@ use std::time::Instant;
 use catgpt_core::{ErrorInfo, Event, FinishReason, Finished, Image, Part, Started, Status, Usage, wire};
 use serde::Serialize;
 
-use crate::args::Format;
+use crate::args::{Block, Format};
+use crate::extract::extract;
 
 /// The version of the JSON object.
 const VERSION: u32 = 1;
@@ -16,11 +17,18 @@ const VERSION: u32 = 1;
 pub(crate) struct Render {
     format: Format,
     terminal: bool,
+    /// Nothing is shown before the answer is whole.
+    whole: bool,
+    /// Only this code block is shown.
+    block: Option<Block>,
+    missing: bool,
     begun: Instant,
     started: Option<Started>,
-    /// The whole text, for the object.
+    /// The whole text, for what is shown at the end.
     text: String,
     parts: Vec<Part>,
+    /// What is shown at the end.
+    late: Vec<u8>,
     /// The terminal's last line has no end yet.
     line_open: bool,
 }
@@ -52,30 +60,79 @@ impl Render {
         Self {
             format,
             terminal,
+            whole: false,
+            block: None,
+            missing: false,
             begun: Instant::now(),
             started: None,
             text: String::new(),
             parts: Vec::new(),
+            late: Vec::new(),
             line_open: false,
         }
+    }
+
+    /// Shows nothing before the answer is whole, if it is so.
+    pub(crate) fn whole(self, whole: bool) -> Self {
+        Self { whole, ..self }
+    }
+
+    /// Shows a code block of the text and nothing else, if one is named.
+    pub(crate) fn block(self, block: Option<Block>) -> Self {
+        Self { block, ..self }
+    }
+
+    /// Whether the answer has ended without the code block that was wanted.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.missing
     }
 
     /// Appends what this event puts on stdout.
     pub(crate) fn event(&mut self, event: &Event, out: &mut Vec<u8>) {
         match self.format {
+            Format::Auto | Format::Plain if self.block.is_some() => self.code(event, out),
+            Format::Auto | Format::Plain if self.whole => self.at_once(event, out),
             Format::Auto | Format::Plain => self.plain(event, out),
             Format::Json => self.json(event, out),
             Format::Jsonl => wire::json::write(event, out),
         }
     }
 
+    /// What a program may run: nothing of an answer that did not come to its end, and no block without one.
+    fn code(&mut self, event: &Event, out: &mut Vec<u8>) {
+        match event {
+            Event::Text { text, .. } => self.text.push_str(text),
+            Event::Finished(finished) if finished.status == Status::Complete => {
+                let cut = finished.finish_reason != Some(FinishReason::Stop);
+                let block = self.block.and_then(|block| extract(&self.text, block, cut));
+                self.missing = block.is_none();
+                out.extend_from_slice(self.safe(&block.unwrap_or_default()).as_bytes());
+            }
+            _ => {}
+        }
+    }
+
+    /// The same bytes as piece by piece, later.
+    fn at_once(&mut self, event: &Event, out: &mut Vec<u8>) {
+        let mut late = std::mem::take(&mut self.late);
+        self.plain(event, &mut late);
+        match event {
+            Event::Finished(_) => out.append(&mut late),
+            _ => self.late = late,
+        }
+    }
+
+    /// A pipe gets what there is.
+    fn safe<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.terminal { visible(text) } else { Cow::Borrowed(text) }
+    }
+
     fn plain(&mut self, event: &Event, out: &mut Vec<u8>) {
         match event {
-            Event::Text { text, .. } if self.terminal => {
-                out.extend_from_slice(visible(text).as_bytes());
-                self.line_open = !text.ends_with('\n');
+            Event::Text { text, .. } => {
+                out.extend_from_slice(self.safe(text).as_bytes());
+                self.line_open = self.terminal && !text.ends_with('\n');
             }
-            Event::Text { text, .. } => out.extend_from_slice(text.as_bytes()),
             // A pipe gets the text alone; --format json and jsonl have all of it.
             Event::Part { part: Part::Image(image), .. } if self.terminal => {
                 let gap = if self.line_open { "\n" } else { "" };
@@ -184,6 +241,36 @@ mod tests {
             rendered(Format::Plain, true, &["\x1b]52;c;AA\x07", "\u{9b}2J\r\nü\t🙂"]),
             "␛]52;c;AA␇\u{fffd}2J\nü\t🙂\n"
         );
+    }
+
+    #[test]
+    fn an_answer_can_wait_until_it_is_whole() {
+        let mut render = Render::new(Format::Auto, true).whole(true);
+        let (mut out, all) = (Vec::new(), events(&["a", "b"]));
+        all[..3].iter().for_each(|event| render.event(event, &mut out));
+        assert_eq!(out, b"");
+        render.event(&all[3], &mut out);
+        assert_eq!(out, b"ab\n");
+    }
+
+    #[test]
+    fn a_code_block_comes_alone_and_only_of_a_whole_answer() {
+        let shown = |texts: &[&str], from: &str, to: &str| {
+            let mut render = Render::new(Format::Auto, false).block(Some(Block::Last));
+            let mut out = Vec::new();
+            for event in events(texts) {
+                let json = serde_json::to_string(&event).unwrap().replace(from, to);
+                render.event(&serde_json::from_str(&json).unwrap(), &mut out);
+            }
+            (String::from_utf8(out).unwrap(), render.is_missing())
+        };
+        let texts = ["Here:\n``", "`sh\nls\n```", "\nBye"];
+        assert_eq!(shown(&texts, "", ""), ("ls\n".to_owned(), false));
+        assert_eq!(shown(&texts[..1], "", ""), (String::new(), true));
+        assert_eq!(shown(&["Bye"], "", ""), (String::new(), true));
+        assert_eq!(shown(&texts, "complete", "cancelled"), (String::new(), false));
+        assert_eq!(shown(&texts, "\"stop\"", "\"length\""), ("ls\n".to_owned(), false));
+        assert_eq!(shown(&["```sh\nls"], "\"stop\"", "\"length\""), (String::new(), true));
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! What is said: the words of the command line, before them the text that stdin brings, and after them pictures.
+//! What stdin brings: bytes to their end, however late they come.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -9,68 +9,65 @@ use std::thread;
 use std::time::Duration;
 
 use catgpt_core::memory::MAX_BODY;
-use catgpt_core::{Content, Image, Result};
+use catgpt_core::{Error, Image, Result};
 
-use crate::args::Ask;
 use crate::exit::invalid;
 use crate::notes::Notes;
 
 /// How long a silent pipe is waited for before the user is told.
 const HINT_AFTER: Duration = Duration::from_secs(2);
 
-/// The whole message; `None` if nothing was said and nobody can be asked but a person at a terminal.
-pub(crate) fn message(ask: &Ask, notes: Notes) -> Result<Option<Content>> {
-    if ask.place.says_nothing() {
-        return Ok(Some(Content::default()));
-    }
-    let images = ask.image.iter().map(|place| picture(place)).collect::<Result<Vec<_>>>()?;
-    let prompt = ask.prompt.join(" ");
-    let input = match source(ask.no_stdin)? {
-        Some(file) => read(file, notes)?,
-        None => String::new(),
-    };
-    let text = join(input, &prompt);
-    if !text.trim().is_empty() || !images.is_empty() {
-        return Ok(Some(images.into_iter().fold(Content::from(text), Content::image)));
-    }
-    if ask.prompt.is_empty() && io::stdin().is_terminal() {
-        return Ok(None);
-    }
-    Err(invalid("there is nothing to say: give a prompt, or text on stdin"))
-}
-
-/// A picture from the web, which the model's provider fetches, or a file's bytes.
-fn picture(place: &str) -> Result<Image> {
-    let on_the_web = ["https:", "http:", "data:"].iter().any(|scheme| place.starts_with(scheme));
-    if on_the_web { Ok(Image::new(place)) } else { Image::load(place) }
-}
-
-/// Stdin, if it is something that brings text: a file, a pipe or a socket. A terminal and `/dev/null` are not.
-fn source(no_stdin: bool) -> Result<Option<File>> {
-    if no_stdin {
-        return Ok(None);
-    }
-    let unreadable = |error: io::Error| invalid("stdin cannot be read; say --no-stdin").caused_by(error);
+/// The text of stdin, if it is something that brings text: a file, a pipe or a socket. A terminal and `/dev/null` are
+/// not.
+pub(crate) fn text(notes: Notes) -> Result<Option<String>> {
     let file = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(unreadable)?);
     let kind = file.metadata().map_err(unreadable)?.file_type();
-    Ok((kind.is_file() || kind.is_fifo() || kind.is_socket()).then_some(file))
+    if !(kind.is_file() || kind.is_fifo() || kind.is_socket()) {
+        return Ok(None);
+    }
+    let bytes = read(file, notes)?;
+    if Image::from_bytes(&bytes).is_ok() {
+        return Err(invalid("stdin brings a picture: say --file - to show it"));
+    }
+    utf8(bytes, "stdin").map(Some)
 }
 
-/// Reads to the end, however late it comes.
-fn read(file: File, notes: Notes) -> Result<String> {
-    let mut input = Hinted { input: file, silent: Some(hint(notes)) };
-    let mut bytes = Vec::new();
-    let limit = MAX_BODY as u64;
-    let read = input.by_ref().take(limit + 1).read_to_end(&mut bytes);
-    read.map_err(|error| invalid("stdin cannot be read; say --no-stdin").caused_by(error))?;
-    if bytes.len() as u64 > limit {
-        let sentence = format!("stdin brings more than the {limit} bytes that a message may have; send it in parts");
-        return Err(invalid(sentence));
-    }
+/// All that stdin brings, whatever it is: it was named.
+pub(crate) fn bytes(notes: Notes) -> Result<Vec<u8>> {
+    read(io::stdin(), notes)
+}
+
+/// Text, as it came.
+pub(crate) fn utf8(bytes: Vec<u8>, name: &str) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        invalid("stdin is not UTF-8 text; convert it first, for example with iconv").with("byte", at)
+        let sentence = format!("{name} is not UTF-8 text; convert it first, for example with iconv");
+        invalid(sentence).with("byte", at)
     })
+}
+
+/// What is larger than any message is refused, and never cut.
+pub(crate) fn bounded(input: impl Read, name: &str) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = MAX_BODY as u64;
+    input.take(limit + 1).read_to_end(&mut bytes).map_err(|error| unread(name, error))?;
+    if bytes.len() as u64 > limit {
+        let sentence = format!("{name} brings more than the {limit} bytes that a message may have; send it in parts");
+        return Err(invalid(sentence));
+    }
+    Ok(bytes)
+}
+
+fn read(input: impl Read, notes: Notes) -> Result<Vec<u8>> {
+    bounded(Hinted { input, silent: Some(hint(notes)) }, "stdin")
+}
+
+fn unread(name: &str, error: io::Error) -> Error {
+    if name == "stdin" { unreadable(error) } else { invalid(format!("{name} cannot be read")).caused_by(error) }
+}
+
+fn unreadable(error: io::Error) -> Error {
+    invalid("stdin cannot be read; say --no-stdin").caused_by(error)
 }
 
 /// A reader that takes back the promise of a hint with the first byte.
@@ -96,30 +93,4 @@ fn hint(notes: Notes) -> Sender<()> {
         }
     });
     silent
-}
-
-/// The input stays as it came; a blank line stands between it and the prompt.
-fn join(mut input: String, prompt: &str) -> String {
-    if !input.is_empty() && !prompt.is_empty() {
-        input.push_str(if input.ends_with('\n') { "\n" } else { "\n\n" });
-    }
-    input.push_str(prompt);
-    input
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_blank_line_stands_between_input_and_prompt() {
-        for (input, prompt, whole) in [
-            ("notes", "sum up", "notes\n\nsum up"),
-            ("notes\n", "sum up", "notes\n\nsum up"),
-            ("  notes\r\n\n", "", "  notes\r\n\n"),
-            ("", "sum up", "sum up"),
-        ] {
-            assert_eq!(join(input.to_owned(), prompt), whole);
-        }
-    }
 }

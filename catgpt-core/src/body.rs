@@ -9,6 +9,7 @@ use std::mem::{self, Discriminant};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::encryption::is_sealed;
 use crate::error::{Error, ErrorInfo, ErrorKind, Result};
 use crate::live::Frame;
 use crate::memory::{Chunk, Row, View};
@@ -44,7 +45,7 @@ impl<'a> Body<'a> {
         if bytes.is_empty() {
             return Ok(Body::default());
         }
-        let body: Body<'static> = serde_json::from_slice(bytes).map_err(damaged)?;
+        let body: Body<'static> = parsed(bytes)?;
         newer("message", body.version)?;
         Ok(body)
     }
@@ -76,7 +77,7 @@ pub(crate) fn encode_title(text: &str, by: TitleSource) -> Vec<u8> {
 }
 
 pub(crate) fn decode_title(bytes: &[u8]) -> Result<(String, TitleSource)> {
-    let title: Title<'_> = serde_json::from_slice(bytes).map_err(damaged)?;
+    let title: Title<'_> = parsed(bytes)?;
     newer("title", title.v)?;
     Ok((title.text.into_owned(), title.by))
 }
@@ -93,9 +94,16 @@ pub(crate) fn encode_meta(meta: &Map<String, Value>) -> Vec<u8> {
 }
 
 pub(crate) fn decode_meta(bytes: &[u8]) -> Result<Map<String, Value>> {
-    let meta: Meta<'_> = serde_json::from_slice(bytes).map_err(damaged)?;
+    let meta: Meta<'_> = parsed(bytes)?;
     newer("session's metadata", meta.v)?;
     Ok(meta.meta.into_owned())
+}
+
+fn parsed<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
+    if is_sealed(bytes) {
+        return Err(Error::new(ErrorKind::Unsupported, "this store is encrypted: give the engine the keys it needs"));
+    }
+    serde_json::from_slice(bytes).map_err(damaged)
 }
 
 fn damaged(cause: serde_json::Error) -> Error {

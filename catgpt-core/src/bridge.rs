@@ -52,7 +52,7 @@ use crate::transfer::Progress;
 pub use call::Call;
 pub use config::{Cache, Config};
 pub use desk::{Desk, Heard, Said};
-pub use given::{Hidden, Piece, Who, Words};
+pub use given::{Hidden, Line, Piece, Place, Who, Words};
 pub use hook::{DeskAsks, DeskHook};
 pub use hub::{Hub, Notice, Parked};
 pub use log::{LogLevel, LogRecord, listen};

@@ -7,11 +7,17 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+#[cfg(feature = "encryption")]
+use crate::encryption::Encryption;
 use crate::error::Result;
 use crate::hooks::Hook;
 use crate::id::Owner;
 use crate::limits::Limit;
+#[cfg(feature = "encryption")]
+use crate::live;
 use crate::live::Live;
+#[cfg(feature = "encryption")]
+use crate::memory;
 use crate::memory::{InMemory, MAX_BODY, Memory};
 use crate::model::{ChatModel, ModelInfo, RetryPolicy};
 use crate::observe::{Health, Meter, Metric};
@@ -24,12 +30,16 @@ use crate::runner::hooks::Hooks;
 use crate::runner::limits::Policy;
 use crate::runner::summaries::Summaries;
 use crate::runner::titles::Titles;
+use crate::runner::tools::Toolbox;
+use crate::tools::Tool;
 use crate::transfer::{Import, ImportFormat, Source};
 use crate::turn::Rules;
 use crate::user::User;
 
 /// What a stored reply may hold besides its content, in bytes: why the model stopped, what went wrong.
 const AROUND_BODY: usize = 64 << 10;
+/// How often the model may be asked in one turn where nothing is said.
+const MAX_STEPS: u32 = 8;
 
 /// Hands out users. Cheap to clone; all clones are one engine.
 ///
@@ -49,12 +59,16 @@ impl Engine {
             model: (),
             memory: Arc::new(InMemory::default()),
             live: None,
+            #[cfg(feature = "encryption")]
+            encryption: None,
             persona: Arc::new(Persona::plain()),
             window: Window::default(),
             counter: Arc::new(Estimate::default()),
             retry: RetryPolicy::default(),
             lease: None,
             hooks: Vec::new(),
+            tools: Toolbox::default(),
+            max_steps: MAX_STEPS,
             session_ttl: None,
             titles: None,
             summaries: None,
@@ -100,6 +114,26 @@ impl Engine {
         self.runner.model.models().await
     }
 
+    /// Puts the whole store under the newest key, as [`User::reseal`] does for one owner, one after the other. `progress` is
+    /// told how many owners are done. Says how many records were written.
+    ///
+    /// # Errors
+    /// Those of [`User::reseal`].
+    #[cfg(feature = "encryption")]
+    pub async fn reseal(&self, mut progress: impl FnMut(u64)) -> Result<u64> {
+        let (mut after, mut done, mut written) = (None, 0, 0);
+        loop {
+            let owners = self.runner.owners(after).await?;
+            let Some(last) = owners.last().cloned() else { return Ok(written) };
+            for owner in owners {
+                written += User { runner: Arc::clone(&self.runner), owner }.reseal(|_| {}).await?;
+                done += 1;
+                progress(done);
+            }
+            after = Some(last);
+        }
+    }
+
     /// How this engine is: looks at the store and at the live log, within 3 s and without writing. What is wrong is what
     /// it tells, so it never fails.
     pub async fn health(&self) -> Health {
@@ -127,12 +161,16 @@ pub struct EngineBuilder<M> {
     model: M,
     memory: Arc<dyn Memory>,
     live: Option<Arc<dyn Live>>,
+    #[cfg(feature = "encryption")]
+    encryption: Option<Encryption>,
     persona: Arc<Persona>,
     window: Window,
     counter: Arc<dyn TokenCounter>,
     retry: RetryPolicy,
     lease: Option<Duration>,
     hooks: Vec<Arc<dyn Hook>>,
+    tools: Toolbox,
+    max_steps: u32,
     session_ttl: Option<Duration>,
     titles: Option<Titles>,
     summaries: Option<Summaries>,
@@ -148,12 +186,16 @@ impl<M> EngineBuilder<M> {
             model: Arc::new(model),
             memory: self.memory,
             live: self.live,
+            #[cfg(feature = "encryption")]
+            encryption: self.encryption,
             persona: self.persona,
             window: self.window,
             counter: self.counter,
             retry: self.retry,
             lease: self.lease,
             hooks: self.hooks,
+            tools: self.tools,
+            max_steps: self.max_steps,
             session_ttl: self.session_ttl,
             titles: self.titles,
             summaries: self.summaries,
@@ -175,6 +217,16 @@ impl<M> EngineBuilder<M> {
     #[must_use]
     pub fn live(mut self, live: impl Live) -> Self {
         self.live = Some(Arc::new(live));
+        self
+    }
+
+    /// Seals what is stored, and the live log, with keys of this [`KeyProvider`](crate::encryption::KeyProvider): then
+    /// whoever has the store's files, its backups or its database reads no message, title or persona. There is no search
+    /// then. See [`encryption`](crate::encryption).
+    #[cfg(feature = "encryption")]
+    #[must_use]
+    pub fn encryption(mut self, encryption: impl Into<Encryption>) -> Self {
+        self.encryption = Some(encryption.into());
         self
     }
 
@@ -204,6 +256,32 @@ impl<M> EngineBuilder<M> {
     #[must_use]
     pub fn hook(mut self, hook: impl Hook) -> Self {
         self.hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// Adds something that the model may ask for; see [`tools`](crate::tools).
+    ///
+    /// # Errors
+    /// `InvalidInput` for a name that a model could not say or that another tool has, and for parameters that are no JSON
+    /// Schema of an object.
+    pub fn tool(self, tool: impl Tool) -> Result<Self> {
+        self.tools([tool])
+    }
+
+    /// Adds several; `Arc<dyn Tool>` is one, too.
+    ///
+    /// # Errors
+    /// As with [`tool`](Self::tool).
+    pub fn tools<T: Tool>(mut self, tools: impl IntoIterator<Item = T>) -> Result<Self> {
+        tools.into_iter().try_for_each(|tool| self.tools.add(Arc::new(tool)))?;
+        Ok(self)
+    }
+
+    /// How often the model may be asked in one turn, 8 if nothing is said; retries do not count. A turn in which the model
+    /// asks for tools each time ends as `interrupted` with what it has.
+    #[must_use]
+    pub fn max_steps(mut self, steps: u32) -> Self {
+        self.max_steps = steps.max(1);
         self
     }
 
@@ -293,40 +371,58 @@ impl<M> EngineBuilder<M> {
 impl EngineBuilder<Arc<dyn ChatModel>> {
     /// The engine. Touches nothing yet.
     pub fn build(self) -> Engine {
-        let lease = self.lease.unwrap_or_else(|| self.memory.caps().lease);
+        #[cfg(feature = "encryption")]
+        let (this, sealed) = self.seal();
+        #[cfg(not(feature = "encryption"))]
+        let this = self;
+        let lease = this.lease.unwrap_or_else(|| this.memory.caps().lease);
         let rules = Rules {
-            retry: self.retry,
+            retry: this.retry,
             checkpoint_bytes: 4 << 10,
             max_stored: (MAX_BODY - AROUND_BODY) as u64,
             patience: lease,
             grace: Duration::from_secs(2),
+            max_steps: this.max_steps,
         };
         let (feeds, meter) = (Arc::default(), Meter::new());
         Engine {
             runner: Arc::new(Runner {
-                model: self.model,
-                memory: Arc::new(GuardedMemory::new(self.memory, lease, Arc::clone(&feeds), &meter)),
-                live: self.live.map(|live| Arc::new(GuardedLive::new(live, &meter)) as Arc<dyn Live>),
-                persona: self.persona,
-                window: self.window,
-                counter: Arc::new(GuardedCounter(self.counter)),
+                model: this.model,
+                memory: Arc::new(GuardedMemory::new(this.memory, lease, Arc::clone(&feeds), &meter)),
+                live: this.live.map(|live| Arc::new(GuardedLive::new(live, &meter)) as Arc<dyn Live>),
+                persona: this.persona,
+                window: this.window,
+                counter: Arc::new(GuardedCounter(this.counter)),
                 rules,
-                hooks: Hooks::new(self.hooks),
+                hooks: Hooks::new(this.hooks),
+                tools: this.tools,
                 lease,
-                session_ttl: self.session_ttl,
-                titles: self.titles,
-                summaries: self.summaries,
+                session_ttl: this.session_ttl,
+                titles: this.titles,
+                summaries: this.summaries,
                 resting: Default::default(),
-                search: self.search,
+                search: this.search,
+                #[cfg(feature = "encryption")]
+                sealed,
                 feeds,
                 meter,
-                record_content: self.record_content,
-                policy: self.policy,
+                record_content: this.record_content,
+                policy: this.policy,
                 turns: Default::default(),
                 changed: Notify::new(),
                 queues: Default::default(),
                 sweeper: Default::default(),
             }),
         }
+    }
+
+    /// Puts encryption around the memory and the live log, if it is wanted.
+    #[cfg(feature = "encryption")]
+    fn seal(mut self) -> (Self, Option<Arc<memory::Encrypted>>) {
+        let Some(encryption) = self.encryption.take() else { return (self, None) };
+        let sealed = Arc::new(memory::Encrypted::new(Arc::clone(&self.memory), encryption.clone()));
+        self.memory = Arc::clone(&sealed) as Arc<dyn Memory>;
+        self.live = self.live.map(|log| Arc::new(live::Encrypted::new(log, encryption)) as Arc<dyn Live>);
+        (self, Some(sealed))
     }
 }

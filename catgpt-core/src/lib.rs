@@ -1,6 +1,7 @@
 #![doc = include_str!("../../README.md")]
 
 mod body;
+pub mod encryption;
 pub mod error;
 pub mod event;
 pub mod hooks;
@@ -35,6 +36,8 @@ pub mod transfer;
 pub mod user;
 
 pub use body::TitleSource;
+#[cfg(feature = "encryption")]
+pub use encryption::{Encryption, KeyProvider, LocalKeys};
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorInfo, ErrorKind, LimitInfo, Result};
 pub use event::{Change, ChangeKind, Event, Finished, Started};
@@ -69,7 +72,10 @@ pub use runner::begin::Busy;
 pub use runner::summaries::Summaries;
 pub use runner::titles::Titles;
 pub use search::Piece;
-pub use session::{Branch, MAX_METADATA, MessagePage, Metadata, NewSession, Node, Send, Session, SessionInfo, Summary};
+pub use session::{
+    Append, Branch, MAX_METADATA, MessagePage, Metadata, NewMessage, NewSession, Node, Send, Session, SessionInfo,
+    Summary,
+};
 pub use tools::{Decision, DecisionKind, Tool, ToolRules};
 pub use transfer::{ExportFormat, ImportFormat, ImportReport, Progress, Source};
 pub use user::{News, SearchHit, SearchPage, SessionPage, UsageQuery, User};

@@ -5,6 +5,8 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+#[cfg(feature = "encryption")]
+mod encrypted;
 #[cfg(any(test, feature = "conformance"))]
 mod in_memory;
 pub(crate) mod local;
@@ -19,9 +21,11 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 use crate::error::Result;
-use crate::id::TurnId;
+use crate::id::{Owner, TurnId};
 use crate::message::Offset;
 
+#[cfg(feature = "encryption")]
+pub use self::encrypted::Encrypted;
 #[cfg(any(test, feature = "conformance"))]
 pub use self::in_memory::InMemoryLive;
 #[cfg(feature = "redis")]
@@ -44,8 +48,8 @@ pub struct Frame {
     pub last: bool,
 }
 
-/// Carries running replies between processes. It is given turns that were looked up under their owner before, and it
-/// may lose anything at any time: frames, streams, all of it.
+/// Carries running replies between processes. It is given turns that were looked up under their owner before, and may
+/// tell them apart by their ids alone. It may lose anything at any time: frames, streams, all of it.
 ///
 /// No call hangs: what cannot be done soon fails with an error that may be tried again.
 ///
@@ -54,15 +58,15 @@ pub struct Frame {
 pub trait Live: Debug + Send + Sync + 'static {
     /// Adds a frame to a turn's stream. Each ends after the one before, but for the last one, which may end where that
     /// did; a repeated frame is one.
-    async fn append(&self, turn: TurnId, frame: Frame) -> Result<()>;
+    async fn append(&self, owner: &Owner, turn: TurnId, frame: Frame) -> Result<()>;
 
     /// The frames that end after `after`, and the last one whatever its offset, in order: those that are there at once,
     /// the others as they come. Ends after the last frame, or with an error; then the store is asked, and this again.
     /// A reader who is slow costs the writer and other readers nothing.
-    fn follow(&self, turn: TurnId, after: Offset) -> BoxStream<'static, Result<Frame>>;
+    fn follow(&self, owner: &Owner, turn: TurnId, after: Offset) -> BoxStream<'static, Result<Frame>>;
 
     /// The frames that [`follow`](Self::follow) would give at once.
-    async fn tail(&self, turn: TurnId, after: Offset) -> Result<Vec<Frame>>;
+    async fn tail(&self, owner: &Owner, turn: TurnId, after: Offset) -> Result<Vec<Frame>>;
 
     /// Lets go of what it holds. Calls after it fail with `Closed`, and so do streams that are open.
     async fn close(&self) -> Result<()> {
@@ -73,14 +77,14 @@ pub trait Live: Debug + Send + Sync + 'static {
 /// A shared one is one, so builders take either.
 #[async_trait]
 impl<L: Live + ?Sized> Live for Arc<L> {
-    async fn append(&self, turn: TurnId, frame: Frame) -> Result<()> {
-        (**self).append(turn, frame).await
+    async fn append(&self, owner: &Owner, turn: TurnId, frame: Frame) -> Result<()> {
+        (**self).append(owner, turn, frame).await
     }
-    fn follow(&self, turn: TurnId, after: Offset) -> BoxStream<'static, Result<Frame>> {
-        (**self).follow(turn, after)
+    fn follow(&self, owner: &Owner, turn: TurnId, after: Offset) -> BoxStream<'static, Result<Frame>> {
+        (**self).follow(owner, turn, after)
     }
-    async fn tail(&self, turn: TurnId, after: Offset) -> Result<Vec<Frame>> {
-        (**self).tail(turn, after).await
+    async fn tail(&self, owner: &Owner, turn: TurnId, after: Offset) -> Result<Vec<Frame>> {
+        (**self).tail(owner, turn, after).await
     }
     async fn close(&self) -> Result<()> {
         (**self).close().await

@@ -6,6 +6,8 @@
 mod check;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+#[cfg(feature = "encryption")]
+mod encrypted;
 pub mod in_memory;
 mod json;
 mod limits;
@@ -27,6 +29,8 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::id::{OpId, Owner};
 
+#[cfg(feature = "encryption")]
+pub use self::encrypted::{Encrypted, Step};
 pub(crate) use self::json::milliseconds;
 pub use self::limits::*;
 pub use self::ops::*;
@@ -42,7 +46,7 @@ pub(crate) use self::url::check;
 pub use self::url::{backup, file, open};
 pub use in_memory::InMemory;
 
-/// The largest message, in bytes, as it is stored.
+/// The largest message, in bytes, as it is stored. What is [encrypted](crate::encryption) may be 4 KiB longer.
 pub const MAX_BODY: usize = 16 << 20;
 
 /// Where sessions, messages and turns are kept. Seven methods that stay seven: what is new is a new [`Op`] or

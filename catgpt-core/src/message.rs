@@ -277,6 +277,20 @@ impl Message {
     pub fn text(&self) -> String {
         self.content.text()
     }
+
+    /// The calls that a paused reply waits with for a decision; of any other there are none.
+    pub fn pending(&self) -> Vec<ToolCall> {
+        if self.status != Status::Paused {
+            return Vec::new();
+        }
+        let parts = self.content.parts();
+        let answered = |id: &str| parts.iter().any(|part| matches!(part, Part::ToolResult(result) if result.id == id));
+        let calls = parts.iter().filter_map(|part| match part {
+            Part::ToolCall(call) if !answered(&call.id) => Some(call.clone()),
+            _ => None,
+        });
+        calls.collect()
+    }
 }
 
 #[cfg(test)]

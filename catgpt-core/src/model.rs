@@ -30,6 +30,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::TurnId;
@@ -92,6 +93,17 @@ pub trait ChatModel: fmt::Debug + Send + Sync + 'static {
     fn chosen(&self, _: Option<&str>) -> Result<Option<&dyn ChatModel>> {
         Ok(None)
     }
+
+    /// What would be sent for this request, as JSON, without a key: for people who look before they send. Nothing is sent.
+    /// Who speaks a protocol shows its own words.
+    ///
+    /// # Errors
+    /// `InvalidInput` if none answers to the name that the request says.
+    fn preview(&self, request: &ModelRequest) -> Result<Value> {
+        let ModelRequest { messages, params, model, tools, .. } = request;
+        let model = model.as_deref().unwrap_or(self.name());
+        Ok(json!({ "model": model, "messages": messages, "params": params, "tools": tools }))
+    }
 }
 
 #[async_trait]
@@ -113,6 +125,9 @@ impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
     }
     fn chosen(&self, model: Option<&str>) -> Result<Option<&dyn ChatModel>> {
         (**self).chosen(model)
+    }
+    fn preview(&self, request: &ModelRequest) -> Result<Value> {
+        (**self).preview(request)
     }
 }
 
@@ -213,7 +228,7 @@ pub struct ToolSpec {
     #[serde(default)]
     pub description: String,
     /// A JSON Schema of an object: the arguments.
-    pub parameters: serde_json::Value,
+    pub parameters: Value,
 }
 
 /// What a model streams. Its JSON is an object with one key: `{"text":"…"}`.

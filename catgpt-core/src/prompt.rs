@@ -8,13 +8,13 @@ mod turns;
 mod window;
 
 use crate::hooks::Source;
-use crate::message::{Message, Role};
+use crate::message::{Message, Part, Role};
 use crate::model::{ModelRequest, PromptMessage};
 use crate::persona::Persona;
 
 pub use tokens::{Estimate, TokenCounter};
 pub(crate) use tokens::{Measured, answer_tokens, content_tokens};
-use turns::{Block, sendable, turns};
+use turns::{Block, turns};
 pub use window::Window;
 
 /// What a model is told that is to go on with its own reply.
@@ -28,10 +28,11 @@ const GO_ON: &str = "Go on exactly where your last message ends, in the same for
 /// than the window holds. Older ones are let go of in chunks, so that most prompts begin as the one before them did.
 ///
 /// Replies that follow each other are one message of the model's. A branch that ends with a reply is one to be gone on
-/// with: the model is asked to, in words that are sent and not stored.
+/// with: the model is asked to, in words that are sent and not stored. After the result of a tool no words are needed.
 ///
-/// What the model never sees: reasoning, citations, replies that run or have nothing in them, tool calls without a
-/// result, what a summary stands for, and what stands before the first user's message. Pictures are sent where a person
+/// What the model never sees: reasoning (but what led to the calls of the newest turn), citations, replies that run or
+/// have nothing in them, tool calls without a result, what a summary stands for, and what stands before the first user's
+/// message. Pictures are sent where a person
 /// said them and a model [can see](crate::Image::is_visible) them; in replies, and where the model has refused them, it
 /// reads their words.
 #[derive(Clone, Copy, Debug)]
@@ -142,25 +143,25 @@ impl Prompt<'_> {
         let at_root = blocks.first().is_some_and(|block| block.root);
         let greeting = self.persona.greeting.iter().filter(|_| at_root);
         messages.extend(greeting.map(|greeting| PromptMessage::new(Role::Assistant, greeting)));
+        let go_on = blocks.last().and_then(|block| block.messages.last()).is_some_and(is_to_go_on);
         messages.extend(blocks.into_iter().flat_map(|block| block.messages));
-        if self.branch.last().is_some_and(|last| last.role == Role::Assistant && sendable(last).is_some()) {
-            messages.push(PromptMessage::new(Role::User, GO_ON));
-        }
+        messages.extend(go_on.then(|| PromptMessage::new(Role::User, GO_ON)));
         ModelRequest { messages, params: self.persona.params.clone(), ..ModelRequest::default() }
     }
 }
 
+/// Whether a model would have nothing to answer after this: what it has said itself, and no result of a tool.
+fn is_to_go_on(last: &PromptMessage) -> bool {
+    last.role == Role::Assistant && !matches!(last.content.parts().last(), Some(Part::ToolResult(_)))
+}
+
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::turns::without_loose_ends;
     use super::*;
     use crate::error::{Error, ErrorKind};
-    use crate::message::{Content, Part, Status};
-    use crate::message::{Image, ToolCall, ToolResult};
+    use crate::message::{Content, Image, Status};
     use crate::persona::Example;
+    use proptest::prelude::*;
 
     const SYSTEM: &str = "You are a cat.";
 
@@ -217,7 +218,7 @@ mod tests {
     }
 
     use Role::{Assistant, Summary, System, User};
-    use Status::{Cancelled, Complete, Failed, Interrupted, Paused, Running};
+    use Status::{Cancelled, Complete, Failed, Interrupted, Running};
 
     fn window(messages: usize) -> Window {
         Window { messages, ..Window::default() }
@@ -315,25 +316,6 @@ mod tests {
     fn instructions_inside_a_turn_stay_where_they_are() {
         let talk = branch(&[(User, Complete, "a"), (System, Complete, "be brief"), (Assistant, Complete, "b")]);
         assert_eq!(sent(&talk, window(50))[1..], ["user a", "system be brief", "assistant b"]);
-    }
-
-    #[test]
-    fn only_answered_tool_calls_are_sent() {
-        let call = |id: &str| Part::ToolCall(ToolCall { id: id.into(), name: "time".into(), arguments: json!({}) });
-        let result = |id: &str| Part::ToolResult(ToolResult { id: id.into(), output: json!("now"), is_error: false });
-        let reasoning = Part::Reasoning { text: "hm".into() };
-        // The second "1" is a call of its own that nobody answered, and nobody called "9".
-        let parts =
-            [reasoning, call("1"), result("1"), Part::text("so"), call("2"), call("1"), result("9"), result("2")];
-        let content: Content = parts.into_iter().collect();
-        let expect: Content = [call("1"), result("1"), Part::text("so"), call("2"), result("2")].into_iter().collect();
-        assert_eq!(without_loose_ends(&content), expect);
-
-        let paused = message(2, Assistant, Paused, [call("1")].into_iter().collect::<Content>());
-        assert_eq!(sendable(&paused), None);
-        let tools_only: Content = [call("1"), result("1")].into_iter().collect();
-        assert_eq!(sendable(&message(2, Assistant, Complete, tools_only.clone())), Some(tools_only.clone()));
-        assert_eq!(sendable(&message(2, Assistant, Failed, tools_only)), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where model, memory and live meet: it knows the turns that run here, begins them, stops them and buries the dead.
 
 pub(crate) mod begin;
+mod decide;
 mod drive;
 mod feed;
 pub(crate) mod feeds;
@@ -13,8 +14,11 @@ mod jobs;
 pub(crate) mod limits;
 mod observed;
 mod publish;
+#[cfg(feature = "encryption")]
+mod reseal;
 pub(crate) mod summaries;
 pub(crate) mod titles;
+pub(crate) mod tools;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -55,12 +59,15 @@ pub(crate) struct Runner {
     pub(crate) counter: Arc<dyn TokenCounter>,
     pub(crate) rules: Rules,
     pub(crate) hooks: hooks::Hooks,
+    pub(crate) tools: tools::Toolbox,
     pub(crate) titles: Option<titles::Titles>,
     pub(crate) summaries: Option<summaries::Summaries>,
     pub(crate) resting: summaries::Resting,
     pub(crate) lease: Duration,
     pub(crate) session_ttl: Option<Duration>,
     pub(crate) search: bool,
+    #[cfg(feature = "encryption")]
+    pub(crate) sealed: Option<Arc<crate::memory::Encrypted>>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) record_content: bool,
     pub(crate) policy: limits::Policy,
@@ -155,7 +162,13 @@ impl Runner {
         turns.running.insert(running.turn, Arc::clone(running));
         if let Some(live) = &self.live {
             let held = self.hold(turns);
-            tokio::spawn(publish::publish(Arc::clone(live), running.turn, Arc::clone(&running.log), held));
+            tokio::spawn(publish::publish(
+                Arc::clone(live),
+                running.owner.clone(),
+                running.turn,
+                Arc::clone(&running.log),
+                held,
+            ));
         }
     }
 
@@ -182,6 +195,22 @@ impl Runner {
     pub(crate) async fn apply(&self, owner: &Owner, ops: Vec<Op>) -> Result<Vec<Done>> {
         let op_id = OpId::fresh();
         patiently(|| self.memory.apply(owner, op_id, ops.clone())).await
+    }
+
+    /// Changes a session in which no turn may run; one that died in it is ended first. What is said is made findable later.
+    pub(crate) async fn apply_idle(self: &Arc<Self>, owner: &Owner, ops: Vec<Op>) -> Result<Vec<Done>> {
+        let _entered = self.enter()?;
+        let done = match self.apply(owner, ops.clone()).await {
+            Err(error) if error.kind() == ErrorKind::Busy => {
+                let turn = error.turn().ok_or(error)?;
+                self.bury_if_dead(owner, turn).await?;
+                self.apply(owner, ops).await?
+            }
+            done => done?,
+        };
+        self.turns().talked.insert(owner.clone());
+        self.keep_sweeping();
+        Ok(done)
     }
 
     /// Ends what died and deletes what is due, once. A turn that cannot be ended does not keep the others from it.

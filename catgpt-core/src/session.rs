@@ -1,5 +1,7 @@
 //! One conversation of an owner: say something, watch it, read it, change it.
 
+mod append;
+mod decide;
 mod organize;
 mod page;
 mod summaries;
@@ -25,6 +27,7 @@ use crate::runner::begin::{Ask, Busy, Options};
 use crate::runner::{Runner, wrong_answer};
 use crate::transfer::{self, Export, ExportFormat, Mark, Page};
 
+pub use append::{Append, NewMessage};
 pub(crate) use organize::Changes;
 pub use organize::{MAX_METADATA, Metadata, NewSession};
 pub use page::MessagePage;
@@ -74,7 +77,8 @@ impl Session {
     fn ask(&self, parent: Parent, content: Option<Content>) -> Send {
         let (owner, session) = (self.owner.clone(), self.id.clone());
         let options = Options::default();
-        Send { runner: Arc::clone(&self.runner), ask: Ask { owner, session, parent, content, options } }
+        let ask = Ask { owner, session, parent, content, decisions: None, options };
+        Send { runner: Arc::clone(&self.runner), ask }
     }
 
     /// Watches a turn of this session from an offset on: one that runs, here or elsewhere, or one that has ended.
@@ -171,6 +175,15 @@ impl Session {
     /// `NotFound` if it is not there.
     pub async fn delete(&self) -> Result<()> {
         self.apply(Op::Delete { session: self.id.clone() }).await
+    }
+
+    /// The same, but only if it is still at this version, and no turn runs in it.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there; `Conflict` if it is at another version; `Busy` while a turn runs.
+    pub async fn delete_if(&self, version: u64) -> Result<()> {
+        let look = self.append([]).if_version(version).op()?;
+        self.runner.apply_idle(&self.owner, vec![look, Op::Delete { session: self.id.clone() }]).await.map(drop)
     }
 
     /// This conversation, as text in a format that can be imported again.
@@ -326,6 +339,12 @@ impl Send {
     /// How many turns of the owner may run, this one counted, instead of what the engine says.
     pub fn max_running(mut self, turns: u32) -> Self {
         self.ask.options.max_running = Some(turns);
+        self
+    }
+
+    /// Which of the engine's tools the model is offered, by name: none of them with an empty list, all if nothing is said.
+    pub fn tools<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.ask.options.tools = Some(names.into_iter().map(Into::into).collect());
         self
     }
 

@@ -4,6 +4,8 @@
 //! in the same commit as its call, and a call without a result never reaches a model again. A call that needs an approval
 //! ends the turn as `paused`; `Session::decide` goes on from there, from any process.
 
+mod function;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,10 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::id::TurnAt;
 use crate::model::ToolSpec;
+
+#[cfg(feature = "schemars")]
+pub use function::typed;
+pub use function::{Function, function};
 
 /// How long a tool may take where it does not say.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
@@ -68,7 +74,7 @@ impl<T: Tool + ?Sized> Tool for Arc<T> {
 }
 
 /// What becomes of one call that a paused turn waits with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decision {
     /// The call's id, as in `finished.pending`.
@@ -80,7 +86,7 @@ pub struct Decision {
 
 /// What is decided about a call. Its JSON is one key: `{"approve": true}`, `{"deny": "why"}`, `{"output": …}`,
 /// `{"error": "…"}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DecisionKind {
     /// `true`: call it. `false`: the model is told that it was denied.
@@ -91,4 +97,56 @@ pub enum DecisionKind {
     Output(Value),
     /// It was tried elsewhere, and failed so.
     Error(String),
+}
+
+impl Decision {
+    /// Call it.
+    pub fn approve(id: impl Into<String>) -> Self {
+        Self { id: id.into(), verdict: DecisionKind::Approve(true) }
+    }
+
+    /// Do not, and tell the model why.
+    pub fn deny(id: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { id: id.into(), verdict: DecisionKind::Deny(why.into()) }
+    }
+
+    /// It was done elsewhere: this is its result.
+    pub fn output(id: impl Into<String>, output: impl Into<Value>) -> Self {
+        Self { id: id.into(), verdict: DecisionKind::Output(output.into()) }
+    }
+
+    /// It was tried elsewhere, and failed so.
+    pub fn error(id: impl Into<String>, error: impl Into<String>) -> Self {
+        Self { id: id.into(), verdict: DecisionKind::Error(error.into()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_decision_is_one_word_about_one_call() {
+        let all = [
+            (json!({ "id": "a", "approve": true }), Decision::approve("a")),
+            (json!({ "id": "a", "deny": "no" }), Decision::deny("a", "no")),
+            (json!({ "id": "a", "output": [1, null] }), Decision::output("a", json!([1, null]))),
+            (json!({ "id": "a", "error": "gone" }), Decision::error("a", "gone")),
+        ];
+        for (json, decision) in all {
+            assert_eq!(serde_json::to_value(&decision).unwrap(), json);
+            assert_eq!(serde_json::from_value::<Decision>(json).unwrap(), decision);
+        }
+        for wrong in [
+            json!({ "id": "a" }),
+            json!({ "approve": true }),
+            json!({ "id": "a", "approve": "yes" }),
+            json!({ "id": "a", "approve": true, "deny": "no" }),
+            json!({ "id": "a", "approve": true, "owner": "bob" }),
+        ] {
+            assert!(serde_json::from_value::<Decision>(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
 }

@@ -2,17 +2,20 @@
 //! offsets and decides. Whatever a turn can live through is a list of inputs, and so a test.
 
 mod hooked;
+mod tools;
 
 use std::collections::VecDeque;
 use std::mem::{self, Discriminant};
 use std::time::Duration;
 
 use self::hooked::Hooked;
+use self::tools::Tools;
+pub(crate) use self::tools::{Decided, Rulebook};
 use crate::body::encoded_len;
 use crate::error::{Error, ErrorInfo, ErrorKind};
 use crate::event::{Event, Finished};
 use crate::memory::Kept;
-use crate::message::{FinishReason, Offset, Part, Status, Usage};
+use crate::message::{FinishReason, Offset, Part, Status, ToolCall, ToolResult, Usage};
 use crate::model::{ModelEvent, RetryPolicy};
 
 /// What a turn lives by.
@@ -27,6 +30,8 @@ pub(crate) struct Rules {
     pub(crate) patience: Duration,
     /// How long usage may come after the model has finished.
     pub(crate) grace: Duration,
+    /// How often the model may be asked, retries not counted.
+    pub(crate) max_steps: u32,
 }
 
 /// Why a turn is told to stop.
@@ -51,6 +56,8 @@ pub(crate) enum Input {
     Model(ModelEvent),
     /// The model's stream is over. `jitter` is uniform in 0..1.
     ModelOver { error: Option<Error>, jitter: f64 },
+    /// A tool answered, or could not.
+    Result(ToolResult),
     /// A pause is over.
     Resume,
     /// Half a second has passed; `now` counts from the turn's beginning.
@@ -72,7 +79,11 @@ pub(crate) enum Effect {
     Check { from: Offset, to: Offset },
     /// Ask the model; with `shrink`, with half of the conversation.
     Ask { shrink: bool },
-    /// Let go of the model, which ends the request, and of what the hooks are asked.
+    /// Call a tool; what is called is on disk.
+    Call(ToolCall),
+    /// The model's part of this step is over, and used this, if it said so.
+    StepOver { usage: Option<Usage> },
+    /// Let go of the model, which ends the request, of what the hooks are asked, and of the tools that run.
     Hush,
     /// Come back with `Resume` after this.
     Pause(Duration),
@@ -80,8 +91,8 @@ pub(crate) enum Effect {
     Show(Part),
     /// Show an event without weight.
     Note(Event),
-    /// Write the content between two offsets; nothing between them still renews the lease.
-    Keep { from: Offset, to: Offset },
+    /// Write the content between two offsets; nothing between them still renews the lease. With `sync`, to disk.
+    Keep { from: Offset, to: Offset, sync: bool },
     /// Write the end.
     Seal(Box<Finished>),
     /// Show the end. Nothing comes after it.
@@ -110,6 +121,7 @@ struct Write {
     /// When it was sent first.
     since: Duration,
     under_way: bool,
+    sync: bool,
 }
 
 /// A turn.
@@ -130,6 +142,10 @@ pub(crate) struct Turn {
     shrunk: bool,
     finish: Option<(FinishReason, Duration)>,
     usage: Option<Usage>,
+    /// Where the model's part of this step begins.
+    step_from: Offset,
+    tools: Tools,
+    decided: Vec<Decided>,
     hooked: Option<Hooked>,
     effects: VecDeque<Effect>,
 }
@@ -151,6 +167,9 @@ impl Turn {
             shrunk: false,
             finish: None,
             usage: None,
+            step_from: 0,
+            tools: Tools::new(None),
+            decided: Vec::new(),
             hooked: hooked.then(Hooked::default),
             effects: VecDeque::from([if hooked { Effect::Prepare } else { Effect::Ask { shrink: false } }]),
         }
@@ -174,13 +193,14 @@ impl Turn {
             (Phase::Running, Input::Checked) => self.checked(),
             (Phase::Running, Input::Model(event)) => self.model(event),
             (Phase::Running, Input::ModelOver { error, jitter }) => self.model_over(error, jitter),
-            (Phase::Running, Input::Resume) => self.effects.push_back(Effect::Ask { shrink: self.shrunk }),
+            (Phase::Running, Input::Result(result)) => self.result(result),
+            (Phase::Running, Input::Resume) => self.resume(),
             (Phase::Running, Input::Tick { now }) => self.tick(now),
             (Phase::Running, Input::Kept(answer)) => self.kept_answer(answer),
             (Phase::Running, Input::Stop(stop)) => self.stop(stop),
             (Phase::Closing { .. }, Input::Resume) => self.seal(),
             (Phase::Closing { .. }, Input::Tick { now }) => self.now = now,
-            (Phase::Closing { .. }, Input::Kept(Ok(Kept::Renewed { .. }))) => self.written(),
+            (Phase::Closing { .. }, Input::Kept(Ok(Kept::Renewed { .. }))) => _ = self.written(),
             (Phase::Closing { .. }, Input::Sealed(answer)) => self.sealed(answer),
             // What comes too late changes nothing.
             _ => {}
@@ -194,7 +214,14 @@ impl Turn {
         match event {
             ModelEvent::Text(text) => self.show(Part::Text { text }),
             ModelEvent::Reasoning(text) => self.show(Part::Reasoning { text }),
-            ModelEvent::ToolCall(call) => self.show(Part::ToolCall(call)),
+            ModelEvent::ToolCall(mut call) | ModelEvent::Part(Part::ToolCall(mut call)) => {
+                self.tools.add(&mut call);
+                self.show(Part::ToolCall(call));
+            }
+            ModelEvent::Part(Part::ToolResult(result)) => {
+                self.tools.answered(&result.id);
+                self.show(Part::ToolResult(result));
+            }
             ModelEvent::Part(part) => self.show(part),
             ModelEvent::Usage(usage) => self.usage = Some(usage),
             // The first one counts: a model that says it again and again still runs out of grace.
@@ -227,14 +254,19 @@ impl Turn {
 
     /// Writes what is not written, one write at a time.
     fn keep(&mut self) {
-        let write = self.write.get_or_insert(Write { to: self.end, since: self.now, under_way: false });
+        let (since, sync) = (self.now, self.tools.is_keeping());
+        let write = self.write.get_or_insert(Write { to: self.end, since, under_way: false, sync });
         if !mem::replace(&mut write.under_way, true) {
-            self.effects.push_back(Effect::Keep { from: self.kept, to: write.to });
+            write.sync |= sync;
+            self.effects.push_back(Effect::Keep { from: self.kept, to: write.to, sync: write.sync });
         }
     }
 
-    fn written(&mut self) {
-        self.kept = self.write.take().map_or(self.kept, |write| write.to);
+    /// Up to where everything is on disk now, if that was asked for.
+    fn written(&mut self) -> Option<Offset> {
+        let write = self.write.take()?;
+        self.kept = write.to;
+        write.sync.then_some(write.to)
     }
 
     fn tick(&mut self, now: Duration) {
@@ -251,9 +283,11 @@ impl Turn {
     fn kept_answer(&mut self, answer: Result<Kept, Error>) {
         match answer {
             Ok(Kept::Renewed { cancel }) => {
-                self.written();
+                let synced = self.written();
                 if cancel {
                     self.stop(Stop::Cancel);
+                } else if self.tools.is_keeping() {
+                    self.kept_first(synced);
                 } else if self.end - self.kept >= self.rules.checkpoint_bytes {
                     self.keep();
                 }
@@ -280,7 +314,7 @@ impl Turn {
 
     fn stop(&mut self, stop: Stop) {
         let status = match (stop, &self.finish) {
-            (_, Some(_)) if self.unpassed() == 0 => Status::Complete,
+            (_, Some(_)) if self.unpassed() == 0 && !self.tools.are_asked() => Status::Complete,
             (Stop::Cancel, _) => Status::Cancelled,
             (Stop::Shutdown, _) => Status::Interrupted,
         };
@@ -324,6 +358,12 @@ impl Turn {
         self.effects.extend([Effect::Hush, Effect::Note(note), Effect::Pause(pause)]);
     }
 
+    fn resume(&mut self) {
+        if !self.is_last() {
+            self.effects.push_back(Effect::Ask { shrink: self.shrunk });
+        }
+    }
+
     fn close(&mut self, status: Status, error: Option<ErrorInfo>) {
         let finished = Box::new(Finished {
             status,
@@ -331,7 +371,7 @@ impl Turn {
             usage: self.usage,
             cost: None,
             stored: self.end,
-            pending: Vec::new(),
+            pending: if status == Status::Paused { self.tools.pending() } else { Vec::new() },
             error,
             offset: self.end,
         });
@@ -408,6 +448,7 @@ mod tests {
         max_stored: 1000,
         patience: Duration::from_secs(5),
         grace: Duration::from_secs(2),
+        max_steps: 3,
     };
 
     fn text(text: &str) -> Input {
@@ -443,6 +484,11 @@ mod tests {
         replay_turn(Turn::new(RULES, false), inputs)
     }
 
+    fn told(finished: &Finished) -> String {
+        let pending = finished.pending.iter().map(|call| format!(" {}", call.id)).collect::<String>();
+        format!("{} {}{pending}", finished.status, finished.stored)
+    }
+
     fn replay_turn(mut turn: Turn, inputs: Vec<Input>) -> Vec<String> {
         let mut seen = vec![];
         let drain = |turn: &mut Turn, seen: &mut Vec<String>| {
@@ -457,13 +503,16 @@ mod tests {
                     Effect::Pause(pause) => format!("pause {}", pause.as_millis()),
                     Effect::Show(part) => format!("show {}", part.weight()),
                     Effect::Note(event) => event.name().into(),
-                    Effect::Keep { from, to } => format!("keep {from}..{to}"),
+                    Effect::Call(call) => format!("call {}", call.id),
+                    Effect::StepOver { .. } => "step over".into(),
+                    Effect::Keep { from, to, sync: false } => format!("keep {from}..{to}"),
+                    Effect::Keep { from, to, sync: true } => format!("sync {from}..{to}"),
                     Effect::Seal(finished) => {
-                        let word = format!("seal {} {}", finished.status, finished.stored);
+                        let word = format!("seal {}", told(&finished));
                         sealing = Some(finished);
                         word
                     }
-                    Effect::End(finished) => format!("end {} {}", finished.status, finished.stored),
+                    Effect::End(finished) => format!("end {}", told(&finished)),
                 });
             }
             sealing
@@ -838,6 +887,268 @@ mod tests {
         );
     }
 
+    fn call(id: &str, name: &str) -> Input {
+        let call = ToolCall { id: id.into(), name: name.into(), arguments: serde_json::json!({}) };
+        Input::Model(ModelEvent::ToolCall(call))
+    }
+
+    fn result(id: &str) -> Input {
+        Input::Result(tool_result(id))
+    }
+
+    fn tool_result(id: &str) -> ToolResult {
+        ToolResult { id: id.into(), output: "done".into(), is_error: false }
+    }
+
+    /// One tool that runs alone, one that may run beside others, one that needs an approval.
+    fn rulebook() -> Option<std::sync::Arc<Rulebook>> {
+        use crate::tools::ToolRules;
+        let alone = ToolRules::default();
+        let rules = [
+            ("alone", alone),
+            ("beside", ToolRules { parallel: true, ..alone }),
+            ("ask", ToolRules { approval: true, ..alone }),
+        ];
+        Some(std::sync::Arc::new(rules.map(|(name, rules)| (name.to_owned(), rules)).into()))
+    }
+
+    fn tooled(hooked: bool, decided: &[(&str, bool)]) -> Turn {
+        let decided = decided.iter().map(|(id, approved)| Decided {
+            call: ToolCall { id: (*id).into(), name: "ask".into(), arguments: serde_json::json!({}) },
+            parallel: false,
+            result: (!approved).then(|| tool_result(id)),
+        });
+        let decided = decided.collect();
+        Turn::new(RULES, hooked).with_tools(rulebook(), decided)
+    }
+
+    fn check_tooled(inputs: Vec<Input>, expect: &[&str]) {
+        assert_eq!(replay_turn(tooled(false, &[]), inputs), expect);
+    }
+
+    #[test]
+    fn calls_are_on_disk_before_they_run_and_the_model_goes_on_with_their_results() {
+        check_tooled(
+            vec![
+                text("Hm"),
+                call("a", "alone"),
+                finish(),
+                over(),
+                renewed(false),
+                result("a"),
+                text("So"),
+                finish(),
+                over(),
+                sealed(),
+            ],
+            &[
+                "ask",
+                "show 2",
+                "show 1",
+                "hush",
+                "sync 0..3",
+                "call a",
+                "show 1",
+                "keep 3..4",
+                "step over",
+                "ask",
+                "show 2",
+                "hush",
+                "seal complete 6",
+                "end complete 6",
+            ],
+        );
+        // What is being written, or was without `sync`, does not count.
+        check_tooled(
+            vec![call("a", "alone"), tick(500), finish(), over(), renewed(false), renewed(false)],
+            &["ask", "show 1", "keep 0..1", "hush", "sync 1..1", "call a"],
+        );
+        let lost = || Input::Kept(Err(unwritable()));
+        check_tooled(
+            vec![call("a", "alone"), finish(), over(), lost(), tick(500), renewed(false)],
+            &["ask", "show 1", "hush", "sync 0..1", "sync 0..1", "call a"],
+        );
+    }
+
+    #[test]
+    fn calls_run_in_their_order_and_beside_each_other_where_they_may() {
+        let calls =
+            [("a", "beside"), ("b", "beside"), ("c", "alone"), ("d", "alone"), ("e", "nobody"), ("f", "beside")];
+        let mut inputs: Vec<_> = calls.into_iter().map(|(id, name)| call(id, name)).collect();
+        let answers = ["b", "a", "x", "a", "c", "d", "f", "e"].map(result);
+        inputs.extend([finish(), over(), renewed(false)].into_iter().chain(answers));
+        let seen = replay_turn(tooled(false, &[]), inputs);
+        let told: Vec<_> = seen.iter().skip_while(|word| !word.starts_with("sync")).map(String::as_str).collect();
+        assert_eq!(
+            told,
+            [
+                "sync 0..6",
+                "call a",
+                "call b",
+                "show 1",
+                "keep 6..7",
+                "show 1",
+                "call c",
+                "show 1",
+                "call d",
+                "show 1",
+                "call e",
+                "call f",
+                "show 1",
+                "show 1",
+                "step over",
+                "ask",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_call_that_needs_an_approval_ends_the_turn_after_the_others_have_run() {
+        check_tooled(
+            vec![
+                call("a", "ask"),
+                call("b", "alone"),
+                finish(),
+                over(),
+                renewed(false),
+                result("a"),
+                result("b"),
+                sealed(),
+            ],
+            &[
+                "ask",
+                "show 1",
+                "show 1",
+                "hush",
+                "sync 0..2",
+                "call b",
+                "show 1",
+                "keep 2..3",
+                "hush",
+                "seal paused 3 a",
+                "end paused 3 a",
+            ],
+        );
+        check_tooled(
+            vec![call("a", "ask"), finish(), over(), sealed()],
+            &["ask", "show 1", "hush", "seal paused 1 a", "end paused 1 a"],
+        );
+        // Nobody here runs anything.
+        check(
+            vec![call("a", "alone"), finish(), over(), sealed()],
+            &["ask", "show 1", "hush", "seal paused 1 a", "end paused 1 a"],
+        );
+    }
+
+    #[test]
+    fn a_resumed_turn_begins_with_what_was_decided() {
+        let run = |turn, inputs| replay_turn(turn, inputs);
+        assert_eq!(run(tooled(false, &[("a", false)]), vec![]), ["show 1", "step over", "ask"]);
+        let seen =
+            run(tooled(false, &[("a", true), ("b", false)]), vec![renewed(false), result("a"), call("a", "alone")]);
+        assert_eq!(seen, ["show 1", "sync 0..1", "call a", "show 1", "keep 1..2", "step over", "ask", "show 1"]);
+        // Hooks come first: what they refuse is not run.
+        assert_eq!(run(tooled(true, &[("a", true)]), vec![refused()]), ["prepare", "hush", "seal failed 0"]);
+        let seen = run(tooled(true, &[("a", true)]), vec![cited(1), renewed(false), result("a"), Input::Checked]);
+        let expect =
+            ["prepare", "show 1", "sync 0..1", "call a", "show 1", "keep 1..2", "check 1..2", "step over", "ask"];
+        assert_eq!(seen, expect);
+    }
+
+    #[test]
+    fn no_two_calls_of_a_turn_have_one_id() {
+        let mut turn = tooled(false, &[("a", false)]);
+        for input in [call("a", "alone"), call("", "alone"), call("", "ask"), finish(), over()] {
+            turn.on(input);
+        }
+        let shown = std::iter::from_fn(|| turn.effect()).filter_map(|effect| match effect {
+            Effect::Show(Part::ToolCall(call)) => Some(call.id),
+            _ => None,
+        });
+        assert_eq!(shown.collect::<Vec<_>>(), ["a_2", "call", "call_2"]);
+    }
+
+    #[test]
+    fn a_model_that_always_asks_for_tools_is_stopped() {
+        let step = |id| vec![call(id, "alone"), finish(), over(), renewed(false), result(id), renewed(false)];
+        let inputs = ["a", "b", "c"].into_iter().flat_map(step).chain([sealed()]).collect();
+        let seen = replay_turn(tooled(false, &[]), inputs);
+        assert_eq!(seen.iter().filter(|word| word.starts_with("call")).count(), 2);
+        assert_eq!(seen.last().map(String::as_str), Some("end interrupted 5"));
+    }
+
+    #[test]
+    fn a_turn_that_stops_while_tools_run_leaves_their_calls_unanswered() {
+        for (input, status) in [
+            (Input::Stop(Stop::Cancel), "cancelled"),
+            (Input::Stop(Stop::Shutdown), "interrupted"),
+            (refused(), "failed"),
+        ] {
+            let calling = vec![call("a", "alone"), finish(), over(), renewed(false)];
+            let seen =
+                replay_turn(tooled(false, &[]), calling.into_iter().chain([input, result("a"), sealed()]).collect());
+            let end = ["hush".to_owned(), format!("seal {status} 1"), format!("end {status} 1")];
+            assert_eq!(seen[5..], end, "{seen:?}");
+        }
+        // Somebody stopped it from elsewhere before anything ran.
+        let seen = replay_turn(tooled(false, &[]), vec![call("a", "alone"), finish(), over(), renewed(true)]);
+        assert!(!seen.iter().any(|word| word.starts_with("call")));
+    }
+
+    #[test]
+    fn a_model_is_asked_again_in_each_step_until_it_has_spoken() {
+        let first = vec![text("Hi"), call("a", "alone"), finish(), over(), renewed(false), result("a"), renewed(false)];
+        let second = vec![failed(ErrorKind::Unavailable), Input::Resume, text("So"), failed(ErrorKind::Unavailable)];
+        let seen = replay_turn(tooled(false, &[]), first.into_iter().chain(second).collect());
+        assert_eq!(
+            seen[8..],
+            ["step over", "ask", "hush", "retrying", "pause 500", "ask", "show 2", "hush", "seal failed 6"]
+        );
+    }
+
+    #[test]
+    fn hooks_see_results_before_the_model_does_and_the_line_that_stays_open_is_not_waited_for() {
+        let inputs = vec![
+            cited(0),
+            call("a", "alone"),
+            finish(),
+            tick(2500),
+            Input::Checked,
+            renewed(false),
+            tick(9000),
+            renewed(false),
+            result("a"),
+            renewed(false),
+            Input::Checked,
+            text("So"),
+            finish(),
+            over(),
+            Input::Checked,
+        ];
+        assert_eq!(
+            replay_turn(tooled(true, &[]), inputs),
+            [
+                "prepare",
+                "ask",
+                "show 1",
+                "check 0..1",
+                "hush",
+                "sync 0..1",
+                "call a",
+                "keep 1..1",
+                "show 1",
+                "keep 1..2",
+                "check 1..2",
+                "step over",
+                "ask",
+                "show 2",
+                "check 2..4",
+                "hush",
+                "seal complete 4",
+            ]
+        );
+    }
+
     fn any_input() -> impl Strategy<Value = Input> {
         prop_oneof![
             "[a-z]{0,12}".prop_map(|t| text(&t)),
@@ -856,7 +1167,55 @@ mod tests {
             (0..3usize).prop_map(cited),
             Just(()).prop_map(|()| Input::Checked),
             Just(()).prop_map(|()| refused()),
+            ("[ab]", prop::sample::select(vec!["alone", "beside", "ask", "nobody"]))
+                .prop_map(|(id, name)| call(&id, name)),
+            "[ab](_[23])?".prop_map(|id| result(&id)),
         ]
+    }
+
+    /// As most turns go: a few steps with calls in them, each of whose parts may be missing, late or said twice.
+    fn likely_inputs() -> impl Strategy<Value = Vec<Input>> {
+        let part = (0..12usize, any_input(), 0..8u8);
+        prop::collection::vec(part, 0..40).prop_map(|parts| {
+            let usual = |n: usize| match n % 12 {
+                0 => call("a", "alone"),
+                1 => call("b", "beside"),
+                2 => finish(),
+                3 => over(),
+                4 => Input::Checked,
+                5 | 9 => renewed(false),
+                6 => result("a"),
+                7 => result("b"),
+                8 => call("a", "ask"),
+                10 => result("a_2"),
+                _ => tick(500 * n as u64),
+            };
+            parts
+                .into_iter()
+                .enumerate()
+                .map(|(n, (at, any, odd))| if odd == 0 { any } else { usual(n + at / 11) })
+                .collect()
+        })
+    }
+
+    /// Before a call, all that was shown is on disk, which the store has said; and no call begins twice.
+    fn only_what_is_on_disk_is_called_and_once(seen: &[String]) -> Result<(), TestCaseError> {
+        let (mut shown, mut synced, mut calls) = (0u64, None, std::collections::HashSet::new());
+        for word in seen {
+            let number = |text: &str| text.parse::<u64>().unwrap();
+            match word.split_once(' ') {
+                Some(("show", weight)) => shown += number(weight),
+                Some(("sync", range)) => synced = range.split_once("..").map(|(_, to)| number(to)),
+                Some(("call", id)) => {
+                    // Those that run after others follow only results, which the first ones had not.
+                    prop_assert!(synced.is_some_and(|synced| synced <= shown), "{seen:?}");
+                    prop_assert!(!calls.is_empty() || synced == Some(shown), "{seen:?}");
+                    prop_assert!(calls.insert(id.to_owned()), "{seen:?}");
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     proptest! {
@@ -865,9 +1224,16 @@ mod tests {
         #[test]
         fn no_order_of_things_breaks_a_turn(
             hooked in any::<bool>(),
-            inputs in prop::collection::vec(any_input(), 0..60),
+            tools in any::<bool>(),
+            decided in any::<bool>(),
+            inputs in prop_oneof![prop::collection::vec(any_input(), 0..60), likely_inputs()],
         ) {
-            let seen = replay_turn(Turn::new(RULES, hooked), inputs);
+            let turn = match (tools, decided) {
+                (true, true) => tooled(hooked, &[("a", true), ("b", false)]),
+                (true, false) => tooled(hooked, &[]),
+                (false, _) => Turn::new(RULES, hooked),
+            };
+            let seen = replay_turn(turn, inputs);
             let word = |s: &str| s.split(' ').next().unwrap().to_owned();
             let at = |word: &str| seen.iter().position(|s| s.starts_with(word));
             prop_assert!(seen.iter().filter(|s| s.starts_with("end")).count() <= 1);
@@ -876,15 +1242,17 @@ mod tests {
                 prop_assert!(at("seal").is_some_and(|seal| seal < end));
             }
             if let Some(seal) = at("seal") {
-                prop_assert!(!seen[seal..].iter().any(|s| ["show", "keep", "check", "ask"].contains(&word(s).as_str())));
+                prop_assert!(!seen[seal..].iter().any(|s| ["show", "keep", "sync", "check", "ask", "call"].contains(&word(s).as_str())));
             }
             let mut end = 0;
-            for keep in seen.iter().filter_map(|s| s.strip_prefix("keep ")) {
+            let kept = |s: &String| s.strip_prefix("keep ").or_else(|| s.strip_prefix("sync ")).map(str::to_owned);
+            for keep in seen.iter().filter_map(kept) {
                 let (from, to) = keep.split_once("..").unwrap();
                 let (from, to): (u64, u64) = (from.parse().unwrap(), to.parse().unwrap());
                 prop_assert!(from <= end && from <= to);
                 end = to;
             }
+            only_what_is_on_disk_is_called_and_once(&seen)?;
             // Without hooks nothing is asked of them; with hooks nothing is complete that they have not let pass.
             let checks = || seen.iter().filter_map(|s| s.strip_prefix("check "));
             prop_assert!(hooked || checks().next().is_none());

@@ -2,6 +2,8 @@
 
 mod bulk;
 mod feed;
+#[cfg(feature = "encryption")]
+mod reseal;
 mod search;
 mod serve;
 mod usage;
@@ -155,6 +157,7 @@ impl User {
             Command::Edit { session, seq, text, key } => (at(session).edit(seq, text), key),
             Command::Regenerate { session, seq, key } => (at(session).regenerate(seq), key),
             Command::Continue { session, seq, key } => (at(session).continue_reply(seq), key),
+            Command::Decide { session, decisions, key } => (at(session).decide(decisions), key),
             Command::Attach { turn, offset } => return self.attach(turn, offset).await.map(Some),
             Command::Cancel { turn } => return self.cancel(turn).await.map(|()| None),
             Command::Ping {} => return Ok(None),

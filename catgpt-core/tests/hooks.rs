@@ -267,6 +267,22 @@ async fn a_look_at_what_was_shown_stops_a_turn_that_runs_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_that_takes_longer_than_the_model_is_waited_for() {
+    let (said, looked) = (Gate::new(), Gate::new());
+    let model = Scripted::script([Step::text("So "), Step::gate(&said), Step::text("it is"), Step::stop()]);
+    let wait = looked.clone();
+    let engine = builder(&model).hook(in_method("on_deltas So ", move || Plan::Wait(wait.clone()))).build();
+    let mut reply = session(&engine).send("Hi").await.unwrap();
+    looked.reached().await;
+    said.open();
+    until_text(&mut reply, "it is").await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    looked.open();
+    let rest = tokio::time::timeout(Duration::from_secs(60), all(reply)).await.expect("the turn ends");
+    assert_eq!(ended(&rest), (Status::Complete, None));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_after_a_failure_asks_about_the_request_again_but_not_about_the_prompt() {
     let model = Scripted::script([Step::fails(ErrorKind::Unavailable)]).then(Scripted::reply("ok"));
     let hook = Probe::idle().with([Source::cited("Cats purr.", "cats.md", None)]);

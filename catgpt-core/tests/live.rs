@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use catgpt_core::live::{Frame, InMemoryLive, Live};
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::{
-    ChatModel, Engine, Error, ErrorKind, Event, Finished, InMemory, Offset, Reply, Result, Scripted, Session, Status,
-    ToolCall, TurnId,
+    ChatModel, Engine, Error, ErrorKind, Event, Finished, InMemory, Offset, Owner, Reply, Result, Scripted, Session,
+    Status, ToolCall, TurnId,
 };
 use common::{all, text_of, until_text};
 use futures_util::StreamExt;
@@ -256,10 +256,10 @@ impl Broken {
 
 #[async_trait]
 impl Live for Broken {
-    async fn append(&self, _: TurnId, _: Frame) -> Result<()> {
+    async fn append(&self, _: &Owner, _: TurnId, _: Frame) -> Result<()> {
         self.act(()).await
     }
-    fn follow(&self, _: TurnId, _: Offset) -> BoxStream<'static, Result<Frame>> {
+    fn follow(&self, _: &Owner, _: TurnId, _: Offset) -> BoxStream<'static, Result<Frame>> {
         match self {
             Self::Hangs => pending().boxed(),
             Self::Fails => futures_util::stream::iter([Err(Error::new(ErrorKind::Unavailable, "broken"))]).boxed(),
@@ -267,7 +267,7 @@ impl Live for Broken {
             Self::Lies(n) => futures_util::stream::iter(Self::lies(*n)).map(Ok).boxed(),
         }
     }
-    async fn tail(&self, _: TurnId, _: Offset) -> Result<Vec<Frame>> {
+    async fn tail(&self, _: &Owner, _: TurnId, _: Offset) -> Result<Vec<Frame>> {
         self.act(Vec::new()).await
     }
     async fn close(&self) -> Result<()> {
@@ -302,7 +302,7 @@ fn die(memory: Arc<InMemory>, live: InMemoryLive, model: Scripted, said: &'stati
     let engine = Engine::builder().model(model).memory(memory).live(live.again()).lease(Duration::ZERO).build();
     let turn = runtime.block_on(async {
         let turn = session(&engine).send("Hi").await.unwrap().turn();
-        let mut frames = live.follow(turn, 0);
+        let mut frames = live.follow(&Owner::local(), turn, 0);
         let mut seen = String::new();
         while !seen.contains(said) {
             seen += &String::from_utf8(frames.next().await.unwrap().unwrap().body).unwrap();
@@ -347,7 +347,10 @@ async fn closing_tells_those_who_follow_elsewhere() {
     let mut reply = session(&other).attach(turn, 0).await.unwrap();
     until_text(&mut reply, "Half").await;
     writer.close(Duration::ZERO).await.unwrap();
-    assert!(live.tail(turn, 0).await.unwrap().last().unwrap().last, "the last frame is there when close comes back");
+    assert!(
+        live.tail(&Owner::local(), turn, 0).await.unwrap().last().unwrap().last,
+        "the last frame is there when close comes back"
+    );
     let events = soon("the end", all(reply)).await;
     assert_eq!((end_of(&events).status, end_of(&events).stored), (Status::Interrupted, 4));
 }
@@ -362,7 +365,7 @@ async fn frames_are_few_and_hold_all_that_was_said() {
     assert_eq!(whole(0, &all(sent).await), numbers(0..300));
     pair.writer.close(BOUND).await.unwrap();
     let most = begun.elapsed().as_millis() / 50 + 3;
-    let frames = live.tail(turn, 0).await.unwrap();
+    let frames = live.tail(&Owner::local(), turn, 0).await.unwrap();
     assert!(frames.len() as u128 <= most, "{} frames in {:?}", frames.len(), begun.elapsed());
     let last = frames.last().unwrap();
     assert_eq!((last.end, last.last), (numbers(0..300).len() as u64, true));

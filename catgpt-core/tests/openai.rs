@@ -57,6 +57,19 @@ async fn fails(model: &dyn ChatModel) -> Error {
     ask(model, "Hi").await.2.expect("it fails")
 }
 
+#[tokio::test]
+async fn a_preview_is_what_is_sent_and_has_no_key() {
+    let server = FakeServer::start().await;
+    let model = client(&server.url()).model("mock");
+    let mut request = request("Hi");
+    request.params.temperature = Some(0.7);
+    let preview = model.preview(&request).unwrap();
+    assert!(server.requests().is_empty() && !preview.to_string().contains("sk-test"));
+    assert_eq!(preview["url"], format!("{}/chat/completions", server.url()));
+    model.stream(request).for_each(|_| async {}).await;
+    assert_eq!(preview["body"], server.requests()[0].body);
+}
+
 async fn comes_to_its_outcome(dialect: Dialect, script: Script, fault: Fault) {
     let server = FakeServer::start().await;
     let outcome = script.outcome();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catgpt_core::event::ChangeKind::{self, Created, Deleted, Renamed, TurnBegun, TurnEnded, Updated};
-use catgpt_core::{Engine, Metadata, NewSession, Owner, Persona, Scripted, Session, SessionId, User};
+use catgpt_core::{Engine, Metadata, NewMessage, NewSession, Owner, Persona, Role, Scripted, Session, SessionId, User};
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use store::{Call, Fault, Hostile};
@@ -17,7 +17,7 @@ use store::{Call, Fault, Hostile};
 type Work = fn(User, Session) -> BoxFuture<'static, u64>;
 
 /// Each change, what it gives, and what the journal says of it.
-const CHANGES: [(&str, Work, u64, &[ChangeKind]); 16] = [
+const CHANGES: [(&str, Work, u64, &[ChangeKind]); 17] = [
     (
         "create",
         |_, it| Box::pin(async move { it.create(NewSession::default()).await.unwrap().messages }),
@@ -41,6 +41,14 @@ const CHANGES: [(&str, Work, u64, &[ChangeKind]); 16] = [
         |_, it| Box::pin(async move { it.continue_reply(2).await.unwrap().result().await.unwrap().stored }),
         2,
         &[TurnBegun, TurnEnded],
+    ),
+    (
+        "append",
+        |_, it| {
+            Box::pin(async move { it.append([NewMessage::new(Role::User, "x")]).after(2).await.unwrap().len() as u64 })
+        },
+        1,
+        &[Updated],
     ),
     ("select", |_, it| Box::pin(async move { done(it.select(2, None).await) }), 0, &[Updated]),
     ("select_through", |_, it| Box::pin(async move { done(it.select_through(1).await) }), 0, &[Updated]),

@@ -72,6 +72,20 @@ export type Part =
   | ImagePart
   | { type: "citation"; url: string; title?: string };
 
+/** A finished message that was written elsewhere. What is left out is as the core has it. */
+export interface NewMessage {
+  role: Exclude<Role, "summary">;
+  /** What it says; parts of kinds that nobody here knows are kept as they are. */
+  content: Content | readonly (Part | { type: string })[];
+  /** How it ended; left out: whole. */
+  status?: Exclude<Status, "running">;
+  /** The model that was asked. */
+  model?: string;
+  finish_reason?: FinishReason;
+  /** What it used. The owner's ledger does not mention it. */
+  usage?: Usage;
+}
+
 /** The turn is committed and runs. */
 export interface Started {
   type: "started";

@@ -13,7 +13,7 @@ export {
   type ResponsesOptions,
 } from "./models.js";
 export { User, type ImportOptions, type LimitOptions, type UsageOptions } from "./user.js";
-export { Session, type NewSession, type OnDrop, type SendOptions } from "./session.js";
+export { Session, type AppendOptions, type NewSession, type OnDrop, type SendOptions } from "./session.js";
 export { Reply } from "./reply.js";
 export { Feed, type FeedByteOptions } from "./news.js";
 export { Persona } from "./persona.js";

@@ -171,6 +171,16 @@ export type Op =
   | { erase: { limit: number } }
   | { claim: { from: string } }
   | { import: { session: Imported; after: number; rows: Row[] } }
+  | {
+      append: {
+        session: string;
+        parent: Begin["parent"];
+        rows: Pick<Row, "role" | "status" | "body" | "model" | "usage">[];
+        if_version: number | null;
+        title: Bytes | null;
+        ttl_ms: number | null;
+      };
+    }
   | { add_summary: Pick<Row, "body" | "usage"> & { session: string; upto: number; over: number | null; model: string } }
   | { set_summary: { session: string; summary: number | null } }
   | {

@@ -1,5 +1,5 @@
 /** One conversation of an owner: say something, watch it, read it, change it. */
-import type { Branch, Content, ExportFormat, Message, MessagePage, Metadata, Node, Params, SessionInfo, Summary, TurnId, UiMessage } from "./data.js";
+import type { Branch, Content, ExportFormat, Message, MessagePage, Metadata, NewMessage, Node, Params, SessionInfo, Summary, TurnId, UiMessage } from "./data.js";
 import type { PaceOptions } from "./encoded.js";
 import { spelledLimits, type Limit } from "./limits.js";
 import type { CallOptions } from "./options.js";
@@ -47,6 +47,16 @@ export interface NewSession extends CallOptions {
   metadata?: Metadata | undefined;
   /** How many milliseconds after its last change it is deleted; left out: as the engine has it. */
   ttlMs?: number | undefined;
+}
+
+/** Where added messages go, beside what. */
+export interface AppendOptions extends CallOptions {
+  /** After the message of this number, or before all as another beginning. */
+  after?: number | "start" | undefined;
+  /** Only if the session is still at this version; 0: only if it is not there. */
+  ifVersion?: number | undefined;
+  /** Kept with the session in the same step, in the place of what was kept. */
+  metadata?: Metadata | undefined;
 }
 
 /** A conversation. Making the handle touches nothing; the first send makes the session. */
@@ -143,6 +153,15 @@ export class Session {
     return this.#look({ do: "branches" }, signal);
   }
 
+  /**
+   * Adds finished messages that were written elsewhere, all of them or none, and tells their numbers: after the newest of
+   * the branch that is shown, or where `after` says, which is what is shown then. Makes the session if it is not there.
+   * Without messages it only moves to that place.
+   */
+  append(messages: readonly NewMessage[], { after, ifVersion, metadata, signal }: AppendOptions = {}): Promise<number[]> {
+    return this.#look({ do: "append", messages, after, if_version: ifVersion, metadata }, signal);
+  }
+
   /** Makes it before anything is said, and tells what is there then. One that is there already is left as it is. */
   create({ signal, ttlMs, ...given }: NewSession = {}): Promise<SessionInfo> {
     return this.#look({ do: "create", ...given, ttl_ms: ttlMs }, signal);
@@ -219,9 +238,12 @@ export class Session {
     return new Session(this.#scope, await this.#look<string>({ do: "fork", into: id, upto }, signal));
   }
 
-  /** Deletes it with all that was said. A turn that runs in it ends. */
-  async delete({ signal }: CallOptions = {}): Promise<void> {
-    await this.#look({ do: "delete" }, signal);
+  /**
+   * Deletes it with all that was said. A turn that runs in it ends; with `ifVersion` only if nothing has changed since, and no
+   * turn runs.
+   */
+  async delete({ ifVersion, signal }: CallOptions & { ifVersion?: number } = {}): Promise<void> {
+    await this.#look({ do: "delete", if_version: ifVersion }, signal);
   }
 
   #ask(call: object, { signal, ...options }: SendOptions): Promise<Reply> {

@@ -10,11 +10,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import agents
 import httpx
+import pydantic_ai
 import pytest
+from agents import set_tracing_disabled
+from agents.testing import ScriptedModel, assistant_message
 from catgpt import Engine, User
 from catgpt.testing import Scripted
 from fastapi import FastAPI, Request
+from pydantic_ai.conversation import Conversation
+from pydantic_ai.models.test import TestModel
 
 from .helpers import run
 
@@ -171,3 +177,15 @@ async def test_the_examples_of_sessions_run() -> None:
         app = FastAPI()
         exec(program("sse_feed("), {"app": app, "engine": engine, "Request": Request})
         assert "/feed" in [getattr(route, "path", "") for route in app.routes]
+
+
+@run
+async def test_the_examples_of_other_libraries_keep_what_was_said() -> None:
+    set_tracing_disabled(True)
+    async with Engine(model="offline") as engine:
+        agent: Any = agents.Agent(name="cat", model=ScriptedModel([[assistant_message("Purr")]]))
+        await perform(program("CatGptSession"), {"engine": engine, "agent": agent, "Runner": agents.Runner})
+        agent = pydantic_ai.Agent(TestModel())
+        await perform(program("CatGptConversationStore"), {"engine": engine, "agent": agent, "Conversation": Conversation})
+        texts = [message.text for message in await engine.user("alice").session("trip").history()]
+        assert texts == ["Plan three days in Kyoto", "Purr", "Plan three days in Kyoto", "success (no tool calls)"]

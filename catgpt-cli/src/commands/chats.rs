@@ -5,7 +5,7 @@ mod search;
 mod tree;
 mod watch;
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use catgpt_core::{
@@ -13,28 +13,33 @@ use catgpt_core::{
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use unicode_width::UnicodeWidthStr;
 
 use super::transfer::{export, import};
 use super::{block_on, jobs};
-use crate::args::{ChatsAction, Common, List, Show, Which};
-use crate::config::Store;
+use crate::args::{ChatsAction, Common, List, Search, Show, Which};
+use crate::config::{Config, Store};
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
+use crate::out::Out;
 use crate::refs::{self, Chats};
 use crate::render::{picture, visible};
-use crate::settings::Settings;
 use organize::Mark;
 
 pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
     // What models cost matters only where one is asked.
-    let (model, settings): (Arc<dyn ChatModel>, _) = match jobs::model(&action)? {
-        Some(model) => (model, Settings::read()?),
-        None => (Arc::new(Offline::new()), Settings::default()),
+    let config = Config::load(common)?;
+    let builder = match jobs::model(&action, &config)? {
+        Some(model) => config.settings.apply(Engine::builder().model(model)),
+        None => Engine::builder().model(Offline::new()),
     };
-    let builder = settings.apply(Engine::builder().model(model));
-    with_store(common, notes, builder, async |user, out| match action {
+    let out = match &action {
+        ChatsAction::List(List { json: false, .. })
+        | ChatsAction::Show(Show { json: false, .. })
+        | ChatsAction::Search(Search { json: false, .. }) => Out::paged().colored(&config.colored(common)),
+        _ => Out::stdout(),
+    };
+    with_store(&config, notes, builder, out, async |user, out| match action {
         ChatsAction::List(options) => list(user, &options, out, notes).await,
         ChatsAction::Show(options) => show(user, &options, out).await,
         ChatsAction::Search(options) => search::search(user, &options, out, notes).await,
@@ -66,70 +71,50 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
 
 /// Does it with the store opened, what dead processes left behind told as it is, and stdout at hand.
 fn with_store(
-    common: &Common,
+    config: &Config,
     notes: Notes,
     builder: EngineBuilder<Arc<dyn ChatModel>>,
+    mut out: Out,
     work: impl AsyncFnOnce(&User, &mut Out) -> Result<Exit, Failure>,
 ) -> Result<Exit, Failure> {
-    let store = Store::choose(common)?;
+    let store = Store::choose(config)?;
     block_on(async {
         let engine = builder.memory(store.open().await?).build();
         // What a process that died left behind is told as it is: interrupted.
         if let Err(error) = engine.sweep().await {
             notes.detail(error);
         }
-        let mut out = Out { to: BufWriter::new(io::stdout()), terminal: io::stdout().is_terminal() };
-        let exit = work(&engine.local(), &mut out).await?;
-        out.to.flush()?;
+        let done = match config.user(&engine) {
+            Ok(user) => work(&user, &mut out).await,
+            Err(error) => Err(error.into()),
+        };
+        let exit = out.end(done)?;
         engine.close(std::time::Duration::ZERO).await?;
         Ok(exit)
     })
 }
 
-/// Stdout, and whether somebody looks at it.
-pub(super) struct Out {
-    pub(super) to: BufWriter<io::Stdout>,
-    pub(super) terminal: bool,
-}
-
-impl Out {
-    pub(super) fn json(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.to, value)?;
-        self.to.write_all(b"\n")
-    }
-
-    fn line(&mut self, text: &str) -> io::Result<()> {
-        self.text(text)?;
-        self.to.write_all(b"\n")
-    }
-
-    /// Text exactly as it is, but a terminal is not steered by it.
-    pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
-        match self.terminal {
-            true => self.to.write_all(visible(text).as_bytes()),
-            false => self.to.write_all(text.as_bytes()),
-        }
-    }
-}
-
 async fn list(user: &User, options: &List, out: &mut Out, notes: Notes) -> Result<Exit, Failure> {
     let mut chats = Chats::new(user, options.archived);
-    let mut rows = Vec::new();
-    while rows.len() < options.limit.map_or(usize::MAX, |limit| limit as usize) {
+    let (mut rows, mut found) = (Vec::new(), false);
+    for _ in 0..options.limit.unwrap_or(u32::MAX) {
         let Some(info) = chats.next().await? else { break };
-        match (options.json, out.terminal) {
-            (true, _) => out.json(&info)?,
-            (false, false) => writeln!(out.to, "{}", columns(&info, false).join("\t"))?,
-            (false, true) => {}
+        found = true;
+        if options.json {
+            out.json(&info)?;
+            continue;
         }
-        rows.push(info);
+        rows.push(columns(&info, out.terminal));
+        // Programs need not wait for the widest column.
+        if !out.terminal {
+            out.rows(&rows)?;
+            rows.clear();
+        }
     }
-    if rows.is_empty() {
+    if !found {
         notes.say(if options.archived { "no chat is put away" } else { "there are no chats yet" });
     }
-    if out.terminal && !options.json {
-        table(&rows.iter().map(|info| columns(info, true)).collect::<Vec<_>>(), &mut out.to)?;
-    }
+    out.rows(&rows)?;
     Ok(Exit::Ok)
 }
 
@@ -144,16 +129,6 @@ fn columns(info: &SessionInfo, terminal: bool) -> [String; 4] {
         }
         false => [id.to_owned(), utc(info.updated_ms), info.messages.to_string(), title],
     }
-}
-
-pub(super) fn table(rows: &[[String; 4]], out: &mut impl Write) -> io::Result<()> {
-    let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
-    let (name, when, count) = (width(0), width(1), width(2));
-    for row in rows {
-        let pad = " ".repeat(name - row[0].width());
-        writeln!(out, "{}{pad}  {:when$}  {:>count$}  {}", row[0], row[1], row[2], row[3])?;
-    }
-    Ok(())
 }
 
 async fn show(user: &User, options: &Show, out: &mut Out) -> Result<Exit, Failure> {

@@ -9,16 +9,17 @@ use std::thread;
 use std::time::Duration;
 
 use catgpt_core::id::TurnId;
-use catgpt_core::{Engine, Error, Offline, Persona, memory};
+use catgpt_core::model::Protocol;
+use catgpt_core::{Engine, Error, Offline, Persona};
 
 use super::block_on;
 use crate::args::Common;
-use crate::config::{Folders, Model, Shown, Store, personas, var};
+use crate::config::keys::{self, Provider};
+use crate::config::{Config, Folders, Model, Shown, Store, host, personas, private, var};
 use crate::exit::{Exit, Failure};
 
 /// How long an endpoint may take to accept a connection.
 const REACH: Duration = Duration::from_secs(3);
-const DEFAULT_ENDPOINT: &str = "https://api.openai.com/v1";
 
 /// What was found so far.
 struct Report {
@@ -40,34 +41,54 @@ impl Report {
 pub(crate) fn doctor(common: &Common) -> Result<Exit, Failure> {
     let mut report = Report { out: io::stdout(), healthy: true };
     report.good("version", env!("CARGO_PKG_VERSION"))?;
-    model(&mut report)?;
+    let config = configured(common, &mut report)?;
+    model(&config, &mut report)?;
     folders(&mut report)?;
     block_on(async {
-        store(common, &mut report).await?;
+        store(&config, &mut report).await?;
         Ok(if report.healthy { Exit::Ok } else { Exit::Failed })
     })
 }
 
-fn model(report: &mut Report) -> io::Result<()> {
-    match Model::choose(None) {
+/// What is wrong in the user's file is told, and the rest looked at without it.
+fn configured(common: &Common, report: &mut Report) -> io::Result<Config> {
+    let path = Folders::find().map(|folders| folders.config.display().to_string()).unwrap_or_default();
+    let there = if Path::new(&path).exists() { "" } else { " (not there, and need not be)" };
+    match Config::load(common) {
+        Ok(config) => report.good("config", format_args!("{path}{there}")).map(|()| config),
+        Err(error) => report.bad("config", error).map(|()| Config::without_file(common)),
+    }
+}
+
+fn model(config: &Config, report: &mut Report) -> io::Result<()> {
+    let said = config.model(None);
+    let (protocol, _) = Protocol::of(said.as_ref().map_or("", |said| &said.value));
+    match Model::choose(config, None) {
         Err(error) => return report.bad("model", error),
+        Ok(Model::Offline) if said.is_some() => return report.good("model", "the offline cat, as it is told"),
         Ok(Model::Offline) => {
-            let state = "the offline cat, since neither OPENAI_API_KEY nor OPENAI_BASE_URL is set";
+            let state = "the offline cat, since there is neither a key (OPENAI_API_KEY, catgpt keys set) nor \
+                         OPENAI_BASE_URL";
             return report.good("model", state);
         }
-        Ok(Model::OpenAi(model)) => report.good("model", catgpt_core::ChatModel::name(&*model))?,
+        Ok(Model::Asked(model)) => {
+            let by = said.map_or("the default", |said| said.by);
+            report.good("model", format_args!("{} by {} ({by})", model.name(), protocol.name()))?;
+        }
     }
-    let key = if var("OPENAI_API_KEY").is_some() { "from OPENAI_API_KEY" } else { "none" };
-    report.good("key", key)?;
-    let (url, source) = match var("OPENAI_BASE_URL") {
-        Some(url) => (url, "OPENAI_BASE_URL"),
-        None => (DEFAULT_ENDPOINT.to_owned(), "the default"),
-    };
-    endpoint(&url, source, report)
+    // It was found just now, so this cannot fail.
+    match keys::source(config, Provider::of(protocol)).ok().flatten() {
+        Some(source) => report.good("key", format_args!("from {source}"))?,
+        None => report.good("key", "none")?,
+    }
+    match config.base_url(protocol) {
+        Some(url) => endpoint(&url.value, url.by, report),
+        None => endpoint(protocol.base_url(), "the default", report),
+    }
 }
 
 fn endpoint(url: &str, source: &str, report: &mut Report) -> io::Result<()> {
-    let Some((host, port)) = address(url) else {
+    let Some((host, port)) = host(url) else {
         return report.bad("endpoint", format_args!("the URL of {source} has no host"));
     };
     let place = format!("{host}:{port} ({source})");
@@ -78,20 +99,6 @@ fn endpoint(url: &str, source: &str, report: &mut Report) -> io::Result<()> {
         }
         Err(error) => report.bad("endpoint", format_args!("{place} does not answer: {error}")),
     }
-}
-
-/// Host and port of an HTTP URL; never what may be a password before them.
-fn address(url: &str) -> Option<(&str, u16)> {
-    let (scheme, rest) = url.trim().split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let place = authority.rsplit('@').next()?;
-    let default = if scheme.eq_ignore_ascii_case("http") { 80 } else { 443 };
-    let (host, port) = match place.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-        _ => (place, default),
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    (!host.is_empty()).then_some((host, port))
 }
 
 /// Connects and hangs up. Looking up a name cannot be hurried, so it has a thread of its own.
@@ -119,21 +126,27 @@ fn folders(report: &mut Report) -> io::Result<()> {
         Ok(folders) => {
             let own = personas(&folders.personas);
             let names = Persona::BUILTIN.iter().map(|&name| name.to_owned()).chain(own).collect::<Vec<_>>().join(", ");
-            report.good("personas", format_args!("{names} (your own: {})", folders.personas.display()))
+            report.good("personas", format_args!("{names} (your own: {})", folders.personas.display()))?;
+            match keys::names(&folders.keys) {
+                Ok(names) if names.is_empty() => report.good("keys", "none are kept")?,
+                Ok(_) => report.good("keys", folders.keys.display())?,
+                Err(error) => report.bad("keys", error)?,
+            }
+            report.good("cache", folders.cache.display())
         }
-        Err(error) => report.bad("personas", error),
+        Err(error) => report.bad("folders", error),
     }
 }
 
-async fn store(common: &Common, report: &mut Report) -> io::Result<()> {
-    let store = match Store::choose(common) {
+async fn store(config: &Config, report: &mut Report) -> io::Result<()> {
+    let store = match Store::choose(config) {
         Ok(store) => store,
         Err(error) => return report.bad("store", error),
     };
     let (place, file) = match &store {
-        Store::File(path) => (path.display().to_string(), Some(path.as_path())),
+        Store::File(path) => (path.display().to_string(), store.file()),
         // The URL itself may hold a password.
-        Store::Url(url, source) => (format!("from {source}"), memory::file(url)),
+        Store::Url(_, source) => (format!("from {source}"), store.file()),
     };
     // Opening it would make it, and looking makes nothing.
     if let Some(file) = file.filter(|file| !file.exists()) {
@@ -143,11 +156,11 @@ async fn store(common: &Common, report: &mut Report) -> io::Result<()> {
             false => report.bad("store", format_args!("{place} (its folder is not there: make it, or name another)")),
         };
     }
-    match look(&store).await {
+    match look(config, &store).await {
         Ok(state) => report.good("store", format_args!("{place} ({state}{})", mode(file)))?,
         Err(error) => report.bad("store", error)?,
     }
-    live(Shown::choose(common, &store), report).await
+    live(Shown::choose(config, &store), report).await
 }
 
 fn folder(file: &Path) -> &Path {
@@ -168,9 +181,9 @@ async fn live(shown: Option<Shown>, report: &mut Report) -> io::Result<()> {
     }
 }
 
-async fn look(store: &Store) -> catgpt_core::Result<String> {
+async fn look(config: &Config, store: &Store) -> catgpt_core::Result<String> {
     let engine = Engine::builder().model(Offline::new()).memory(store.open().await?).build();
-    let (health, page) = (engine.health().await, engine.local().sessions(None, 1).await);
+    let (health, page) = (engine.health().await, config.user(&engine)?.sessions(None, 1).await);
     engine.close(Duration::ZERO).await?;
     health.store.error.map_or(Ok(()), |error| Err(Error::from(error)))?;
     let chats = if page?.sessions.is_empty() { ", no chats yet" } else { "" };
@@ -180,28 +193,8 @@ async fn look(store: &Store) -> catgpt_core::Result<String> {
 
 /// A warning about a file that others can read.
 fn mode(file: Option<&Path>) -> String {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = file.and_then(|file| file.metadata().ok()).map_or(0o600, |data| data.permissions().mode() & 0o777);
-    if mode & 0o077 == 0 { String::new() } else { format!("; others may read it: mode {mode:o}, better 600") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_address_of_an_endpoint_has_no_password() {
-        for (url, found) in [
-            ("https://api.openai.com/v1", Some(("api.openai.com", 443))),
-            ("http://127.0.0.1:11434/v1", Some(("127.0.0.1", 11434))),
-            ("http://me:secret@host/v1", Some(("host", 80))),
-            ("http://[::1]:8080/v1", Some(("::1", 8080))),
-            ("http://[::1]/v1", Some(("::1", 80))),
-            ("https://", None),
-            ("host", None),
-            ("http://host:port", None),
-        ] {
-            assert_eq!(address(url), found, "{url}");
-        }
+    match file.and_then(private::open_to_others) {
+        Some(mode) => format!("; others may read it: mode {mode:o}, better 600"),
+        None => String::new(),
     }
 }

@@ -5,20 +5,21 @@ use std::sync::Arc;
 use catgpt_core::{ChatModel, Error, ErrorKind, Result, User};
 
 use crate::args::{ChatsAction, Summarize, Title};
-use crate::config::Model;
+use crate::config::{Config, Model};
 use crate::refs;
 
 /// The model that a command needs; `None` if it needs none.
-pub(super) fn model(action: &ChatsAction) -> Result<Option<Arc<dyn ChatModel>>> {
+pub(super) fn model(action: &ChatsAction, config: &Config) -> Result<Option<Arc<dyn ChatModel>>> {
     let named = match action {
         ChatsAction::Title(options) => &options.model,
         ChatsAction::Summarize(options) if !options.undo => &options.model,
         _ => return Ok(None),
     };
-    match Model::choose(named.as_deref())? {
+    match Model::choose(config, named.as_deref())? {
         // What the cat says is no title of anything.
         Model::Offline => {
-            let sentence = "this takes a model: set OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint without a key";
+            let sentence = "this takes a model: set OPENAI_API_KEY, or store a key with catgpt keys set openai, or set \
+                            OPENAI_BASE_URL for an endpoint without a key";
             Err(Error::new(ErrorKind::Unauthorized, sentence))
         }
         model => Ok(Some(model.build(false))),

@@ -8,10 +8,10 @@ use catgpt_core::transfer::{Entry, Outcome};
 use catgpt_core::{Error, ErrorKind, ExportFormat, ImportFormat, ImportReport, Source, User};
 use futures_util::StreamExt;
 
-use super::chats::{Out, table};
 use crate::args::{Common, Export, Found, Import, Written};
 use crate::exit::{Exit, Failure, invalid};
 use crate::notes::Notes;
+use crate::out::Out;
 use crate::progress::Line;
 use crate::refs;
 
@@ -89,11 +89,9 @@ fn format(found: Found) -> ImportFormat {
 }
 
 fn show(report: &ImportReport, json: bool, out: &mut Out) -> io::Result<()> {
-    let rows = || report.entries.iter().map(row).collect::<Vec<_>>();
-    match (json, out.terminal) {
-        (true, _) => report.entries.iter().try_for_each(|entry| out.json(entry)),
-        (false, false) => rows().iter().try_for_each(|row| writeln!(out.to, "{}", row.join("\t"))),
-        (false, true) => table(&rows(), &mut out.to),
+    match json {
+        true => report.entries.iter().try_for_each(|entry| out.json(entry)),
+        false => out.rows(&report.entries.iter().map(row).collect::<Vec<_>>()),
     }
 }
 

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::block_on;
 use crate::args::{By, Common, Usage};
-use crate::config::Store;
+use crate::config::{Config, Store};
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
 use crate::refs;
@@ -19,10 +19,11 @@ use crate::render::{money, visible};
 
 pub(crate) fn usage(options: &Usage, common: &Common) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
-    let store = Store::choose(common)?;
+    let config = Config::load(common)?;
+    let store = Store::choose(&config)?;
     block_on(async {
         let engine = Engine::builder().model(Offline::new()).memory(store.open().await?).build();
-        let spent = ask(&engine.local(), options).await?;
+        let spent = ask(&config.user(&engine)?, options).await?;
         let mut out = BufWriter::new(io::stdout());
         if spent.iter().all(|spent| spent.calls == 0) {
             notes.say("nothing was used yet");

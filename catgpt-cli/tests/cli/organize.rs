@@ -72,6 +72,8 @@ fn what_cannot_be_undone_is_asked_for() {
     let (ran, shown) = on_terminal(home.command(&["chats", "delete", "a"]), [true, false, true], "n\n");
     ran.expect(1);
     assert_eq!(shown, "n\ncatgpt: delete a? [y/N] ");
+    let (ran, _) = on_terminal(home.command(&["--no-input", "chats", "delete", "a"]), [true, false, false], "y\n");
+    assert_eq!(ran.expect(2).err, "catgpt: this would delete a: say --yes\n");
     let (ran, shown) = on_terminal(home.command(&["chats", "delete", "a", "a"]), [true, false, true], "y\n");
     ran.expect(0);
     assert_eq!(shown, "y\ncatgpt: delete a? [y/N] catgpt: deleted 1 chat\n");
@@ -119,7 +121,7 @@ fn branches_are_listed_shown_and_copied() {
     home.run(&["-s", "trip", "--after", "2", "and then?"]).expect(0);
     let (_, shown) = on_terminal(home.command(&["chats", "branches", "trip"]), [true, true, false], "");
     insta::assert_snapshot!(same_times(shown.trim_end()), @r"
-    4  DATE TIME  2  
+    4  DATE TIME  2
     5  DATE TIME  2  from 3
     7  DATE TIME  4  shown
     ");

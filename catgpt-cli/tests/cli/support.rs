@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use catgpt_core::testkit::{FakeServer, Received};
+use catgpt_core::testkit::{FakeServer, Received, Script};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
@@ -57,7 +57,7 @@ impl Home {
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_catgpt"));
         command.args(words).env_clear().current_dir(self.path());
-        command.env("HOME", self.path()).env("TZ", "UTC").env("NO_PROXY", "127.0.0.1");
+        command.env("HOME", self.path()).env("TZ", "UTC").env("NO_PROXY", "127.0.0.1").env("PAGER", "cat");
         command.env("XDG_CONFIG_HOME", self.path().join("config")).env("XDG_DATA_HOME", self.path().join("data"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -201,6 +201,10 @@ impl Server {
         finish(self.command(home, model, words))
     }
 
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
+    }
+
     pub(crate) fn requests(&self) -> Vec<Received> {
         self.server.requests()
     }
@@ -211,6 +215,11 @@ impl Server {
         let messages = requests.last().expect("a request").body["messages"].as_array().expect("messages").clone();
         let word = |value: &Value| value.as_str().expect("text").to_owned();
         messages.iter().map(|message| (word(&message["role"]), word(&message["content"]))).collect()
+    }
+
+    /// Says how the next request is answered, whatever the model's name says.
+    pub(crate) fn next(&self, script: impl Into<Script>) {
+        self.server.next(script);
     }
 
     /// Waits until the program has hung up on request `n`.

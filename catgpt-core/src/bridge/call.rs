@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::given::{Who, Words};
+use super::given::{Line, Place, Who, Words};
 use super::options::SendOptions;
 use super::transfer::ImportOptions;
 use crate::id::{Seq, SessionId, TurnId};
@@ -14,6 +14,7 @@ use crate::memory::{Cursor, GroupBy};
 use crate::message::Offset;
 use crate::reply::OnDrop;
 use crate::session::Metadata;
+use crate::tools::Decision;
 use crate::transfer::{ExportFormat, Mark};
 use crate::wire::Encoding;
 use crate::wire::rest::Request;
@@ -60,6 +61,14 @@ pub enum Call {
         owner: Option<String>,
         session: SessionId,
         seq: Option<Seq>,
+        #[serde(default)]
+        options: SendOptions,
+    },
+    /// Decides about all the calls that the newest reply waits with, and goes on.
+    Decide {
+        owner: Option<String>,
+        session: SessionId,
+        decisions: Vec<Decision>,
         #[serde(default)]
         options: SendOptions,
     },
@@ -157,6 +166,16 @@ pub enum Call {
         metadata: Option<Metadata>,
         ttl_ms: Option<u64>,
     },
+    /// Without `after`: after the newest message of the branch that is shown; `"start"`: before all.
+    Append {
+        owner: Option<String>,
+        session: SessionId,
+        messages: Vec<Line>,
+        #[serde(default)]
+        after: Place,
+        if_version: Option<u64>,
+        metadata: Option<Metadata>,
+    },
     Rename {
         owner: Option<String>,
         session: SessionId,
@@ -228,6 +247,7 @@ pub enum Call {
     Delete {
         owner: Option<String>,
         session: SessionId,
+        if_version: Option<u64>,
     },
     DeleteMany {
         owner: Option<String>,
@@ -265,6 +285,11 @@ pub enum Call {
     },
     /// With `watch`, the ticket tells how far it has come.
     Index {
+        owner: Option<String>,
+        #[serde(default)]
+        watch: bool,
+    },
+    Reseal {
         owner: Option<String>,
         #[serde(default)]
         watch: bool,
@@ -341,6 +366,10 @@ pub enum Call {
     /// Of the store that the config names; the engine need not be open.
     Backup {
         path: PathBuf,
+        #[serde(default)]
+        watch: bool,
+    },
+    ResealAll {
         #[serde(default)]
         watch: bool,
     },

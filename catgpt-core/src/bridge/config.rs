@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::given::{Hidden, Who};
 use super::jobs::{self, Switch};
 use super::models::{self, Model};
+use crate::encryption::{Encryption, LocalKeys};
 use crate::engine::{Engine, EngineBuilder};
 use crate::error::Result;
 use crate::hooks::Hook;
@@ -58,6 +59,8 @@ pub struct Config {
     pub summaries: Option<Switch<jobs::Summaries>>,
     /// Whether messages are made findable; left out: yes.
     pub search: Option<bool>,
+    /// Encrypts what is stored, with these keys; left out: it is stored as it is. `CATGPT_ENCRYPTION_KEYS` is not looked at.
+    pub encryption: Option<Sealing>,
     /// What models cost, by name, see [`Prices`]; left out: nobody knows.
     pub prices: Prices,
     /// How much may be used.
@@ -66,6 +69,33 @@ pub struct Config {
     pub max_running: Option<u32>,
     /// Whether messages are told to the log, at the level `info`; left out: no.
     pub record_content: Option<bool>,
+}
+
+/// The keys: a text of them or the path of a file, see [`LocalKeys::open`]. Or those, and more.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "these are keys, the path of a file with them, or an object with `keys`")]
+pub enum Sealing {
+    /// The keys.
+    Keys(Hidden),
+    /// The keys, and what becomes of records that are not encrypted.
+    Set {
+        /// The keys.
+        keys: Hidden,
+        /// Whether such records are refused, see [`Encryption::refuse_plaintext`].
+        #[serde(default)]
+        refuse_plaintext: bool,
+    },
+}
+
+impl Sealing {
+    fn read(&self) -> Result<Encryption> {
+        let (keys, refuse) = match self {
+            Self::Keys(keys) => (keys, false),
+            Self::Set { keys, refuse_plaintext } => (keys, *refuse_plaintext),
+        };
+        let encryption = Encryption::new(LocalKeys::open(&keys.0)?);
+        Ok(if refuse { encryption.refuse_plaintext() } else { encryption })
+    }
 }
 
 /// How much a [`Cached`] model keeps; what is left out is as it has it.
@@ -140,6 +170,9 @@ impl Config {
         });
         if let Some(who) = self.persona.clone() {
             builder = builder.persona(who.read()?);
+        }
+        if let Some(sealing) = &self.encryption {
+            builder = builder.encryption(sealing.read()?);
         }
         builder = builder.search(self.search.unwrap_or(true));
         if let Some(titles) = self.titles.clone().and_then(Switch::on) {

@@ -5,8 +5,10 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::message::{Content, Part};
+use crate::id::Seq;
+use crate::message::{Content, FinishReason, Part, Role, Status, Usage};
 use crate::persona::Persona;
+use crate::session::{Append, Metadata, NewMessage, Session};
 
 /// A persona: a built-in one by its name, or its fields.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -66,6 +68,62 @@ impl From<Words> for Content {
             Words::Pieces(pieces) => pieces.into_iter().map(part).collect(),
         }
     }
+}
+
+/// A message that was written elsewhere: [`NewMessage`] with its defaults.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    role: Role,
+    content: Words,
+    #[serde(default = "complete")]
+    status: Status,
+    model: Option<String>,
+    finish_reason: Option<FinishReason>,
+    usage: Option<Usage>,
+}
+
+fn complete() -> Status {
+    Status::Complete
+}
+
+impl From<Line> for NewMessage {
+    fn from(line: Line) -> Self {
+        let Line { role, content, status, model, finish_reason, usage } = line;
+        Self { status, model, finish_reason, usage, ..Self::new(role, content) }
+    }
+}
+
+/// Where added messages go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// After the newest message of the branch that is shown.
+    #[default]
+    Head,
+    /// Before all, as another beginning.
+    Start,
+    /// After this message.
+    #[serde(untagged)]
+    Under(Seq),
+}
+
+/// The messages on their way.
+pub(super) fn append(
+    session: Session,
+    messages: Vec<Line>,
+    after: Place,
+    if_version: Option<u64>,
+    metadata: Option<Metadata>,
+) -> Append {
+    let append = session.append(messages.into_iter().map(NewMessage::from));
+    let append = match after {
+        Place::Head => append,
+        Place::Start => append.after(None),
+        Place::Under(seq) => append.after(seq),
+    };
+    let append = if_version.into_iter().fold(append, Append::if_version);
+    metadata.into_iter().fold(append, Append::metadata)
 }
 
 impl fmt::Debug for Words {

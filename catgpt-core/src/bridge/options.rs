@@ -34,6 +34,8 @@ pub struct SendOptions {
     pub limit_keys: LimitKeys,
     pub limits: Option<Vec<Limit>>,
     pub max_running: Option<u32>,
+    /// The names of the tools that the model is offered.
+    pub tools: Option<Vec<String>>,
 }
 
 /// What to do if another turn runs in the session.
@@ -69,6 +71,7 @@ impl SendOptions {
             send = self.limit_keys.into_iter().fold(send, |send, (key, value)| send.limit_key(key, value));
             send = self.limits.into_iter().fold(send, Send::limits);
             send = self.max_running.into_iter().fold(send, Send::max_running);
+            send = self.tools.into_iter().fold(send, Send::tools);
             send = self.if_version.into_iter().fold(send, Send::if_version);
             self.credentials.into_iter().fold(send, |send, key| send.credentials(key.0))
         })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
-use super::given::Who;
+use super::given::{self, Who};
 use super::hub::Hub;
 use super::subscription::Subscription;
 use super::watch::Watch;
@@ -36,6 +36,9 @@ impl Call {
             }
             Self::Regenerate { owner, session: id, seq, options } => {
                 reply(options.apply(session(owner, id)?.regenerate(seq))?.await?)
+            }
+            Self::Decide { owner, session: id, decisions, options } => {
+                reply(options.apply(session(owner, id)?.decide(decisions))?.await?)
             }
             Self::ContinueReply { owner, session: id, seq, options } => {
                 reply(options.apply(session(owner, id)?.continue_reply(seq))?.await?)
@@ -105,6 +108,9 @@ impl Call {
                 let new = NewSession { title, persona, metadata, ttl: ttl_ms.map(Duration::from_millis) };
                 json(&session(owner, id)?.create(new).await?)
             }
+            Self::Append { owner, session: id, messages, after, if_version, metadata } => {
+                json(&given::append(session(owner, id)?, messages, after, if_version, metadata).await?)
+            }
             Self::Rename { owner, session: id, title } => json(&session(owner, id)?.rename(&title).await?),
             Self::MakeTitle { owner, session: id } => json(&session(owner, id)?.make_title().await?),
             Self::Summarize { owner, session: id, upto } => json(&session(owner, id)?.summarize(upto).await?),
@@ -130,7 +136,10 @@ impl Call {
                 let into = into.unwrap_or_else(SessionId::fresh);
                 json(session(owner, id)?.fork(into, upto).await?.id())
             }
-            Self::Delete { owner, session: id } => json(&session(owner, id)?.delete().await?),
+            Self::Delete { owner, session: id, if_version: None } => json(&session(owner, id)?.delete().await?),
+            Self::Delete { owner, session: id, if_version: Some(version) } => {
+                json(&session(owner, id)?.delete_if(version).await?)
+            }
             other => return other.of_user(engine, watch).await,
         })
     }
@@ -156,6 +165,7 @@ impl Call {
                 json(&user(owner)?.search(&question, after, limit).await?)
             }
             Self::Index { owner, watch: watched } => json(&user(owner)?.index(watch.counts(watched)).await?),
+            Self::Reseal { owner, watch: watched } => json(&user(owner)?.reseal(watch.counts(watched)).await?),
             Self::Turns { owner } => json(&user(owner)?.turns().await?),
             Self::Changes { owner, after, limit } => json(&user(owner)?.changes(after, limit).await?),
             Self::Usage { owner, session, from_ms, to_ms, by } => {
@@ -178,6 +188,7 @@ impl Call {
                 let import = engine.adopt(path, otherwise.map(Owner::new).transpose()?).dry_run(dry_run);
                 json(&told(import, watched.then_some(watch)).await?)
             }
+            Self::ResealAll { watch: watched } => json(&engine.reseal(watch.counts(watched)).await?),
             Self::Sweep => json(&engine.sweep().await?),
             Self::Health => json(&engine.health().await),
             Self::Metrics => json(&engine.metrics()),

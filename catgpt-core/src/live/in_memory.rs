@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{Frame, Live};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::TurnId;
+use crate::id::{Owner, TurnId};
 use crate::message::Offset;
 
 /// A [`Live`] that engines of one process share. It keeps everything until it is dropped or [wiped](Self::wipe).
@@ -92,7 +92,7 @@ impl InMemoryLive {
 
 #[async_trait]
 impl Live for InMemoryLive {
-    async fn append(&self, turn: TurnId, frame: Frame) -> Result<()> {
+    async fn append(&self, _: &Owner, turn: TurnId, frame: Frame) -> Result<()> {
         drop(self.reached()?);
         self.change(|state| {
             let frames = state.turns.entry(turn).or_default();
@@ -104,7 +104,7 @@ impl Live for InMemoryLive {
         Ok(())
     }
 
-    fn follow(&self, turn: TurnId, after: Offset) -> BoxStream<'static, Result<Frame>> {
+    fn follow(&self, _: &Owner, turn: TurnId, after: Offset) -> BoxStream<'static, Result<Frame>> {
         let this = self.clone();
         let frames = async_stream::stream! {
             let mut after = after;
@@ -132,7 +132,7 @@ impl Live for InMemoryLive {
         frames.boxed()
     }
 
-    async fn tail(&self, turn: TurnId, after: Offset) -> Result<Vec<Frame>> {
+    async fn tail(&self, _: &Owner, turn: TurnId, after: Offset) -> Result<Vec<Frame>> {
         self.frames(turn, after)
     }
 

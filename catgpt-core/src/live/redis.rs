@@ -22,7 +22,7 @@ use self::reader::Readers;
 use self::target::Target;
 use super::{Frame, Live};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::TurnId;
+use crate::id::{Owner, TurnId};
 use crate::message::Offset;
 
 /// About how many frames a stream keeps: at twenty a second more than three minutes. What is older is in the store.
@@ -55,7 +55,7 @@ impl Redis {
         let target = Arc::new(Target::parse(url)?);
         let link = Link::new(Arc::clone(&target), PATIENCE);
         let this = Self(Arc::new(Shared { link, readers: Readers::new(target), closed: AtomicBool::new(false) }));
-        match this.tail(TurnId::fresh(), 0).await {
+        match this.tail(&Owner::local(), TurnId::fresh(), 0).await {
             Err(error) if error.kind() == ErrorKind::Unauthorized => Err(error),
             // The link has said so in the log, and tries again.
             _ => Ok(this),
@@ -79,7 +79,7 @@ impl Redis {
 
 #[async_trait]
 impl Live for Redis {
-    async fn append(&self, turn: TurnId, frame: Frame) -> Result<()> {
+    async fn append(&self, _: &Owner, turn: TurnId, frame: Frame) -> Result<()> {
         self.check_open()?;
         let key = key(turn);
         let mut pipe = Pipeline::with_capacity(2);
@@ -96,12 +96,12 @@ impl Live for Redis {
         Ok(())
     }
 
-    fn follow(&self, turn: TurnId, after: Offset) -> BoxStream<'static, Result<Frame>> {
-        let this = self.clone();
+    fn follow(&self, owner: &Owner, turn: TurnId, after: Offset) -> BoxStream<'static, Result<Frame>> {
+        let (this, owner) = (self.clone(), owner.clone());
         let frames = async_stream::try_stream! {
             let mut seen = Place { end: after, last: false };
             loop {
-                for frame in this.tail(turn, seen.end).await? {
+                for frame in this.tail(&owner, turn, seen.end).await? {
                     seen = Place::of(&frame);
                     yield frame;
                     if seen.last {
@@ -128,7 +128,7 @@ impl Live for Redis {
         frames.boxed()
     }
 
-    async fn tail(&self, turn: TurnId, after: Offset) -> Result<Vec<Frame>> {
+    async fn tail(&self, _: &Owner, turn: TurnId, after: Offset) -> Result<Vec<Frame>> {
         self.check_open()?;
         let this = self.clone();
         // In a task of its own: a reader who is not polled for a while must not hold what others wait for meanwhile.

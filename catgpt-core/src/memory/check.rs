@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Begin, Checkpoint, Finish, Imported, MAX_BODY, Op, Query, Row};
+use super::{Begin, Checkpoint, Finish, Imported, MAX_BODY, NewRow, Op, Query, Row};
+use crate::encryption::{ENVELOPE, is_sealed};
 use crate::error::{Error, Result};
 use crate::id::Seq;
-use crate::message::Status;
+use crate::message::{Role, Status};
 
-/// The most messages that one [`Op::Import`] brings.
-const MAX_IMPORT: usize = 10_000;
+/// The most messages that one [`Op::Import`] or [`Op::Append`] brings.
+const MAX_ROWS: usize = 10_000;
 
 impl Begin {
     /// Whether it may be written.
@@ -49,12 +50,21 @@ impl Op {
                 imported(session, *after, rows)?;
                 [session.title.as_deref(), session.pin.as_deref(), session.meta.as_deref()]
             }
+            Self::Append { rows, title, .. } => {
+                appended(rows)?;
+                [title.as_deref(), None, None]
+            }
             Self::Index { from, upto, messages, .. } => {
                 if from > upto || messages.iter().any(|message| message.seq <= *from || message.seq > *upto) {
                     return Err(Error::invalid("terms are of messages after `from` up to `upto`"));
                 }
                 [None; 3]
             }
+            Self::Reseal { resealed, .. } => {
+                resealed.iter().try_for_each(|resealed| sized(&resealed.bytes))?;
+                [None; 3]
+            }
+            Self::Unindex { limit: 0 } => return Err(Error::invalid("a step of it takes at least one session")),
             Self::Erase { limit: 0 } => return Err(Error::invalid("a step of an erasure takes at least one session")),
             _ => [None; 3],
         };
@@ -82,10 +92,23 @@ fn imported(session: &Imported, after: Seq, rows: &[Row]) -> Result<()> {
     if !dense || !ended || session.head.is_some_and(|head| head == 0 || head > last) {
         return Err(Error::invalid("imported messages are ended, go on without a gap, and follow older ones"));
     }
-    if rows.len() > MAX_IMPORT {
-        return Err(Error::invalid("too many messages for one import: bring them in parts"));
-    }
+    few(rows.len())?;
     rows.iter().try_for_each(|row| sized(&row.body))
+}
+
+fn appended(rows: &[NewRow]) -> Result<()> {
+    if rows.iter().any(|row| row.status == Status::Running || row.role == Role::Summary) {
+        return Err(Error::invalid("messages that are added have ended, and none is a summary"));
+    }
+    few(rows.len())?;
+    rows.iter().try_for_each(|row| sized(&row.body))
+}
+
+fn few(rows: usize) -> Result<()> {
+    match rows > MAX_ROWS {
+        true => Err(Error::invalid("too many messages at once: bring them in parts").with("most", MAX_ROWS)),
+        false => Ok(()),
+    }
 }
 
 fn timed(window: Duration) -> Result<()> {
@@ -96,7 +119,8 @@ fn timed(window: Duration) -> Result<()> {
 }
 
 fn sized(bytes: &[u8]) -> Result<()> {
-    if bytes.len() <= MAX_BODY {
+    let around = if is_sealed(bytes) { ENVELOPE } else { 0 };
+    if bytes.len() <= MAX_BODY + around {
         return Ok(());
     }
     let text = format!("a record may have at most {MAX_BODY} bytes: make it smaller");

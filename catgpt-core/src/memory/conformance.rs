@@ -53,6 +53,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test")]
 
+mod append;
 mod apply;
 mod begin;
 mod bulk;
@@ -71,6 +72,7 @@ mod names;
 mod organize;
 mod outage;
 mod reading;
+mod reseal;
 mod search;
 mod summary;
 mod takeover;

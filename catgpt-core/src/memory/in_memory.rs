@@ -13,7 +13,7 @@ mod session;
 mod shelf;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod turns;
 
 use std::fmt;

@@ -23,6 +23,15 @@ pub(super) mod bytes {
     }
 }
 
+/// For a hash.
+pub(super) mod hash {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(hash: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(hash))
+    }
+}
+
 /// For `Option<Vec<u8>>`.
 pub(super) mod bytes_option {
     use super::*;

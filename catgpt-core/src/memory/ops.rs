@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Row;
-use super::json::{bytes, bytes_option, milliseconds_option};
+use super::json::{bytes, bytes_option, hash, milliseconds_option};
 use super::limits::Purpose;
+use super::turns::Parent;
 use crate::id::{Owner, Seq, SessionId, TurnId};
-use crate::message::Usage;
+use crate::message::{Role, Status, Usage};
 
 /// A change that [`Memory::apply`](super::Memory::apply) makes. A session or turn that is not there is `NotFound`. Each
 /// raises the session's version and sets the time of its last change, unless it says otherwise.
@@ -134,6 +135,27 @@ pub enum Op {
         /// The messages.
         rows: Vec<Row>,
     },
+    /// Adds finished messages to a branch, each after the one before, and shows that branch: the head is the last of them,
+    /// or without any the message after which they would stand. Makes the session if it is not there. `Conflict`
+    /// if the session is not at `if_version`, then `Busy` while a turn runs. A parent that is not there is `NotFound`; rows that run
+    /// or are summaries are `InvalidInput`. Answers the number of the last one ([`Done::Seq`]), without any the version.
+    /// The ledger does not mention them.
+    Append {
+        /// The session.
+        session: SessionId,
+        /// Where the first one hangs. Message 1 follows none, so what is beside it does neither.
+        parent: Parent,
+        /// The messages.
+        rows: Vec<NewRow>,
+        /// Only if the session is still at this version; 0: only if it is not there.
+        if_version: Option<u64>,
+        /// The encoded title of a session that has none, and no message yet.
+        #[serde(with = "bytes_option", default)]
+        title: Option<Vec<u8>>,
+        /// How long after its last change a session that this makes is deleted.
+        #[serde(rename = "ttl_ms", with = "milliseconds_option")]
+        ttl: Option<Duration>,
+    },
     /// Adds a summary of the branch up to `upto` and lets it stand for that. It hangs under `upto` and moves no head, so
     /// it may come while a turn runs. Answers its number: [`Done::Seq`].
     AddSummary {
@@ -172,6 +194,25 @@ pub enum Op {
         messages: Vec<Terms>,
         /// The title's terms; they are passed over if that is not the title any more.
         title: Option<TitleTerms>,
+    },
+    /// Takes the words of at most so many sessions out of the index: they are not findable until they are indexed anew.
+    /// Answers how many sessions; once none is left, also what remained of the words in the store, and answers 0. The
+    /// sessions stay as they are, also their versions, and the journal does not mention it.
+    Unindex {
+        /// How many sessions at most; at least one.
+        limit: u32,
+    },
+    /// Puts other bytes that mean the same in the place of those that are stored, as when they are encrypted, or their key
+    /// changes: each only in the place of the bytes that were read, and none in the place of a reply that runs. Answers
+    /// how many: [`Done::Count`]. The session stays as it is, also its version and its times, and the journal does not
+    /// mention it. Whether what is replaced was indexed before must not matter: [`Op::Unindex`] comes first.
+    Reseal {
+        /// The session.
+        session: SessionId,
+        /// Only if the session is still at this version (`Conflict`).
+        if_version: Option<u64>,
+        /// The bytes.
+        resealed: Vec<Resealed>,
     },
     /// Adds to the owner's ledger what was used beside the turns, as one call. Answers [`Done::Nothing`].
     Bill {
@@ -219,6 +260,49 @@ pub struct Imported {
     pub created_ms: i64,
     /// When it changed last, in milliseconds since 1970.
     pub updated_ms: i64,
+}
+
+/// A message that was written elsewhere, before it has its number and its time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NewRow {
+    /// Who speaks.
+    pub role: Role,
+    /// How far it has come; never `Running`.
+    pub status: Status,
+    /// The encoded content.
+    #[serde(with = "bytes")]
+    pub body: Vec<u8>,
+    /// The model that was asked.
+    pub model: Option<String>,
+    /// What it used.
+    pub usage: Option<Usage>,
+}
+
+/// Bytes that take the place of others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Resealed {
+    /// Where they stand.
+    pub part: Stored,
+    /// The SHA-256 of the bytes in whose place they come.
+    #[serde(with = "hash")]
+    pub was: [u8; 32],
+    /// The bytes.
+    #[serde(with = "bytes")]
+    pub bytes: Vec<u8>,
+}
+
+/// What of a session is stored as bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stored {
+    /// Its title.
+    Title,
+    /// Its persona.
+    Pin,
+    /// Its metadata.
+    Meta,
+    /// The body of this message.
+    Message(Seq),
 }
 
 /// The words by which a message is found, each once.

@@ -12,7 +12,7 @@ mod schema;
 mod search;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tls;
 mod turn;
 
@@ -114,6 +114,7 @@ impl Memory for Postgres {
             lease: Duration::from_secs(15),
             poll: Duration::from_millis(250),
             schema: u32::try_from(schema::newest()).ok(),
+            ..Caps::default()
         }
     }
 

@@ -98,11 +98,19 @@ pub enum Query {
     /// The number of the newest entry that the journal ever had; 0 for none.
     JournalEnd,
     /// The journals of many owners at once, the asking one's not among them unless it is named: how one process looks
-    /// after the feeds of all its users. The only look beyond its owner, and the engine's alone.
+    /// after the feeds of all its users. A look beyond its owner, and the engine's alone.
     Journals {
         /// Each owner, and the last number that is known.
         after: Vec<(Owner, u64)>,
         /// How many changes of each.
+        limit: u32,
+    },
+    /// Owners who have sessions, by name, the asking one's among them if he has: for what is done to a whole store. A look
+    /// beyond its owner, and the engine's alone.
+    Owners {
+        /// Those after this one.
+        after: Option<Owner>,
+        /// How many.
         limit: u32,
     },
     /// Messages that have all of `terms`, and sessions whose titles have; the newest first (a title was made when its
@@ -157,6 +165,8 @@ pub enum Answer {
     JournalEnd(u64),
     /// Owners with changes, in any order.
     Journals(Vec<(Owner, Vec<Change>)>),
+    /// Owners.
+    Owners(Vec<Owner>),
     /// What was found.
     Hits {
         /// The hits.

@@ -22,6 +22,10 @@ pub struct Caps {
     pub poll: Duration,
     /// The version of its schema, which opening it has brought it to; `None` if it has none.
     pub schema: Option<u32>,
+    /// Whether it finds messages by their words. If not, what has to do with it is `Unsupported`.
+    pub search: bool,
+    /// Whether it keeps nothing that can be read without a key.
+    pub encrypted: bool,
 }
 
 impl Default for Caps {
@@ -32,6 +36,8 @@ impl Default for Caps {
             lease: Duration::from_secs(15),
             poll: Duration::from_millis(100),
             schema: None,
+            search: true,
+            encrypted: false,
         }
     }
 }

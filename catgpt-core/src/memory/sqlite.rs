@@ -1,5 +1,6 @@
 //! A store in one SQLite file: one thread writes, two read, any number of programs share it.
 
+mod append;
 mod backup;
 mod begin;
 mod bulk;
@@ -15,12 +16,13 @@ mod ops;
 mod query;
 mod read;
 mod reader;
+mod reseal;
 mod row;
 mod schema;
 mod search;
 mod sweep;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod turn;
 mod window;
 mod writer;
@@ -104,12 +106,13 @@ impl Sqlite {
         self.answer(answer.await)
     }
 
-    /// Takes the words of an erased owner out of the index, in steps, between which others write.
-    async fn forget_words(&self, owner: &Owner) -> Result<()> {
+    /// Takes the words of what was deleted out of the index, in steps, between which others write; if all of the owner is
+    /// `gone`, him too.
+    async fn forget_words(&self, owner: &Owner, gone: bool) -> Result<()> {
         let mut first = true;
         loop {
             let owner = owner.clone();
-            if !self.write(Care::Erase, move |conn| search::forget(conn, &owner, first)).await? {
+            if !self.write(Care::Erase, move |conn| search::forget(conn, &owner, first, gone)).await? {
                 return Ok(());
             }
             first = false;
@@ -175,14 +178,18 @@ impl Memory for Sqlite {
     async fn apply(&self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>> {
         ops.iter().try_for_each(Op::check)?;
         let deletes = |op: &Op| {
-            matches!(op, Op::Delete { .. } | Op::DeleteMany { .. } | Op::DeleteEmpty { .. } | Op::Erase { .. })
+            let sessions = matches!(op, Op::Delete { .. } | Op::DeleteMany { .. } | Op::DeleteEmpty { .. });
+            sessions || matches!(op, Op::Erase { .. } | Op::Unindex { .. } | Op::Reseal { .. })
         };
         let care = if ops.iter().any(deletes) { Care::Erase } else { Care::Machine };
-        let erases: Vec<_> = ops.iter().map(|op| matches!(op, Op::Erase { .. })).collect();
+        let words = ops.iter().any(|op| matches!(op, Op::Delete { .. } | Op::DeleteMany { .. }));
+        let erases: Vec<_> = ops.iter().map(|op| matches!(op, Op::Erase { .. } | Op::Unindex { .. })).collect();
         let whose = owner.clone();
         let done = self.write(care, move |conn| ops::apply(conn, &whose, op_id, &ops)).await?;
         if erases.into_iter().zip(&done).any(|(erase, done)| erase && *done == Done::Count(0)) {
-            self.forget_words(owner).await?;
+            self.forget_words(owner, true).await?;
+        } else if words && done.iter().any(|done| *done != Done::Count(0)) {
+            self.forget_words(owner, false).await?;
         }
         Ok(done)
     }
@@ -218,6 +225,7 @@ impl Memory for Sqlite {
             lease: Duration::from_secs(5),
             poll: Duration::from_millis(100),
             schema: u32::try_from(schema::newest()).ok(),
+            ..Caps::default()
         }
     }
 

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use reqwest::Url;
+use serde_json::Value;
 
 use self::decode::Decoder;
 use super::decode::Decode;
@@ -188,6 +189,10 @@ impl ChatModel for Anthropic {
 
     async fn models(&self) -> Result<Vec<ModelInfo>> {
         http::list::models(&self.endpoint, &[("limit", "1000")]).await
+    }
+
+    fn preview(&self, request: &ModelRequest) -> Result<Value> {
+        Ok(self.endpoint.preview("messages", &request::body(self, request)?))
     }
 
     fn provider(&self) -> Provider {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt};
+use serde_json::Value;
 
 use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Provider};
 use crate::error::{Error, ErrorKind, Result};
@@ -123,6 +124,12 @@ impl ChatModel for ByName {
         let inner = chosen.chosen(model.filter(|_| name.ends_with('*')))?;
         Ok(Some(inner.unwrap_or(&**chosen)))
     }
+
+    fn preview(&self, request: &ModelRequest) -> Result<Value> {
+        let (name, model) = self.pick(request.model.as_deref())?;
+        let said = request.model.clone().filter(|_| name.ends_with('*'));
+        model.preview(&ModelRequest { model: said, ..request.clone() })
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +149,15 @@ mod tests {
         let Some(Ok(ModelEvent::Text(said))) = events.first() else { panic!("{events:?}") };
         let who = models.iter().zip(before).find(|(model, before)| model.asked() > *before).unwrap().0;
         (said.clone(), who.requests().pop().unwrap().model)
+    }
+
+    #[test]
+    fn a_preview_is_that_of_the_one_who_would_answer() {
+        let all = ByName::new().with("fast", model("tiny")).with("gpt-*", model("gpt-4o"));
+        let named = |name: &str| ModelRequest { model: Some(name.to_owned()), ..ModelRequest::default() };
+        let shown = |name: &str| all.preview(&named(name)).unwrap()["model"].clone();
+        assert_eq!((shown("fast"), shown("gpt-5")), ("tiny".into(), "gpt-5".into()));
+        assert_eq!(all.preview(&named("other")).unwrap_err().kind(), ErrorKind::InvalidInput);
     }
 
     #[tokio::test]

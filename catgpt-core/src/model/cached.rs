@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
@@ -115,6 +116,10 @@ impl<M: ChatModel> ChatModel for Cached<M> {
 
     fn chosen(&self, model: Option<&str>) -> Result<Option<&dyn ChatModel>> {
         self.model.chosen(model)
+    }
+
+    fn preview(&self, request: &ModelRequest) -> Result<Value> {
+        self.model.preview(request)
     }
 }
 

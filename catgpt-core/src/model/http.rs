@@ -17,6 +17,7 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::failure::{self, Reveal};
 use super::named::{Protocol, Vars};
@@ -116,6 +117,12 @@ impl Endpoint {
     pub(super) fn provider(&self, name: &'static str) -> Provider {
         let url = &self.base_url;
         Provider { name: name.into(), address: url.host_str().map(str::to_owned), port: url.port_or_known_default() }
+    }
+
+    /// What would be sent there, for people: the address without what may be a secret, and no key.
+    pub(super) fn preview(&self, path: &str, body: &[u8]) -> Value {
+        let body: Value = serde_json::from_slice(body).expect("it was JSON a moment ago");
+        json!({ "method": "POST", "url": shown(&self.url(path)), "body": body })
     }
 
     fn client(&self) -> Result<reqwest::Client> {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use serde_json::Value;
 
 use self::decode::Decoder;
 pub use self::images::Images;
@@ -133,6 +134,10 @@ impl ChatModel for OpenAi {
 
     async fn models(&self) -> Result<Vec<ModelInfo>> {
         http::list::models(&self.endpoint, &[]).await
+    }
+
+    fn preview(&self, request: &ModelRequest) -> Result<Value> {
+        Ok(self.endpoint.preview("chat/completions", &request::body(self, request)))
     }
 
     fn provider(&self) -> Provider {

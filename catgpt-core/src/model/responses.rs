@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use serde_json::Value;
 
 use self::decode::Decoder;
 use super::decode::Decode;
@@ -149,6 +150,10 @@ impl ChatModel for Responses {
 
     async fn models(&self) -> Result<Vec<ModelInfo>> {
         http::list::models(&self.endpoint, &[]).await
+    }
+
+    fn preview(&self, request: &ModelRequest) -> Result<Value> {
+        Ok(self.endpoint.preview("responses", &request::body(self, request)?))
     }
 
     fn provider(&self) -> Provider {

@@ -19,6 +19,8 @@ pub struct Health {
     pub running: usize,
     /// The version of the store's schema; `None` if the store has none. A store that is open has been migrated to it.
     pub schema: Option<u32>,
+    /// Whether what is stored can be read with a key alone.
+    pub encrypted: bool,
     /// The store.
     pub store: Check,
     /// The live log, if there is one.
@@ -50,6 +52,6 @@ impl Health {
     #[cfg(feature = "bridge")]
     pub(crate) fn unopened(error: Error) -> Self {
         let store = Check::new(Err(error), Duration::ZERO);
-        Self { healthy: false, closing: false, running: 0, schema: None, store, live: None }
+        Self { healthy: false, closing: false, running: 0, schema: None, encrypted: false, store, live: None }
     }
 }

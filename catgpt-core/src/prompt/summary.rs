@@ -103,7 +103,8 @@ fn said(message: &Message) -> Option<String> {
         Role::Assistant => "Assistant",
         _ => "Instruction",
     };
-    let text = sendable(message)?.in_words(|_| false).text();
+    // What tools did is in what was said about it.
+    let text = sendable(message, &|_| false, false)?.in_words(|_| false).text();
     let text = text.trim();
     (!text.is_empty()).then(|| format!("{who}: {}", shortened(text, MESSAGE)))
 }

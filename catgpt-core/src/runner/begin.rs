@@ -11,6 +11,7 @@ use tracing::Span;
 
 use super::drive::Drive;
 use super::limits::{Account, Gate};
+use super::tools::Offer;
 use super::{Runner, Running, patiently};
 use crate::body::{Body, TitleSource, encode_title};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +24,8 @@ use crate::message::{Content, Part, Status};
 use crate::model::{Params, Secret};
 use crate::persona::Persona;
 use crate::reply::{OnDrop, Reply};
+use crate::tools::Decision;
+use crate::turn::Decided;
 
 /// How long `Interrupt` waits for the running turn to stop by itself.
 const INTERRUPT_WAIT: Duration = Duration::from_secs(2);
@@ -69,6 +72,8 @@ pub(crate) struct Options {
     pub(crate) limit_keys: LimitKeys,
     pub(crate) limits: Option<Vec<UseLimit>>,
     pub(crate) max_running: Option<u32>,
+    /// The names of the tools that the model is offered; `None`: all.
+    pub(crate) tools: Option<Vec<String>>,
 }
 
 /// What is sent. Without `Debug`, which would show it.
@@ -79,6 +84,8 @@ pub(crate) struct Ask {
     pub(crate) parent: Parent,
     /// `None` answers the parent again.
     pub(crate) content: Option<Content>,
+    /// What is decided about the calls that the parent waits with.
+    pub(crate) decisions: Option<Vec<Decision>>,
     pub(crate) options: Options,
 }
 
@@ -89,6 +96,8 @@ pub(super) struct Order {
     pub(super) turn: TurnId,
     pub(super) model: String,
     pub(super) gate: Gate,
+    pub(super) offer: Offer,
+    pub(super) decided: Vec<Decided>,
     /// When it was asked for, and under which span: held until the turn has begun.
     pub(super) asked: Instant,
     pub(super) caller: Span,
@@ -121,6 +130,12 @@ impl Ask {
     fn hash(&self, body: Option<&[u8]>) -> [u8; 32] {
         let mut hash = Sha256::new();
         // Stores keep this, so it does not change with a name in the code.
+        if let Some(decisions) = &self.decisions {
+            // Whose calls they are is in their ids: a repeated decision need not know where it was made.
+            hash.update("decide");
+            hash.update(serde_json::to_vec(decisions).unwrap_or_default());
+            return hash.finalize().into();
+        }
         hash.update(match self.parent {
             Parent::Head => "head".to_owned(),
             Parent::Under(seq) => format!("under {seq}"),
@@ -134,7 +149,16 @@ impl Ask {
 impl Runner {
     /// Sends: comes back once the turn is committed and runs, whether or not anybody watches it then.
     pub(crate) async fn send(self: &Arc<Self>, ask: Ask) -> Result<Reply> {
+        match ask.decisions {
+            Some(_) => self.decide(ask).await,
+            None => self.order(self.ordered(ask, Vec::new())?).await,
+        }
+    }
+
+    /// An order, if it may be committed.
+    pub(super) fn ordered(&self, ask: Ask, decided: Vec<Decided>) -> Result<Order> {
         ask.check(&self.persona)?;
+        let offer = self.tools.offer(ask.options.tools.as_deref())?;
         let model = self.chosen(ask.options.model.as_deref())?;
         if !model.takes_images() && ask.content.as_ref().is_some_and(Content::has_visible_images) {
             return Err(Error::new(ErrorKind::Refused, "this model takes no pictures: send text, or choose another"));
@@ -149,7 +173,10 @@ impl Runner {
         let model = ask.options.model.clone().unwrap_or_else(|| model.name().to_owned());
         let gate = self.gate(&ask, &model)?;
         let (turn, asked, caller) = (TurnId::fresh(), Instant::now(), Span::current());
-        let order = Order { turn, model, gate, asked, caller, body, ask };
+        Ok(Order { turn, model, gate, offer, decided, asked, caller, body, ask })
+    }
+
+    pub(super) async fn order(self: &Arc<Self>, order: Order) -> Result<Reply> {
         match order.ask.options.busy {
             Busy::Reject => self.once(order).await,
             Busy::Queue { deadline } => self.queue(order, later(deadline)).await,
@@ -157,7 +184,7 @@ impl Runner {
         }
     }
 
-    async fn once(self: &Arc<Self>, order: Order) -> Result<Reply> {
+    pub(super) async fn once(self: &Arc<Self>, order: Order) -> Result<Reply> {
         match self.commit(order).await? {
             Committed::Reply(reply) => Ok(*reply),
             Committed::Busy { turn } => Err(busy(turn)),
@@ -341,14 +368,14 @@ fn later(wait: Duration) -> Instant {
     now.checked_add(wait).unwrap_or_else(|| now + CENTURY)
 }
 
-fn busy(turn: TurnId) -> Error {
+pub(super) fn busy(turn: TurnId) -> Error {
     Error::new(ErrorKind::Busy, "another turn is running in this session; attach to it, wait for it, or stop it")
         .with_turn(turn)
 }
 
 /// The beginning of a prompt's first line that says something, as the session's first title; of a picture alone, what it
 /// shows.
-fn title_of(content: &Content) -> Vec<u8> {
+pub(crate) fn title_of(content: &Content) -> Vec<u8> {
     let shows = content.parts().iter().find_map(|part| match part {
         Part::Image(image) => Some(image.alt.clone().unwrap_or_else(|| "Image".into())),
         _ => None,

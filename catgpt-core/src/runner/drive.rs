@@ -3,6 +3,7 @@
 mod beside;
 mod hooked;
 mod material;
+mod tools;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tracing::Instrument;
 use self::beside::Beside;
 use self::hooked::Hooked;
 use self::material::Material;
+use self::tools::Tooled;
 use super::begin::Order;
 use super::limits::Account;
 use super::observed::Observed;
@@ -24,7 +26,7 @@ use crate::body::{Body, message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Finished;
 use crate::memory::{Checkpoint, Finish, Memory, Opened, Sealed};
-use crate::message::{Content, Message, Offset, Part, Status};
+use crate::message::{Content, Message, Offset, Part, Status, Usage};
 use crate::model::{ChatModel, ModelEvent, ModelRequest};
 use crate::persona::Persona;
 use crate::prompt::Measured;
@@ -41,10 +43,14 @@ pub(super) struct Drive {
     /// What to ask; let go of as soon as something was shown, since it is not asked again then.
     material: Option<Result<Material>>,
     beside: Beside,
+    /// The request of this step, what those before it have used, and where it begins.
     asked: Measured,
+    spent: Usage,
+    step_from: Offset,
     account: Account,
     model: Option<BoxStream<'static, Result<ModelEvent>>>,
     hooked: Option<Box<Hooked>>,
+    tooled: Option<Box<Tooled>>,
     jobs: FuturesUnordered<BoxFuture<'static, Input>>,
     tick: Interval,
     begun: Instant,
@@ -83,12 +89,16 @@ impl Drive {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             observed: Observed::new(&runner, &running, order),
-            turn: Turn::new(runner.rules, hooked.is_some()),
+            turn: Turn::new(runner.rules, hooked.is_some())
+                .with_tools(order.offer.rules.clone(), order.decided.clone()),
+            tooled: Tooled::new(order),
             runner,
             running,
             material: Some(material),
             beside,
             asked: Measured::default(),
+            spent: Usage::default(),
+            step_from: 0,
             account,
             model: None,
             hooked,
@@ -130,6 +140,8 @@ impl Drive {
             Effect::Prepare => self.prepare(),
             Effect::Check { from, to } => self.check(from, to),
             Effect::Ask { shrink } => self.ask(shrink),
+            Effect::Call(call) => self.call(call),
+            Effect::StepOver { usage } => self.step_over(usage),
             Effect::Hush => self.hush(),
             Effect::Pause(pause) => self.jobs.push(Box::pin(async move {
                 sleep(pause).await;
@@ -137,7 +149,7 @@ impl Drive {
             })),
             Effect::Show(part) => self.show(part),
             Effect::Note(event) => self.running.log.note(event),
-            Effect::Keep { from, to } => self.keep(from, to),
+            Effect::Keep { from, to, sync } => self.keep(from, to, sync),
             Effect::Seal(finished) => self.seal(finished),
             Effect::End(_) => {}
         }
@@ -146,7 +158,7 @@ impl Drive {
     fn ask(&mut self, shrink: bool) {
         let request = match &self.material {
             Some(Ok(material)) => material
-                .request(&self.runner, shrink)
+                .request(&self.runner, shrink, self.said())
                 .map(|request| ModelRequest { turn: Some(self.running.turn), ..request }),
             Some(Err(error)) => Err(error.info().into()),
             None => Err(Error::new(ErrorKind::Unexpected, "the model was asked again after it had answered")),
@@ -174,17 +186,22 @@ impl Drive {
         }
     }
 
-    /// Lets go of the model and of what hooks are asked; both are foreign code, which may panic even then.
+    /// Lets go of the model, of what hooks are asked and of tools; all are foreign code, which may panic even then.
     fn hush(&mut self) {
-        let model = self.model.take();
+        self.let_go();
         let asked = self.hooked.as_mut().map(|hooked| hooked.hush());
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(model)));
         let _ = catch_unwind(AssertUnwindSafe(|| drop(asked)));
+        self.tooled.iter_mut().for_each(|tooled| tooled.hush());
+    }
+
+    fn let_go(&mut self) {
+        let model = self.model.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(model)));
     }
 
     fn show(&mut self, part: Part) {
-        // What hooks wanted to be shown comes before the model is asked.
-        if self.model.is_some() {
+        // What hooks wanted to be shown comes before the model is asked, and after a tool it is asked again.
+        if self.model.is_some() && self.tooled.is_none() {
             self.material = None;
         }
         self.running.log.push(part);
@@ -202,13 +219,13 @@ impl Drive {
         self.running.log.announce();
     }
 
-    fn keep(&mut self, from: Offset, to: Offset) {
+    fn keep(&mut self, from: Offset, to: Offset, sync: bool) {
         let body = match from == to {
             true => Vec::new(),
             false => self.running.log.content(|content| Body::new(&content.between(from, to)).encode()),
         };
         let lease = self.runner.lease;
-        let checkpoint = Checkpoint { turn: self.running.turn, from, to, body, lease, sync: false };
+        let checkpoint = Checkpoint { turn: self.running.turn, from, to, body, lease, sync };
         let (memory, owner) = (Arc::clone(&self.runner.memory), self.running.owner.clone());
         self.jobs.push(Box::pin(async move { Input::Kept(memory.checkpoint(&owner, checkpoint).await) }));
     }
@@ -217,7 +234,7 @@ impl Drive {
         // A copy, because the counter is foreign code and readers wait for the log.
         let content = self.running.log.content(Content::clone);
         let failure = finished.error.as_ref().map(|error| error.kind);
-        let usage = self.asked.usage(finished.usage, &content, failure, self.runner.counter.as_ref());
+        let usage = self.used_in_all(finished.usage, &content, failure);
         let (cost, settle) = self.account.settle(&self.runner.policy.prices, &usage);
         (finished.usage, finished.cost) = (Some(usage), cost);
         let mut body = Body::new(&content);
@@ -286,6 +303,9 @@ impl Drive {
         if let Poll::Ready(Some(input)) = self.jobs.poll_next_unpin(cx) {
             return Poll::Ready(input);
         }
+        if let Some(Poll::Ready(input)) = self.tooled.as_mut().map(|tooled| tooled.poll(cx)) {
+            return Poll::Ready(input);
+        }
         if self.tick.poll_tick(cx).is_ready() {
             return Poll::Ready(Input::Tick { now: self.begun.elapsed() });
         }
@@ -308,7 +328,8 @@ impl Drive {
             Ok(Poll::Ready(None)) => None,
             Err(_) => Some(panicked()),
         };
-        self.hush();
+        // What the hooks are asked meanwhile is still to be answered.
+        self.let_go();
         Poll::Ready(Input::ModelOver { error, jitter: fastrand::f64() })
     }
 }
@@ -348,7 +369,7 @@ pub(super) fn finished_of(message: &Message) -> Finished {
         usage: message.usage,
         cost: message.cost,
         stored,
-        pending: Vec::new(),
+        pending: message.pending(),
         error: message.error.clone(),
         offset: stored,
     }

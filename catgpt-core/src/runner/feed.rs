@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::body::unseen;
 use crate::error::Result;
 use crate::event::Event;
-use crate::id::TurnId;
+use crate::id::{Owner, TurnId};
 use crate::live::{Frame, Live};
 use crate::message::{Content, Offset};
 
@@ -20,6 +20,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The frames of one turn, for one who follows it. Without a live log it only waits for the next look.
 pub(super) struct Feed {
     live: Option<Arc<dyn Live>>,
+    owner: Owner,
     turn: TurnId,
     poll: Duration,
     frames: Option<BoxStream<'static, Result<Frame>>>,
@@ -28,14 +29,14 @@ pub(super) struct Feed {
 
 impl Feed {
     /// `poll` is how often the store is looked at when there is nothing else.
-    pub(super) fn new(live: Option<Arc<dyn Live>>, turn: TurnId, poll: Duration) -> Self {
-        Self { live, turn, poll, frames: None, look: Instant::now() }
+    pub(super) fn new(live: Option<Arc<dyn Live>>, owner: Owner, turn: TurnId, poll: Duration) -> Self {
+        Self { live, owner, turn, poll, frames: None, look: Instant::now() }
     }
 
     /// The store was looked at: until the next look there is time. Whoever lost the live log tries it again.
     pub(super) fn looked(&mut self, seen: Offset) {
         if self.frames.is_none() {
-            self.frames = self.live.as_ref().map(|live| live.follow(self.turn, seen));
+            self.frames = self.live.as_ref().map(|live| live.follow(&self.owner, self.turn, seen));
         }
         let pause = if self.frames.is_some() { self.poll.max(LOOK) } else { self.poll };
         self.look = Instant::now() + pause;
@@ -66,9 +67,9 @@ impl Feed {
 }
 
 /// Adds what a turn showed and did not live to write. Whatever cannot be had is not waited for.
-pub(super) async fn append_tail(live: &dyn Live, turn: TurnId, content: &mut Content) {
+pub(super) async fn append_tail(live: &dyn Live, owner: &Owner, turn: TurnId, content: &mut Content) {
     let mut end = content.len();
-    for frame in live.tail(turn, end).await.unwrap_or_default() {
+    for frame in live.tail(owner, turn, end).await.unwrap_or_default() {
         let Ok(Some(more)) = unseen(&frame, end) else { return };
         content.append(more);
         end = end.max(frame.end);

@@ -68,7 +68,7 @@ impl Runner {
         let Some(row) = view.rows.first().filter(|row| row.status == Status::Running) else { return Ok(()) };
         let mut content = fold(&view.chunks, 0)?;
         if let Some(live) = &self.live {
-            feed::append_tail(live.as_ref(), turn, &mut content).await;
+            feed::append_tail(live.as_ref(), owner, turn, &mut content).await;
         }
         let usage = Usage {
             // A guess must not keep a turn from its end.
@@ -135,7 +135,7 @@ fn follow(runner: Arc<Runner>, owner: Owner, turn: TurnId, from: Offset, first: 
         let (mut offset, mut stored) = (from, 0);
         let mut view = Ok(first);
         let mut lost: Option<Instant> = None;
-        let mut feed = Feed::new(runner.live.clone(), turn, runner.memory.caps().poll);
+        let mut feed = Feed::new(runner.live.clone(), owner.clone(), turn, runner.memory.caps().poll);
         if from == 0 && let Ok(view) = &view && let Some(started) = runner.started(turn, view) {
             yield started;
         }

@@ -23,7 +23,7 @@ use crate::observe::{Meter, Of};
 use crate::prompt::TokenCounter;
 
 /// How long a call may take that no running turn waits for, and the most that any may take.
-const LONGEST: Duration = Duration::from_secs(10);
+pub(crate) const LONGEST: Duration = Duration::from_secs(10);
 /// The least that a call is given, so that a slow disk is not taken for one that hangs.
 const LEAST: Duration = Duration::from_secs(2);
 /// How long the live log may take: no turn waits for it, and a burial only so long.
@@ -62,7 +62,7 @@ pub(crate) fn write_within(lease: Duration) -> Duration {
 }
 
 /// The answer, or an error that leaves the outcome unknown.
-async fn answered<T>(within: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn answered<T>(within: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
     match timeout(within, AssertUnwindSafe(call).catch_unwind()).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => {
@@ -135,14 +135,14 @@ impl GuardedLive {
 
 #[async_trait]
 impl Live for GuardedLive {
-    async fn append(&self, turn: TurnId, frame: Frame) -> Result<()> {
-        self.answered(async { self.live.append(turn, frame).await }).await
+    async fn append(&self, owner: &Owner, turn: TurnId, frame: Frame) -> Result<()> {
+        self.answered(async { self.live.append(owner, turn, frame).await }).await
     }
-    fn follow(&self, turn: TurnId, after: Offset) -> BoxStream<'static, Result<Frame>> {
+    fn follow(&self, owner: &Owner, turn: TurnId, after: Offset) -> BoxStream<'static, Result<Frame>> {
         let meter = Arc::clone(&self.meter);
         let counted = move |error: &Error| meter.failed(Of::LiveErrors, error.kind());
         let panicked = |_| Error::new(ErrorKind::Unexpected, "the live log panicked; this is a defect of its code");
-        match catch_unwind(AssertUnwindSafe(|| self.live.follow(turn, after))) {
+        match catch_unwind(AssertUnwindSafe(|| self.live.follow(owner, turn, after))) {
             Ok(frames) => {
                 let frames = AssertUnwindSafe(frames).catch_unwind();
                 frames.map(move |frame| frame.map_err(panicked).flatten().inspect_err(&counted)).boxed()
@@ -150,8 +150,8 @@ impl Live for GuardedLive {
             Err(panic) => stream::once(future::ready(Err(panicked(panic)))).boxed(),
         }
     }
-    async fn tail(&self, turn: TurnId, after: Offset) -> Result<Vec<Frame>> {
-        self.answered(async { self.live.tail(turn, after).await }).await
+    async fn tail(&self, owner: &Owner, turn: TurnId, after: Offset) -> Result<Vec<Frame>> {
+        self.answered(async { self.live.tail(owner, turn, after).await }).await
     }
     async fn close(&self) -> Result<()> {
         self.answered(async { self.live.close().await }).await

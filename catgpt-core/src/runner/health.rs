@@ -20,7 +20,7 @@ impl Runner {
         let store = look("store", self.memory.query(&owner, Query::Turns));
         let live = async {
             match &self.live {
-                Some(live) => Some(look("live log", live.tail(TurnId::fresh(), 0)).await),
+                Some(live) => Some(look("live log", live.tail(&owner, TurnId::fresh(), 0)).await),
                 None => None,
             }
         };
@@ -30,7 +30,8 @@ impl Runner {
             (turns.closed, turns.running.len())
         };
         let healthy = store.ok && !closing;
-        Health { healthy, closing, running, schema: self.memory.caps().schema, store, live }
+        let caps = self.memory.caps();
+        Health { healthy, closing, running, schema: caps.schema, encrypted: caps.encrypted, store, live }
     }
 }
 

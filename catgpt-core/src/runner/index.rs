@@ -21,7 +21,7 @@ impl Runner {
     /// Makes findable what was said here since the last sweep.
     pub(super) async fn index_news(&self) {
         let owners = mem::take(&mut self.turns().talked);
-        for owner in owners.into_iter().filter(|_| self.search) {
+        for owner in owners.into_iter().filter(|_| self.search && self.memory.caps().search) {
             match self.index(&owner, Some(AT_A_SWEEP), |_| {}).await {
                 // A search will make up for it.
                 Err(error) if error.kind() != ErrorKind::Unsupported => {

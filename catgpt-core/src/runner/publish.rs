@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Held;
 use crate::body::frame;
-use crate::id::TurnId;
+use crate::id::{Owner, TurnId};
 use crate::live::Live;
 use crate::live::local::Log;
 
@@ -22,7 +22,7 @@ const ENOUGH: u64 = 1 << 10;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Hands on a turn's log to its end, which is said on every outcome and after its commit.
-pub(super) async fn publish(live: Arc<dyn Live>, turn: TurnId, log: Arc<Log>, _held: Held) {
+pub(super) async fn publish(live: Arc<dyn Live>, owner: Owner, turn: TurnId, log: Arc<Log>, _held: Held) {
     let (mut sent, mut next, mut failing) = (0, Instant::now(), false);
     loop {
         // In this order a reply that flows wakes it once a frame, and a word after a silence goes out at once.
@@ -32,7 +32,7 @@ pub(super) async fn publish(live: Arc<dyn Live>, turn: TurnId, log: Arc<Log>, _h
         let frame = frame(&content, sent, ended);
         let end = frame.end;
         next = Instant::now() + EVERY;
-        match live.append(turn, frame).await {
+        match live.append(&owner, turn, frame).await {
             Ok(()) => (sent, failing) = (end, false),
             Err(error) => {
                 if !failing {

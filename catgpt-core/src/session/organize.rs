@@ -120,7 +120,7 @@ impl Session {
     }
 }
 
-fn encoded(metadata: &Metadata) -> Result<Vec<u8>> {
+pub(super) fn encoded(metadata: &Metadata) -> Result<Vec<u8>> {
     let bytes = encode_meta(metadata);
     if bytes.len() > MAX_METADATA {
         let text = format!("the metadata of a session may have at most {MAX_METADATA} bytes; keep a reference instead");

@@ -1,13 +1,12 @@
 //! What hooks change about a turn: they prepare it, and it is complete only when they have let all of it pass.
 
 use super::{Effect, Phase, Turn};
-use crate::message::{Offset, Part, Status};
+use crate::message::{Offset, Part};
 
 /// What the hooks of a turn have seen.
 #[derive(Debug, Default)]
 pub(super) struct Hooked {
-    /// The offset after what they wanted to be shown first, and after what they have let pass.
-    prepared: Offset,
+    /// The offset after what they have let pass.
     passed: Offset,
     /// Up to where they look now.
     checking: Option<Offset>,
@@ -19,8 +18,8 @@ impl Turn {
     pub(super) fn prepared(&mut self, parts: Vec<Part>) {
         parts.into_iter().for_each(|part| self.show(part));
         if let (Phase::Running, Some(hooked)) = (&self.phase, &mut self.hooked) {
-            (hooked.prepared, hooked.passed) = (self.end, self.end);
-            self.effects.push_back(Effect::Ask { shrink: false });
+            hooked.passed = self.end;
+            self.begin_step();
         }
     }
 
@@ -49,24 +48,27 @@ impl Turn {
         }
     }
 
-    /// Whether the model has finished, and the hooks look at the rest of what it said.
+    /// Whether the model has finished, and the hooks look at the rest of what it said, or its calls are run.
     pub(super) fn is_last(&self) -> bool {
-        self.hooked.as_ref().is_some_and(|hooked| hooked.last)
+        self.tools.are_on() || self.hooked.as_ref().is_some_and(|hooked| hooked.last)
     }
 
-    /// Whether the model has said anything; what the hooks wanted to be shown before does not count.
+    /// Whether the model has said anything since it was asked; what was shown before does not count.
     pub(super) fn has_spoken(&self) -> bool {
-        self.end > self.hooked.as_ref().map_or(0, |hooked| hooked.prepared)
+        self.end > self.step_from
     }
 
-    /// The model has said everything: this is the end, once the hooks have let all of it pass.
+    /// Everything is said: this is the end of the step, once the hooks have let all of it pass.
     pub(super) fn complete(&mut self) {
         match &mut self.hooked {
             Some(hooked) if self.end > hooked.passed => {
                 hooked.last = true;
                 self.check();
             }
-            _ => self.close(Status::Complete, None),
+            hooked => {
+                hooked.iter_mut().for_each(|hooked| hooked.last = false);
+                self.step_over();
+            }
         }
     }
 }

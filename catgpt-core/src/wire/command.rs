@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Seq, SessionId, TurnId};
 use crate::message::Offset;
+use crate::tools::Decision;
 
 /// One wish of a client. Who it is, and so whose sessions these are, is for the application to know and never in here.
 /// Nor are the model, the persona or a key for it: those are the application's choice.
@@ -61,6 +62,16 @@ pub enum Command {
         #[serde(default)]
         key: Option<String>,
     },
+    /// Decides about all the calls that the newest reply waits with, and goes on.
+    Decide {
+        /// Where.
+        session: SessionId,
+        /// What becomes of each.
+        decisions: Vec<Decision>,
+        /// As for `send`.
+        #[serde(default)]
+        key: Option<String>,
+    },
     /// Stops a turn.
     Cancel {
         /// Which.
@@ -80,7 +91,8 @@ pub enum Command {
 
 impl Command {
     /// The names, as they stand in `type`.
-    pub const NAMES: [&'static str; 7] = ["send", "edit", "regenerate", "continue", "cancel", "attach", "ping"];
+    pub const NAMES: [&'static str; 8] =
+        ["send", "edit", "regenerate", "continue", "decide", "cancel", "attach", "ping"];
 
     /// Reads the fields of one, with its name in `type`.
     ///
@@ -104,6 +116,7 @@ impl Command {
             Self::Edit { .. } => "edit",
             Self::Regenerate { .. } => "regenerate",
             Self::Continue { .. } => "continue",
+            Self::Decide { .. } => "decide",
             Self::Cancel { .. } => "cancel",
             Self::Attach { .. } => "attach",
             Self::Ping { .. } => "ping",

@@ -147,12 +147,14 @@ mod tests {
     #[test]
     fn every_name_is_a_command() {
         for name in Command::NAMES {
-            let fields = r#""session":"s","text":"x","turn":"07070707-0707-0707-0707-070707070707","seq":1"#;
+            let fields =
+                r#""session":"s","text":"x","turn":"07070707-0707-0707-0707-070707070707","seq":1,"decisions":[]"#;
             let needed: Map<String, Value> = serde_json::from_str(&format!("{{{fields}}}")).unwrap();
             let wanted: &[&str] = match name {
                 "send" => &["session", "text"],
                 "edit" => &["session", "text", "seq"],
                 "regenerate" | "continue" => &["session"],
+                "decide" => &["session", "decisions"],
                 "cancel" | "attach" => &["turn"],
                 _ => &[],
             };

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use catgpt_core::memory::Cursor;
 use catgpt_core::{
-    Busy, Engine, NewSession, Owner, Persona, Reply, Result, Send, Session, SessionId, Source, UsageQuery, User,
+    Append, Busy, Content, Engine, Metadata, NewMessage, NewSession, Owner, Persona, Reply, Result, Send, Session,
+    SessionId, Source, UsageQuery, User,
 };
 use futures_util::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
@@ -112,7 +113,14 @@ async fn of_session(session: &Session, name: &str, given: &mut Given) -> Result<
             let fork = session.fork(given.next(), given.named::<Option<u64>>("upto")).await?;
             json!({ "id": fork.id() })
         }
-        "delete" => json!(session.delete().await?),
+        "append" => {
+            let messages: Vec<_> = given.next::<Vec<Fields>>().into_iter().map(line).collect();
+            json!(placed(session.append(messages), given).await?)
+        }
+        "delete" => match given.named::<Option<u64>>("if_version") {
+            Some(version) => json!(session.delete_if(version).await?),
+            None => json!(session.delete().await?),
+        },
         _ => panic!("unknown: {name}"),
     })
 }
@@ -164,4 +172,27 @@ pub(crate) async fn ask(verb: &str, user: &User, session: &Session, names: &Name
         "interrupt" => send.busy(Busy::Interrupt).await,
         busy => panic!("unknown: {busy}"),
     }
+}
+
+/// A message that was written elsewhere.
+fn line(mut fields: Fields) -> NewMessage {
+    let content = match take::<Value>(&mut fields, "content") {
+        Value::String(text) => text.into(),
+        parts => serde_json::from_value::<Content>(parts).expect("parts"),
+    };
+    let mut message = NewMessage::new(take(&mut fields, "role"), content);
+    message.status = take::<Option<_>>(&mut fields, "status").unwrap_or(message.status);
+    (message.model, message.usage) = (take(&mut fields, "model"), take(&mut fields, "usage"));
+    assert!(fields.is_empty(), "unknown: {fields:?}");
+    message
+}
+
+fn placed(append: Append, given: &mut Given) -> Append {
+    let append = match given.named::<Value>("after") {
+        Value::Null => append,
+        Value::String(start) if start == "start" => append.after(None),
+        seq => append.after(seq.as_u64().expect("a message's number")),
+    };
+    let append = given.named::<Option<u64>>("if_version").into_iter().fold(append, Append::if_version);
+    given.named::<Option<Metadata>>("metadata").into_iter().fold(append, Append::metadata)
 }

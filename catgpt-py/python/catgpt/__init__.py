@@ -10,6 +10,7 @@
 `catgpt.sync` has the same for blocking code, `catgpt.fastapi` helpers for web servers, `catgpt.testing` for tests.
 """
 
+from ._append import After, NewMessage
 from ._calls import Cache, Format, NewSession, OnDrop, OnProgress, SendOptions, Summaries, Titles
 from ._content import Content, Image
 from ._data import (
@@ -91,6 +92,7 @@ from ._transfer import ExportFormat, ImportFormat
 __version__ = _version()
 
 __all__ = [
+    "After",
     "Anthropic",
     "Branch",
     "BusyError",
@@ -135,6 +137,7 @@ __all__ = [
     "MessagePage",
     "Metric",
     "ModelInfo",
+    "NewMessage",
     "NewSession",
     "News",
     "Node",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from . import _calls, _http, _hub
+from . import _append, _calls, _http, _hub
+from ._append import After, NewMessage
 from ._calls import At, NewSession, OnProgress, SendOptions
 from ._data import SessionInfo
 from ._feed import Feed
@@ -32,6 +33,20 @@ class OneSession:
     async def info(self) -> SessionInfo:
         """What is known about it besides its messages."""
         return await self._engine._ask(_calls.info(self._at))
+
+    async def append(
+        self,
+        messages: Iterable[NewMessage],
+        *,
+        after: After | None = None,
+        if_version: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> list[int]:
+        """Adds finished messages that were written elsewhere, all of them or none, and tells their numbers: after the newest
+        of the branch that is shown, or where `after` says, which is what is shown then. Makes the session if it is not there.
+        Without messages it only moves to that place. With `if_version` only if nothing has changed since (0: only if it is
+        not there). `metadata` is kept in the same step, in the place of what was kept."""
+        return await self._engine._ask(_append.append(self._at, messages, after, if_version, metadata))
 
     async def rename(self, title: str) -> None:
         """Gives it a title."""
@@ -82,9 +97,10 @@ class OneSession:
         """Copies the active branch, or the one that ends at `upto`, into a new session: with this id, or a fresh one."""
         return type(self)(self._engine, await self._engine._ask(_calls.fork(self._at, id, upto)))
 
-    async def delete(self) -> None:
-        """Deletes it with all that was said. A turn that runs in it ends."""
-        await self._engine._ask(_calls.do(self._at, "delete"))
+    async def delete(self, *, if_version: int | None = None) -> None:
+        """Deletes it with all that was said. A turn that runs in it ends; with `if_version` only if nothing has changed
+        since, and no turn runs."""
+        await self._engine._ask(_calls.do(self._at, "delete", if_version=if_version))
 
 
 class AllSessions:

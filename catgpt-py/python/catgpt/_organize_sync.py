@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from . import _calls, _http, _native
+from . import _append, _calls, _http, _native
+from ._append import After, NewMessage
 from ._calls import At, NewSession, OnProgress, SendOptions
 from ._data import SessionInfo
 from ._found import Branch, MessagePage, News, Node, SearchPage
@@ -31,6 +32,20 @@ class OneSession:
     def info(self) -> SessionInfo:
         """What is known about it besides its messages."""
         return self._engine._ask(_calls.info(self._at))
+
+    def append(
+        self,
+        messages: Iterable[NewMessage],
+        *,
+        after: After | None = None,
+        if_version: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> list[int]:
+        """Adds finished messages that were written elsewhere, all of them or none, and tells their numbers: after the newest
+        of the branch that is shown, or where `after` says, which is what is shown then. Makes the session if it is not there.
+        Without messages it only moves to that place. With `if_version` only if nothing has changed since (0: only if it is
+        not there). `metadata` is kept in the same step, in the place of what was kept."""
+        return self._engine._ask(_append.append(self._at, messages, after, if_version, metadata))
 
     def rename(self, title: str) -> None:
         """Gives it a title."""
@@ -81,9 +96,10 @@ class OneSession:
         """Copies the active branch, or the one that ends at `upto`, into a new session: with this id, or a fresh one."""
         return type(self)(self._engine, self._engine._ask(_calls.fork(self._at, id, upto)))
 
-    def delete(self) -> None:
-        """Deletes it with all that was said. A turn that runs in it ends."""
-        self._engine._ask(_calls.do(self._at, "delete"))
+    def delete(self, *, if_version: int | None = None) -> None:
+        """Deletes it with all that was said. A turn that runs in it ends; with `if_version` only if nothing has changed
+        since, and no turn runs."""
+        self._engine._ask(_calls.do(self._at, "delete", if_version=if_version))
 
 
 class AllSessions:

@@ -1,13 +1,16 @@
 //! Chats as things in a list: renamed, put first, put away, deleted.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, Write};
+use std::time::Duration;
 
 use catgpt_core::{Session, SessionId, User};
+use jiff::Timestamp;
 
+use super::local;
 use crate::args::{Delete, Rename, These};
 use crate::exit::{Exit, Failure, invalid};
 use crate::notes::Notes;
-use crate::refs::{self, short};
+use crate::refs::{self, Chats, short};
 
 /// What is said of a chat.
 #[derive(Clone, Copy)]
@@ -41,10 +44,13 @@ pub(super) async fn delete(user: &User, options: &Delete, notes: Notes) -> Resul
     if options.all {
         return erase(user, options.yes, notes).await;
     }
+    if let Some(age) = options.older_than {
+        return delete_older(user, age, options.yes, notes).await;
+    }
     let sessions = found(user, &options.chats).await?;
     let ids: Vec<SessionId> = sessions.iter().map(|session| session.id().clone()).collect();
     let names: Vec<_> = ids.iter().map(|id| short(id.as_str()).escape_debug().to_string()).collect();
-    if !agreed(options.yes, &format!("delete {}", names.join(", ")))? {
+    if !agreed(options.yes, &format!("delete {}", names.join(", ")), notes)? {
         return Ok(Exit::Failed);
     }
     let deleted = user.delete(ids).await?;
@@ -52,8 +58,30 @@ pub(super) async fn delete(user: &User, options: &Delete, notes: Notes) -> Resul
     Ok(Exit::Ok)
 }
 
+/// Those that nobody used since, also those that are put away; not those that somebody pinned.
+async fn delete_older(user: &User, age: Duration, yes: bool, notes: Notes) -> Result<Exit, Failure> {
+    let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    let since = Timestamp::now().as_millisecond().saturating_sub(age_ms);
+    let mut old = Vec::new();
+    for archived in [false, true] {
+        let mut chats = Chats::new(user, archived);
+        while let Some(info) = chats.next().await? {
+            if info.updated_ms < since && !info.pinned && info.running.is_none() {
+                old.push(info.id);
+            }
+        }
+    }
+    let what = chats(old.len() as u64);
+    if !old.is_empty() && !agreed(yes, &format!("delete {what} not used since {}", local(since)), notes)? {
+        return Ok(Exit::Failed);
+    }
+    let deleted = if old.is_empty() { 0 } else { user.delete(old).await? };
+    notes.say(format_args!("deleted {}", chats(deleted)));
+    Ok(Exit::Ok)
+}
+
 async fn erase(user: &User, yes: bool, notes: Notes) -> Result<Exit, Failure> {
-    if !agreed(yes, "delete all chats, and whatever else is kept of you here")? {
+    if !agreed(yes, "delete all chats, and whatever else is kept of you here", notes)? {
         return Ok(Exit::Failed);
     }
     let gone = user.erase(|gone| notes.detail(format_args!("{} so far", chats(gone)))).await?;
@@ -77,11 +105,11 @@ fn chats(count: u64) -> String {
 }
 
 /// What cannot be undone is asked for on a terminal; elsewhere it has to be said.
-fn agreed(yes: bool, what: &str) -> Result<bool, Failure> {
+fn agreed(yes: bool, what: &str, notes: Notes) -> Result<bool, Failure> {
     if yes {
         return Ok(true);
     }
-    if !io::stdin().is_terminal() {
+    if !notes.may_ask() {
         return Err(invalid(format!("this would {what}: say --yes")).into());
     }
     // Nobody may be there to read it, and then nobody answers.

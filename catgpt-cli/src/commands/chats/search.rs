@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use catgpt_core::{SearchHit, User};
 
-use super::{Out, local, utc};
+use super::{local, utc};
 use crate::args::Search;
-use crate::config::var;
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
+use crate::out::Out;
 use crate::refs::short;
 use crate::render::visible;
 
@@ -36,7 +36,7 @@ pub(super) async fn search(user: &User, options: &Search, out: &mut Out, notes: 
 fn line(hit: &SearchHit, out: &mut Out) -> io::Result<()> {
     let id = hit.session.id.as_str();
     let seq = hit.seq.map_or_else(|| "title".to_owned(), |seq| seq.to_string());
-    let bold = out.terminal && var("NO_COLOR").is_none();
+    let bold = out.bold;
     let piece = |text: &str, hit: bool| {
         let text = visible(text).replace(['\n', '\t'], " ");
         if hit && bold { format!("\x1b[1m{text}\x1b[0m") } else { text }

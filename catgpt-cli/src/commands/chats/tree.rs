@@ -4,21 +4,19 @@ use std::io::Write;
 
 use catgpt_core::{Branch, SessionId, User};
 
-use super::{Out, local, table, utc};
+use super::{local, utc};
 use crate::args::{Branches, Fork, Select};
 use crate::exit::{Exit, Failure};
+use crate::out::Out;
 use crate::refs;
 
 pub(super) async fn branches(user: &User, options: &Branches, out: &mut Out) -> Result<Exit, Failure> {
     let branches = refs::find(user, &options.chat).await?.branches().await?;
     if options.json {
         branches.iter().try_for_each(|branch| out.json(branch))?;
-    } else if out.terminal {
-        table(&branches.iter().map(|branch| columns(branch, local)).collect::<Vec<_>>(), &mut out.to)?;
     } else {
-        for branch in &branches {
-            writeln!(out.to, "{}", columns(branch, utc).join("\t"))?;
-        }
+        let time = if out.terminal { local } else { utc };
+        out.rows(&branches.iter().map(|branch| columns(branch, time)).collect::<Vec<_>>())?;
     }
     Ok(Exit::Ok)
 }
@@ -40,7 +38,7 @@ pub(super) async fn select(user: &User, options: &Select) -> Result<Exit, Failur
 pub(super) async fn fork(user: &User, options: &Fork, out: &mut Out) -> Result<Exit, Failure> {
     let session = refs::find(user, &options.chat).await?;
     let name = options.name.as_deref().map_or_else(|| Ok(SessionId::fresh()), SessionId::new)?;
-    let fork = session.fork(name, options.message).await?;
+    let fork = session.fork(name, options.at.or(options.message)).await?;
     writeln!(out.to, "{}", fork.id())?;
     Ok(Exit::Ok)
 }

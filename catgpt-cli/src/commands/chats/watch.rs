@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use catgpt_core::{News, User};
 use futures_util::StreamExt;
 
-use super::{Out, local, utc};
+use super::{local, utc};
 use crate::args::Watch;
 use crate::exit::{Exit, Failure};
+use crate::out::Out;
 use crate::refs::short;
 use crate::render::visible;
 use crate::signals::Signals;

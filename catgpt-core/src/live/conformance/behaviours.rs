@@ -1,6 +1,6 @@
 //! What every live log must do.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -10,10 +10,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Server;
 use crate::error::{ErrorKind, Result};
-use crate::id::TurnId;
+use crate::id::{Owner, TurnId};
 use crate::live::{Frame, Live};
 use crate::message::Offset;
 
+/// Who asks.
+static WHOSE: LazyLock<Owner> = LazyLock::new(Owner::local);
 /// Within what nothing may hang.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -43,7 +45,7 @@ async fn all(mut frames: Frames) -> Vec<Frame> {
 
 async fn write(live: &Arc<dyn Live>, turn: TurnId, frames: &[Frame]) {
     for frame in frames {
-        live.append(turn, frame.clone()).await.unwrap();
+        live.append(&WHOSE, turn, frame.clone()).await.unwrap();
     }
 }
 
@@ -55,8 +57,8 @@ fn reply() -> Vec<Frame> {
 pub(super) async fn frames_come_in_order_to_the_last(server: &dyn Server) {
     let (live, turn) = (server.handle().await, TurnId::fresh());
     write(&live, turn, &reply()).await;
-    assert_eq!(all(live.follow(turn, 0)).await, reply());
-    assert_eq!(all(server.handle().await.follow(turn, 0)).await, reply(), "another process");
+    assert_eq!(all(live.follow(&WHOSE, turn, 0)).await, reply());
+    assert_eq!(all(server.handle().await.follow(&WHOSE, turn, 0)).await, reply(), "another process");
 }
 
 pub(super) async fn bytes_come_back_as_they_went(server: &dyn Server) {
@@ -68,15 +70,15 @@ pub(super) async fn bytes_come_back_as_they_went(server: &dyn Server) {
         Frame { end: 1 << 62, body: "♥".into(), last: true },
     ];
     write(&live, turn, &frames).await;
-    assert_eq!(all(live.follow(turn, 0)).await, frames);
+    assert_eq!(all(live.follow(&WHOSE, turn, 0)).await, frames);
 }
 
 pub(super) async fn who_comes_first_waits(server: &dyn Server) {
     let (live, turn) = (server.handle().await, TurnId::fresh());
-    let mut frames = server.handle().await.follow(turn, 0);
+    let mut frames = server.handle().await.follow(&WHOSE, turn, 0);
     assert!(timeout(Duration::from_millis(300), frames.next()).await.is_err(), "there is nothing yet");
     for expected in reply() {
-        live.append(turn, expected.clone()).await.unwrap();
+        live.append(&WHOSE, turn, expected.clone()).await.unwrap();
         assert_eq!(next(&mut frames).await.unwrap().unwrap(), expected);
     }
     assert!(next(&mut frames).await.is_none());
@@ -85,7 +87,7 @@ pub(super) async fn who_comes_first_waits(server: &dyn Server) {
 pub(super) async fn who_comes_late_gets_what_there_was(server: &dyn Server) {
     let (live, turn) = (server.handle().await, TurnId::fresh());
     write(&live, turn, &reply()[..2]).await;
-    let mut frames = server.handle().await.follow(turn, 0);
+    let mut frames = server.handle().await.follow(&WHOSE, turn, 0);
     for expected in &reply()[..2] {
         assert_eq!(next(&mut frames).await.unwrap().unwrap(), *expected);
     }
@@ -97,21 +99,21 @@ pub(super) async fn who_comes_in_the_middle_gets_the_rest(server: &dyn Server) {
     let (live, turn) = (server.handle().await, TurnId::fresh());
     write(&live, turn, &reply()).await;
     for (after, rest) in [(0, 0), (1, 0), (4, 0), (5, 1), (6, 2), (7, 2), (10, 2)] {
-        assert_eq!(all(live.follow(turn, after)).await, reply()[rest..], "after {after}");
-        assert_eq!(live.tail(turn, after).await.unwrap(), reply()[rest..], "after {after}");
+        assert_eq!(all(live.follow(&WHOSE, turn, after)).await, reply()[rest..], "after {after}");
+        assert_eq!(live.tail(&WHOSE, turn, after).await.unwrap(), reply()[rest..], "after {after}");
     }
 }
 
 pub(super) async fn who_has_seen_everything_gets_the_end(server: &dyn Server) {
     let (live, turn) = (server.handle().await, TurnId::fresh());
     write(&live, turn, &reply()[..3]).await;
-    let frames = live.follow(turn, 11);
-    live.append(turn, last(11)).await.unwrap();
+    let frames = live.follow(&WHOSE, turn, 11);
+    live.append(&WHOSE, turn, last(11)).await.unwrap();
     assert_eq!(all(frames).await, [last(11)]);
-    assert_eq!(all(live.follow(turn, 11)).await, [last(11)]);
+    assert_eq!(all(live.follow(&WHOSE, turn, 11)).await, [last(11)]);
     let empty = TurnId::fresh();
-    live.append(empty, last(0)).await.unwrap();
-    assert_eq!(all(live.follow(empty, 0)).await, [last(0)], "a reply without a word");
+    live.append(&WHOSE, empty, last(0)).await.unwrap();
+    assert_eq!(all(live.follow(&WHOSE, empty, 0)).await, [last(0)], "a reply without a word");
 }
 
 pub(super) async fn a_repeated_frame_is_one(server: &dyn Server) {
@@ -119,31 +121,31 @@ pub(super) async fn a_repeated_frame_is_one(server: &dyn Server) {
     for frame in reply() {
         write(&live, turn, &[frame.clone(), frame]).await;
     }
-    assert_eq!(all(live.follow(turn, 0)).await, reply());
+    assert_eq!(all(live.follow(&WHOSE, turn, 0)).await, reply());
 }
 
 pub(super) async fn what_comes_after_the_last_does_not_count(server: &dyn Server) {
     let (live, turn) = (server.handle().await, TurnId::fresh());
     write(&live, turn, &reply()).await;
     write(&live, turn, &[frame(20, "a zombie"), last(20)]).await;
-    assert_eq!(all(live.follow(turn, 0)).await, reply());
-    assert_eq!(live.tail(turn, 0).await.unwrap(), reply());
+    assert_eq!(all(live.follow(&WHOSE, turn, 0)).await, reply());
+    assert_eq!(live.tail(&WHOSE, turn, 0).await.unwrap(), reply());
 }
 
 pub(super) async fn turns_do_not_meet(server: &dyn Server) {
     let (live, one, other) = (server.handle().await, TurnId::fresh(), TurnId::fresh());
     write(&live, one, &reply()).await;
-    assert_eq!(live.tail(other, 0).await.unwrap(), []);
+    assert_eq!(live.tail(&WHOSE, other, 0).await.unwrap(), []);
     write(&live, other, &[frame(2, "No"), last(2)]).await;
-    assert_eq!(all(live.follow(one, 0)).await, reply());
-    assert_eq!(all(live.follow(other, 0)).await, [frame(2, "No"), last(2)]);
+    assert_eq!(all(live.follow(&WHOSE, one, 0)).await, reply());
+    assert_eq!(all(live.follow(&WHOSE, other, 0)).await, [frame(2, "No"), last(2)]);
 }
 
 pub(super) async fn many_followers_see_the_same(server: &dyn Server) {
     let (live, turn) = (server.handle().await, TurnId::fresh());
     let other = server.handle().await;
     let followers: Vec<_> =
-        (0..40).map(|n| [&live, &other][n % 2].follow(turn, 0)).map(all).map(tokio::spawn).collect();
+        (0..40).map(|n| [&live, &other][n % 2].follow(&WHOSE, turn, 0)).map(all).map(tokio::spawn).collect();
     write(&live, turn, &reply()).await;
     for seen in join_all(followers).await {
         assert_eq!(seen.unwrap(), reply());
@@ -159,11 +161,11 @@ pub(super) async fn followers_of_one_turn_may_be_at_different_places(server: &dy
         if n % 10 == 0 {
             // From where the stream stands now, and from half way.
             for after in [n, n / 2] {
-                let follower = all(other.follow(turn, after as Offset));
+                let follower = all(other.follow(&WHOSE, turn, after as Offset));
                 followers.push((after, tokio::spawn(follower)));
             }
         }
-        live.append(turn, frame.clone()).await.unwrap();
+        live.append(&WHOSE, turn, frame.clone()).await.unwrap();
     }
     for (after, follower) in followers {
         assert_eq!(follower.await.unwrap(), whole[after..], "after {after}");
@@ -173,9 +175,9 @@ pub(super) async fn followers_of_one_turn_may_be_at_different_places(server: &dy
 pub(super) async fn many_turns_are_followed_at_once(server: &dyn Server) {
     let (live, other) = (server.handle().await, server.handle().await);
     let turns: Vec<_> = (0..64).map(|_| TurnId::fresh()).collect();
-    let followers: Vec<_> = turns.iter().map(|turn| tokio::spawn(all(other.follow(*turn, 0)))).collect();
+    let followers: Vec<_> = turns.iter().map(|turn| tokio::spawn(all(other.follow(&WHOSE, *turn, 0)))).collect();
     for frame in reply() {
-        for appended in join_all(turns.iter().map(|turn| live.append(*turn, frame.clone()))).await {
+        for appended in join_all(turns.iter().map(|turn| live.append(&WHOSE, *turn, frame.clone()))).await {
             appended.unwrap();
         }
     }
@@ -187,12 +189,12 @@ pub(super) async fn many_turns_are_followed_at_once(server: &dyn Server) {
 pub(super) async fn who_is_slow_misses_nothing(server: &dyn Server) {
     let (live, turn) = (server.handle().await, TurnId::fresh());
     let other = server.handle().await;
-    let (mut slow, mut quick) = (other.follow(turn, 0), other.follow(turn, 0));
+    let (mut slow, mut quick) = (other.follow(&WHOSE, turn, 0), other.follow(&WHOSE, turn, 0));
     let whole: Vec<Frame> = (1..=1000).map(|n| frame(n, "x")).chain([last(1000)]).collect();
-    live.append(turn, whole[0].clone()).await.unwrap();
+    live.append(&WHOSE, turn, whole[0].clone()).await.unwrap();
     assert_eq!(next(&mut slow).await.unwrap().unwrap(), whole[0]);
     for frame in &whole[1..] {
-        live.append(turn, frame.clone()).await.unwrap();
+        live.append(&WHOSE, turn, frame.clone()).await.unwrap();
         assert_eq!(next(&mut quick).await.unwrap().unwrap().end, frame.end - u64::from(!frame.last));
     }
     assert_eq!(all(slow).await, whole[1..]);
@@ -200,8 +202,8 @@ pub(super) async fn who_is_slow_misses_nothing(server: &dyn Server) {
 
 pub(super) async fn who_goes_away_disturbs_nobody(server: &dyn Server) {
     let (live, turn) = (server.handle().await, TurnId::fresh());
-    let (mut goes, mut stays) = (live.follow(turn, 0), live.follow(turn, 0));
-    live.append(turn, frame(1, "a")).await.unwrap();
+    let (mut goes, mut stays) = (live.follow(&WHOSE, turn, 0), live.follow(&WHOSE, turn, 0));
+    live.append(&WHOSE, turn, frame(1, "a")).await.unwrap();
     for frames in [&mut goes, &mut stays] {
         assert_eq!(next(frames).await.unwrap().unwrap().end, 1);
     }
@@ -212,58 +214,58 @@ pub(super) async fn who_goes_away_disturbs_nobody(server: &dyn Server) {
 
 pub(super) async fn a_tail_does_not_wait(server: &dyn Server) {
     let (live, turn) = (server.handle().await, TurnId::fresh());
-    assert_eq!(live.tail(turn, 0).await.unwrap(), []);
+    assert_eq!(live.tail(&WHOSE, turn, 0).await.unwrap(), []);
     write(&live, turn, &reply()[..2]).await;
-    assert_eq!(live.tail(turn, 0).await.unwrap(), reply()[..2]);
-    assert_eq!(live.tail(turn, Offset::MAX).await.unwrap(), []);
+    assert_eq!(live.tail(&WHOSE, turn, 0).await.unwrap(), reply()[..2]);
+    assert_eq!(live.tail(&WHOSE, turn, Offset::MAX).await.unwrap(), []);
 }
 
 pub(super) async fn what_was_forgotten_shows_as_a_gap(server: &dyn Server) {
     let (live, turn) = (server.handle().await, TurnId::fresh());
     write(&live, turn, &reply()[..2]).await;
-    let mut frames = server.handle().await.follow(turn, 6);
+    let mut frames = server.handle().await.follow(&WHOSE, turn, 6);
     server.wipe().await;
     write(&live, turn, &reply()[2..3]).await;
     assert_eq!(next(&mut frames).await.unwrap().unwrap(), reply()[2], "who had seen the rest goes on");
-    assert_eq!(live.tail(turn, 0).await.unwrap(), [reply()[2].clone()]);
+    assert_eq!(live.tail(&WHOSE, turn, 0).await.unwrap(), [reply()[2].clone()]);
 }
 
 pub(super) async fn an_outage_is_told_and_passes(server: &dyn Server) {
     let (live, turn) = (server.handle().await, TurnId::fresh());
     write(&live, turn, &reply()[..1]).await;
-    let mut frames = live.follow(turn, 5);
+    let mut frames = live.follow(&WHOSE, turn, 5);
     assert!(timeout(Duration::from_millis(50), frames.next()).await.is_err());
     server.set_gone(true).await;
     let told = next(&mut frames).await.expect("an end is not an error").unwrap_err();
     assert!(told.is_retryable(), "{told:?}");
     assert!(next(&mut frames).await.is_none(), "it ends with its error");
     for error in [
-        timeout(DEADLINE, live.append(turn, frame(6, " "))).await.expect("it hangs").unwrap_err(),
-        timeout(DEADLINE, live.tail(turn, 0)).await.expect("it hangs").unwrap_err(),
+        timeout(DEADLINE, live.append(&WHOSE, turn, frame(6, " "))).await.expect("it hangs").unwrap_err(),
+        timeout(DEADLINE, live.tail(&WHOSE, turn, 0)).await.expect("it hangs").unwrap_err(),
     ] {
         assert!(error.is_retryable(), "{error:?}");
     }
     server.set_gone(false).await;
     let begun = Instant::now();
-    while let Err(error) = live.append(turn, frame(11, "world")).await {
+    while let Err(error) = live.append(&WHOSE, turn, frame(11, "world")).await {
         assert!(begun.elapsed() < DEADLINE, "it does not come back: {error:?}");
         sleep(Duration::from_millis(20)).await;
     }
-    live.append(turn, last(11)).await.unwrap();
-    assert_eq!(all(live.follow(turn, 6)).await, [frame(11, "world"), last(11)]);
+    live.append(&WHOSE, turn, last(11)).await.unwrap();
+    assert_eq!(all(live.follow(&WHOSE, turn, 6)).await, [frame(11, "world"), last(11)]);
 }
 
 pub(super) async fn a_closed_handle_says_so(server: &dyn Server) {
     let (live, turn) = (server.handle().await, TurnId::fresh());
     let other = server.handle().await;
-    let mut frames = live.follow(turn, 0);
-    live.append(turn, frame(1, "a")).await.unwrap();
+    let mut frames = live.follow(&WHOSE, turn, 0);
+    live.append(&WHOSE, turn, frame(1, "a")).await.unwrap();
     assert_eq!(next(&mut frames).await.unwrap().unwrap().end, 1);
     live.close().await.unwrap();
     live.close().await.unwrap();
     assert_eq!(next(&mut frames).await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
-    assert_eq!(live.append(turn, frame(2, "b")).await.unwrap_err().kind(), ErrorKind::Closed);
-    assert_eq!(live.tail(turn, 0).await.unwrap_err().kind(), ErrorKind::Closed);
-    other.append(turn, last(1)).await.unwrap();
-    assert_eq!(all(other.follow(turn, 0)).await, [frame(1, "a"), last(1)]);
+    assert_eq!(live.append(&WHOSE, turn, frame(2, "b")).await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(live.tail(&WHOSE, turn, 0).await.unwrap_err().kind(), ErrorKind::Closed);
+    other.append(&WHOSE, turn, last(1)).await.unwrap();
+    assert_eq!(all(other.follow(&WHOSE, turn, 0)).await, [frame(1, "a"), last(1)]);
 }

@@ -1,12 +1,14 @@
 //! The suite over a scratch server, and what is Redis' own: its keys, its refusals, its ways to be gone.
 
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use catgpt_scratch::Redis as Scratch;
 use tokio::time::timeout;
 
 use super::*;
 use crate::live::conformance::{Harness, Server};
+
+static WHOSE: LazyLock<Owner> = LazyLock::new(Owner::local);
 
 mod killed {
     use super::*;
@@ -88,7 +90,7 @@ async fn a_stream_goes_by_itself_and_stays_short() {
     let server = Scratch::start().unwrap();
     let (live, turn) = (Redis::open(&server.url()).await.unwrap(), TurnId::fresh());
     for end in 1..=u64::from(MAX_FRAMES) * 3 / 2 {
-        live.append(turn, frame(end, false)).await.unwrap();
+        live.append(&WHOSE, turn, frame(end, false)).await.unwrap();
     }
     let mut pipe = Pipeline::new();
     pipe.cmd("PTTL").arg(key(turn)).cmd("XLEN").arg(key(turn));
@@ -103,7 +105,7 @@ async fn a_stream_goes_by_itself_and_stays_short() {
 async fn a_password_is_sent_and_a_wrong_one_is_told_and_never_shown() {
     let server = Scratch::with_password("hunter2").unwrap();
     let live = Redis::open(&server.url()).await.unwrap();
-    live.append(TurnId::fresh(), frame(1, true)).await.unwrap();
+    live.append(&WHOSE, TurnId::fresh(), frame(1, true)).await.unwrap();
     assert!(!format!("{live:?}").contains("hunter2"));
     for wrong in [server.url().replace("hunter2", "hunter3"), server.url().replace(":hunter2@", "")] {
         let error = Redis::open(&wrong).await.unwrap_err();
@@ -117,10 +119,10 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
     let mut server = Scratch::start().unwrap();
     server.kill();
     let live = Redis::open(&server.url()).await.unwrap();
-    assert!(live.append(TurnId::fresh(), frame(1, true)).await.unwrap_err().is_retryable());
+    assert!(live.append(&WHOSE, TurnId::fresh(), frame(1, true)).await.unwrap_err().is_retryable());
     server.restart().unwrap();
     let come_back = async {
-        while live.append(TurnId::fresh(), frame(1, true)).await.is_err() {
+        while live.append(&WHOSE, TurnId::fresh(), frame(1, true)).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -134,8 +136,8 @@ async fn what_somebody_else_put_under_our_key_is_an_error() {
     let mut pipe = Pipeline::new();
     pipe.cmd("SET").arg(key(turn)).arg("x");
     live.0.link.ask(&pipe).await.unwrap();
-    assert_eq!(live.append(turn, frame(1, false)).await.unwrap_err().kind(), ErrorKind::Unavailable);
-    assert_eq!(live.tail(turn, 0).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(live.append(&WHOSE, turn, frame(1, false)).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(live.tail(&WHOSE, turn, 0).await.unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
 #[tokio::test]
@@ -145,16 +147,16 @@ async fn a_reader_who_is_not_polled_holds_up_nobody() {
     server.pause();
     let live = Redis::open(&server.url()).await.unwrap();
     // They begin to connect, and then nobody looks at them any more.
-    let mut readers: Vec<_> = (0..100).map(|_| live.follow(TurnId::fresh(), 0)).collect();
+    let mut readers: Vec<_> = (0..100).map(|_| live.follow(&WHOSE, TurnId::fresh(), 0)).collect();
     for reader in &mut readers {
         while timeout(Duration::from_millis(5), reader.next()).await.is_ok() {
-            *reader = live.follow(TurnId::fresh(), 0);
+            *reader = live.follow(&WHOSE, TurnId::fresh(), 0);
             tokio::task::yield_now().await;
         }
     }
     server.resume();
     let write = async {
-        while live.append(TurnId::fresh(), frame(1, true)).await.is_err() {
+        while live.append(&WHOSE, TurnId::fresh(), frame(1, true)).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -168,9 +170,9 @@ fn a_runtime_that_ends_takes_no_follower_of_another_with_it() {
     let server = Scratch::start().unwrap();
     let (first, second, turn) = (runtime(), runtime(), TurnId::fresh());
     let live = first.block_on(Redis::open(&server.url())).unwrap();
-    let mut frames = live.follow(turn, 0);
+    let mut frames = live.follow(&WHOSE, turn, 0);
     first.block_on(async {
-        live.append(turn, frame(1, false)).await.unwrap();
+        live.append(&WHOSE, turn, frame(1, false)).await.unwrap();
         assert_eq!(frames.next().await.unwrap().unwrap().end, 1);
         // It waits now, in a task of this runtime.
         assert!(timeout(Duration::from_millis(50), frames.next()).await.is_err());
@@ -178,14 +180,14 @@ fn a_runtime_that_ends_takes_no_follower_of_another_with_it() {
     drop(first);
     second.block_on(async {
         let write = async {
-            while live.append(turn, frame(2, true)).await.is_err() {
+            while live.append(&WHOSE, turn, frame(2, true)).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             // Its old place was lost with the runtime; an error sends the follower back here.
             loop {
                 match frames.next().await {
                     Some(Ok(frame)) => break frame,
-                    Some(Err(_)) | None => frames = live.follow(turn, 1),
+                    Some(Err(_)) | None => frames = live.follow(&WHOSE, turn, 1),
                 }
             }
         };

@@ -96,7 +96,7 @@ pub(super) async fn each_change_is_made_once(store: &dyn Store) -> Checked {
         Op::DeleteEmpty { limit: 1 },
         Op::DeleteMany { sessions: vec![session()] },
     ];
-    for op in ops {
+    for op in ann.able(ops.into()) {
         let (name, op_id) = (format!("{op:?}"), OpId::fresh());
         let before = ann.all().await;
         let done = ann.memory.apply(&ann.owner, op_id, vec![op.clone()]).await.unwrap();
@@ -139,7 +139,7 @@ pub(super) async fn it_is_all_or_nothing(store: &dyn Store) -> Checked {
     for (bad, kind) in
         [(title("none", "x"), NotFound), (Op::Cancel { turn: TurnId::fresh() }, NotFound), (large, InvalidInput)]
     {
-        for first in [good(), each("s")] {
+        for first in [good(), ann.able(each("s"))] {
             let ops = [first, vec![bad.clone()]].concat();
             fails(ann.memory.apply(&ann.owner, op, ops).await, kind);
             assert_eq!(ann.all().await, before);

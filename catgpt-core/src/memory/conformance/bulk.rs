@@ -91,7 +91,7 @@ async fn live(user: &User) -> Begin {
     let messages = vec![terms(1, "kyoto")];
     let index = Op::Index { session: id("a"), from: 0, upto: 2, messages, title: None };
     let archive = Op::Mark { session: id("d"), pinned: None, archived: Some(true) };
-    user.apply(vec![bill, index, archive, Op::Delete { session: id("c") }]).await.unwrap();
+    user.apply(user.able(vec![bill, index, archive, Op::Delete { session: id("c") }])).await.unwrap();
     keyed
 }
 
@@ -144,7 +144,7 @@ pub(super) async fn an_erasure_that_fails_leaves_all(store: &dyn Store) -> Check
     let bad = Op::Delete { session: id("none") };
     fails(ann.apply([erase(), vec![bad]].concat()).await, NotFound);
     assert_eq!(ann.all().await, before);
-    assert_eq!(ann.found("kyoto").await.len(), 1);
+    assert_eq!(ann.found("kyoto").await.len(), ann.hits(1));
     assert_eq!(count(&ann, &ever("turns", "ann")).await, 1);
     assert_eq!(ann.apply(erase()).await.unwrap(), [Done::Count(3), Done::Count(0)]);
     assert_eq!(ann.all().await, User::of(&store.memory(), "nobody").all().await);

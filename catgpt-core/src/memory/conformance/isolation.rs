@@ -31,7 +31,7 @@ pub(super) async fn what_is_foreign_answers_as_if_it_were_not_there(store: &dyn 
             Op::SetHead { session: session.clone(), head: 1, if_version: None },
             Op::Delete { session: session.clone() },
         ];
-        let ops = [ops.to_vec(), newer(&session)].concat();
+        let ops = ann.able([ops.to_vec(), newer(&session)].concat());
         for op in ops {
             fails(bob.apply(vec![op]).await, NotFound);
         }

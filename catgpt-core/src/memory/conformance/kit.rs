@@ -215,6 +215,17 @@ impl User {
         self.memory.checkpoint(&self.owner, checkpoint).await
     }
 
+    /// As many, where there is a search; else none.
+    pub(super) fn hits(&self, many: usize) -> usize {
+        if self.memory.caps().search { many } else { 0 }
+    }
+
+    /// Without what a store that has no search refuses.
+    pub(super) fn able(&self, mut ops: Vec<Op>) -> Vec<Op> {
+        ops.retain(|op| self.memory.caps().search || !matches!(op, Op::Index { .. }));
+        ops
+    }
+
     pub(super) async fn apply(&self, ops: Vec<Op>) -> Result<Vec<Done>> {
         self.memory.apply(&self.owner, OpId::fresh(), ops).await
     }
@@ -295,8 +306,12 @@ impl User {
         }
     }
 
-    /// Where all these words stand: the session, and the message if it is not the title.
+    /// Where all these words stand: the session, and the message if it is not the title. Nowhere in a store without
+    /// search, as [`has_search`](super::search::has_search) checks.
     pub(super) async fn found(&self, words: &str) -> Vec<(String, Option<Seq>)> {
+        if !self.memory.caps().search {
+            return Vec::new();
+        }
         let (hits, next) = self.search(words, false, None, 1000).await;
         assert_eq!(next, None);
         hits.into_iter().map(|hit| (hit.session.id.to_string(), hit.row.map(|row| row.seq))).collect()
@@ -304,6 +319,9 @@ impl User {
 
     /// What is not indexed, in the order of the sessions.
     pub(super) async fn unindexed(&self) -> Vec<Unindexed> {
+        if !self.memory.caps().search {
+            return Vec::new();
+        }
         match self.query(Query::Unindexed { limit: 1000 }).await.unwrap() {
             Answer::Unindexed(mut sessions) => {
                 sessions.sort_by(|a, b| a.session.cmp(&b.session));

@@ -199,6 +199,19 @@ macro_rules! __conformance_behaviours {
                 a_retried_import_is_one
                 an_import_that_fails_leaves_nothing
             }
+            append {
+                it_can_be_read_as_it_came
+                it_goes_on_where_the_branch_ends
+                it_goes_under_and_beside_any_message
+                without_messages_it_moves_the_head
+                only_the_version_that_is_named_is_changed
+                it_waits_until_no_turn_runs
+                what_cannot_be_added_is_refused
+                the_first_words_are_a_title
+                a_retried_append_is_one
+                of_64_at_once_none_is_lost_and_none_is_torn
+                of_64_that_name_a_version_one_wins
+            }
             summary {
                 it_hangs_under_what_it_covers_and_moves_no_head
                 a_turn_is_given_the_summary
@@ -220,6 +233,14 @@ macro_rules! __conformance_behaviours {
                 what_is_not_indexed_is_listed
                 what_is_gone_is_not_found
                 everybody_finds_only_his_own
+            }
+            reseal {
+                each_comes_in_the_place_of_what_was_read
+                what_no_turn_wrote_is_resealed_too
+                a_reply_that_runs_is_left_alone
+                at_another_version_nothing_is_resealed
+                what_is_unindexed_is_found_no_more
+                owners_are_listed_by_name
             }
             ledger {
                 every_end_is_counted

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::kit::{THEN, User, end, fails, id, imported, row, say, terms, until, user};
-use super::{Checked, Store};
-use crate::error::ErrorKind::{InvalidInput, NotFound};
+use super::{Checked, Lacks, Store};
+use crate::error::ErrorKind::{InvalidInput, NotFound, Unsupported};
 use crate::id::{OpId, Seq};
 use crate::memory::{Answer, Done, Hit, Imported, Op, Query, Row, Terms, TitleTerms, Unindexed};
 use crate::message::Role;
@@ -31,6 +31,20 @@ fn titled(session: &str) -> (String, Option<Seq>) {
     (session.to_owned(), None)
 }
 
+/// Whether there is a search. A store without one says so, whatever has to do with it.
+pub(super) async fn has_search(store: &dyn Store) -> Checked {
+    if store.memory().caps().search {
+        return Ok(());
+    }
+    let ann = user(store);
+    ann.talk("trip", "three days in kyoto").await;
+    fails(ann.apply(vec![index("trip", 0, 2, Vec::new())]).await, Unsupported);
+    fails(ann.query(Query::Unindexed { limit: 10 }).await, Unsupported);
+    let search = Query::Search { terms: vec!["kyoto".into()], prefix: false, after: None, limit: 10 };
+    fails(ann.query(search).await, Unsupported);
+    Err(Lacks("it has no search"))
+}
+
 /// One session, of whose messages the first two have words.
 async fn trip(user: &User) {
     user.talk("trip", "three days in kyoto").await;
@@ -40,6 +54,7 @@ async fn trip(user: &User) {
 }
 
 pub(super) async fn all_words_must_be_there(store: &dyn Store) -> Checked {
+    has_search(store).await?;
     let ann = user(store);
     trip(&ann).await;
     let mut both = ann.found("kyoto").await;
@@ -71,6 +86,7 @@ pub(super) async fn all_words_must_be_there(store: &dyn Store) -> Checked {
 }
 
 pub(super) async fn the_last_word_may_be_the_beginning_of_one(store: &dyn Store) -> Checked {
+    has_search(store).await?;
     let ann = user(store);
     ann.talk("s", "hi").await;
     let messages = vec![terms(1, "kyoto kyotographer 100% été café_au"), terms(2, "kyudo")];
@@ -120,6 +136,7 @@ async fn many(ann: &User) -> Vec<(String, Option<Seq>)> {
 }
 
 pub(super) async fn the_newest_come_first_page_by_page(store: &dyn Store) -> Checked {
+    has_search(store).await?;
     let ann = user(store);
     let mut places = many(&ann).await;
     let (all, next) = ann.search("word", false, None, 1000).await;
@@ -148,6 +165,7 @@ pub(super) async fn the_newest_come_first_page_by_page(store: &dyn Store) -> Che
 }
 
 pub(super) async fn what_comes_meanwhile_disturbs_no_page(store: &dyn Store) -> Checked {
+    has_search(store).await?;
     let ann = user(store);
     many(&ann).await;
     let (all, _) = ann.search("word", false, None, 1000).await;
@@ -165,6 +183,7 @@ pub(super) async fn what_comes_meanwhile_disturbs_no_page(store: &dyn Store) -> 
 }
 
 pub(super) async fn it_goes_on_only_from_where_it_is(store: &dyn Store) -> Checked {
+    has_search(store).await?;
     let ann = user(store);
     ann.talk("s", "one").await;
     ann.talk("s", "two").await;
@@ -189,6 +208,7 @@ pub(super) async fn it_goes_on_only_from_where_it_is(store: &dyn Store) -> Check
 }
 
 pub(super) async fn it_changes_nothing_else(store: &dyn Store) -> Checked {
+    has_search(store).await?;
     let ann = user(store);
     ann.talk("s", "one").await;
     ann.apply(vec![rename("s", Some("t"))]).await.unwrap();
@@ -214,6 +234,7 @@ fn open(session: &str, indexed: Seq, title: bool) -> Unindexed {
 }
 
 pub(super) async fn a_title_is_found_as_long_as_it_is_the_title(store: &dyn Store) -> Checked {
+    has_search(store).await?;
     let ann = user(store);
     ann.apply(vec![Op::create(id("s")), rename("s", Some("Kyoto"))]).await.unwrap();
     // The terms of another title are passed over.
@@ -244,6 +265,7 @@ pub(super) async fn a_title_is_found_as_long_as_it_is_the_title(store: &dyn Stor
 }
 
 pub(super) async fn what_is_not_indexed_is_listed(store: &dyn Store) -> Checked {
+    has_search(store).await?;
     let ann = user(store);
     assert_eq!(ann.unindexed().await, []);
     ann.apply(vec![Op::create(id("empty"))]).await.unwrap();
@@ -272,6 +294,7 @@ pub(super) async fn what_is_not_indexed_is_listed(store: &dyn Store) -> Checked 
 }
 
 pub(super) async fn what_is_gone_is_not_found(store: &dyn Store) -> Checked {
+    has_search(store).await?;
     let ann = user(store);
     let ttl = Some(Duration::from_millis(1));
     let ends = [
@@ -300,6 +323,7 @@ pub(super) async fn what_is_gone_is_not_found(store: &dyn Store) -> Checked {
 }
 
 pub(super) async fn everybody_finds_only_his_own(store: &dyn Store) -> Checked {
+    has_search(store).await?;
     let (ann, bob) = (user(store), User::of(&store.memory(), "bob"));
     trip(&ann).await;
     assert_eq!((bob.found("kyoto").await, bob.unindexed().await), (vec![], vec![]));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::ledger::{Line, Sum};
 use super::session::Session;
 use super::state::{State, Time};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::event::ChangeKind::{self, Created, Deleted, Renamed, Titled, Updated};
 use crate::id::{OpId, Owner, Seq, SessionId, TurnId};
 use crate::memory::{Done, Op};
@@ -68,11 +68,16 @@ impl Draft<'_> {
             Op::Erase { limit } => Ok(self.erase(limit)),
             Op::Claim { from } => self.claim(from),
             Op::Import { session, after, rows } => self.import(*session, after, rows),
+            Op::Append { session, parent, rows, if_version, title, ttl } => {
+                self.append(session, (parent, if_version), rows, (title, ttl))
+            }
             Op::AddSummary { session, upto, over, body, model, usage } => {
                 self.add_summary(session, (upto, over), (body, model, usage))
             }
             Op::SetSummary { session, summary } => self.set_summary(session, summary),
             Op::Index { session, from, upto, messages, title } => self.index(&session, (from, upto), messages, title),
+            Op::Unindex { limit } => Ok(self.unindex(limit)),
+            Op::Reseal { session, if_version, resealed } => self.reseal(&session, if_version, resealed),
             Op::Bill { session, model, purpose, usage, cost } => {
                 let line = Line::new(self.state.clock.ms(self.now), self.owner, &session, model, purpose);
                 self.later.push(Later::Bill(line, Sum::once(usage, cost)));
@@ -146,10 +151,7 @@ impl Draft<'_> {
     fn set_head(&mut self, id: SessionId, head: Seq, if_version: Option<u64>) -> Result<Done> {
         let session = self.state.session(self.owner, &id)?;
         session.idle()?;
-        if if_version.is_some_and(|version| version != session.version) {
-            let text = "the session has changed; read it again";
-            return Err(Error::new(ErrorKind::Conflict, text).with("version", session.version));
-        }
+        session.at(if_version)?;
         session.find(head)?;
         self.change(id, Updated, |session| session.head = Some(head))
     }

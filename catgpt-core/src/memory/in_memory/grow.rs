@@ -1,10 +1,14 @@
 //! What makes a session more than its turns: messages from elsewhere, summaries, words to find it by.
 
+use std::time::Duration;
+
 use super::apply::Draft;
+use super::search::Index;
+use super::session::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::ChangeKind::{Created, Updated};
 use crate::id::{Seq, SessionId};
-use crate::memory::{Done, Imported, Row, Terms, TitleTerms};
+use crate::memory::{Done, Imported, NewRow, Parent, Resealed, Row, Terms, TitleTerms};
 use crate::message::{Role, Status, Usage};
 
 impl Draft<'_> {
@@ -23,6 +27,37 @@ impl Draft<'_> {
         }
         self.make(&id);
         self.change_at(id, Created, |session| session.import(imported, rows))
+    }
+
+    pub(super) fn append(
+        &mut self,
+        id: SessionId,
+        (parent, if_version): (Parent, Option<u64>),
+        rows: Vec<NewRow>,
+        (title, ttl): (Option<Vec<u8>>, Option<Duration>),
+    ) -> Result<Done> {
+        let there = self.state.shelf.get(self.owner, &id);
+        let version = there.map_or(0, |session| session.version);
+        if if_version.is_some_and(|wanted| wanted != version) {
+            let text = "the session has changed; read it again, then decide";
+            return Err(Error::new(ErrorKind::Conflict, text).with("version", version));
+        }
+        there.map_or(Ok(()), Session::idle)?;
+        let (parent, last) = match (there, parent) {
+            (Some(session), parent) => (session.above(parent, true)?, session.rows().len() + rows.len()),
+            (None, Parent::Head) => (None, rows.len()),
+            (None, _) => return Err(Error::not_found("message")),
+        };
+        let kind = if there.is_some() { Updated } else { Created };
+        if kind == Created {
+            self.make(&id);
+        }
+        let (some, now_ms) = (!rows.is_empty(), self.state.clock.ms(self.now));
+        let done = self.change(id, kind, |session| {
+            session.ttl = if kind == Created { ttl } else { session.ttl };
+            session.append(parent, rows, title, now_ms);
+        })?;
+        Ok(if some { Done::Seq(last as Seq) } else { done })
     }
 
     pub(super) fn add_summary(
@@ -60,6 +95,23 @@ impl Draft<'_> {
             return Err(Error::not_found("summary").with("seq", seq));
         }
         self.change(id, Updated, |session| session.summary = summary)
+    }
+
+    pub(super) fn unindex(&mut self, limit: u32) -> Done {
+        let indexed = self.state.shelf.of(self.owner).filter(|session| session.is_indexed());
+        let ids: Vec<_> = indexed.take(limit as usize).map(|session| session.id().clone()).collect();
+        for id in &ids {
+            self.remember(self.owner, id);
+            self.state.shelf.change(self.owner, id, |session| session.index = Index::default());
+        }
+        Done::Count(ids.len() as u64)
+    }
+
+    pub(super) fn reseal(&mut self, id: &SessionId, version: Option<u64>, resealed: Vec<Resealed>) -> Result<Done> {
+        self.state.session(self.owner, id)?.at(version)?;
+        self.remember(self.owner, id);
+        let done = self.state.shelf.change(self.owner, id, |session| session.reseal(resealed));
+        Ok(Done::Count(done.unwrap_or(0)))
     }
 
     pub(super) fn index(

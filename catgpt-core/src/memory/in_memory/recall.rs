@@ -59,6 +59,7 @@ impl State {
             }
             Query::JournalEnd => Answer::JournalEnd(self.journal.end(owner)),
             Query::Journals { after, limit } => Answer::Journals(self.journals(after, limit)),
+            Query::Owners { after, limit } => Answer::Owners(self.shelf.owners(after.as_ref(), limit as usize)),
             Query::Search { terms, prefix, after, limit } => {
                 self.search(owner, (terms, prefix), after.as_deref(), limit)?
             }

@@ -54,6 +54,11 @@ impl Session {
         true
     }
 
+    /// Whether anything of it is findable.
+    pub(super) fn is_indexed(&self) -> bool {
+        self.index.upto > 0 || self.index.title.is_some()
+    }
+
     /// What of it is not indexed.
     fn unindexed(&self) -> Option<Unindexed> {
         let title = self.title.is_some() && self.index.title.is_none();

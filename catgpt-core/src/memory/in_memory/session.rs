@@ -4,11 +4,13 @@ use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use super::search::Index;
 use super::state::{Place, Time, millis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Owner, Seq, SessionId, TurnId};
-use crate::memory::{Begin, Chunk, Imported, Limit, Parent, Reserved, Row, SessionRow};
+use crate::memory::{Begin, Chunk, Imported, Limit, NewRow, Parent, Resealed, Reserved, Row, SessionRow, Stored};
 use crate::message::{Role, Status};
 
 /// What a row or a session weighs beside its bytes, roughly.
@@ -131,6 +133,15 @@ impl Session {
         self.running.is_none() && self.ttl.is_some_and(due)
     }
 
+    /// Refuses what was decided on at another version.
+    pub(super) fn at(&self, version: Option<u64>) -> Result<()> {
+        if version.is_none_or(|version| version == self.version) {
+            return Ok(());
+        }
+        let text = "the session has changed; read it again";
+        Err(Error::new(ErrorKind::Conflict, text).with("version", self.version))
+    }
+
     /// Refuses what must not happen while a turn runs.
     pub(super) fn idle(&self) -> Result<()> {
         let Some(running) = &self.running else { return Ok(()) };
@@ -199,6 +210,32 @@ impl Session {
         }
     }
 
+    /// Puts other bytes in the place of those that are there, if they are what they were; says how often.
+    pub(super) fn reseal(&mut self, resealed: Vec<Resealed>) -> u64 {
+        let mut done = 0;
+        for Resealed { part, was, bytes } in resealed {
+            let place = match part {
+                Stored::Title => self.title.as_mut(),
+                Stored::Pin => self.pin.as_mut(),
+                Stored::Meta => self.meta.as_mut(),
+                Stored::Message(seq) => {
+                    let at = usize::try_from(seq).unwrap_or(usize::MAX).wrapping_sub(1);
+                    let ended = |row: &&mut Row| row.status != Status::Running;
+                    Arc::make_mut(&mut self.tree).get_mut(at).filter(ended).map(|row| &mut row.body)
+                }
+            };
+            let Some(place) = place.filter(|place| <[u8; 32]>::from(Sha256::digest(&place[..])) == was) else {
+                continue;
+            };
+            if matches!(part, Stored::Message(_)) {
+                self.content = self.content - place.len() as u64 + bytes.len() as u64;
+            }
+            *place = bytes;
+            done += 1;
+        }
+        done
+    }
+
     /// Adds messages from elsewhere, and becomes what the session was there.
     pub(super) fn import(&mut self, session: Imported, rows: Vec<Row>) {
         for row in rows {
@@ -209,6 +246,18 @@ impl Session {
         (self.pin, self.meta, self.pinned, self.archived, self.head) = (pin, meta, pinned, archived, head);
         self.changed(updated_ms);
         self.created_ms = created_ms;
+    }
+
+    /// Adds messages after `parent`, and shows the branch that they end.
+    pub(super) fn append(&mut self, parent: Option<Seq>, rows: Vec<NewRow>, title: Option<Vec<u8>>, now_ms: i64) {
+        if self.tree.is_empty() && self.title.is_none() && title.is_some() {
+            self.entitle(title);
+        }
+        self.head = parent;
+        for NewRow { role, status, body, model, usage } in rows {
+            let (seq, parent) = (0, self.head);
+            self.push(Row { seq, parent, turn: None, role, status, body, model, usage, created_ms: now_ms });
+        }
     }
 
     /// Adds a piece to the running reply.

@@ -43,6 +43,13 @@ impl Shelf {
         self.owners.get(owner).into_iter().flat_map(HashMap::values).map(|placed| &placed.session)
     }
 
+    /// Owners who have sessions, by name.
+    pub(super) fn owners(&self, after: Option<&Owner>, limit: usize) -> Vec<Owner> {
+        let mut owners: Vec<_> = self.owners.keys().filter(|owner| after.is_none_or(|after| *owner > after)).collect();
+        owners.sort_unstable();
+        owners.into_iter().take(limit).cloned().collect()
+    }
+
     /// Every session, the longest unused first.
     pub(super) fn by_use(&self) -> impl Iterator<Item = (Time, &Owner, &Session)> {
         self.uses.iter().filter_map(|((at, _), (owner, id))| Some((*at, owner, self.get(owner, id)?)))

@@ -18,7 +18,7 @@ use crate::memory::conformance::kit::{WHOLE, end, fails, id, opened, piece, say}
 use crate::memory::conformance::{self, Harness, Lacks, Store};
 use crate::memory::{Answer, Begin, Begun, Done, Memory, Op, Query, Read, Sealed, View};
 
-struct Here;
+pub(in crate::memory) struct Here;
 struct One(Arc<InMemory>);
 
 #[async_trait]

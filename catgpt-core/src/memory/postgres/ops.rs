@@ -7,13 +7,13 @@ use uuid::Uuid;
 use super::fault::damaged;
 use super::link::Link;
 use super::row::{TEXTS, count, int, list, millis, to_json, uuid};
-use super::turn::spent;
+use super::turn::{place, spent};
 use crate::error::Result;
 use crate::id::{OpId, Owner, Seq};
-use crate::memory::{Done, Imported, Op, Row, Terms, TitleTerms};
+use crate::memory::{Done, Imported, NewRow, Op, Resealed, Row, Stored, Terms, TitleTerms};
 use crate::message::Usage;
 
-const APPLY: &str = "SELECT * FROM catgpt.apply_v2($1,$2,$3,$4,$5,$6::jsonb,$7)";
+const APPLY: &str = "SELECT * FROM catgpt.apply_v3($1,$2,$3,$4,$5,$6::jsonb,$7)";
 
 pub(super) async fn apply(link: &Link, owner: &Owner, id: OpId, ops: &[Op]) -> Result<Vec<Done>> {
     ops.iter().try_for_each(Op::check)?;
@@ -92,6 +92,17 @@ impl<'a> Call<'a> {
             Op::Erase { limit } => json!({ "kind": "erase", "limit": limit }),
             Op::Claim { from } => json!({ "kind": "claim", "from": from }),
             Op::Import { session, after, rows } => self.import(session, *after, rows)?,
+            Op::Append { session, parent, rows, if_version, title, ttl } => {
+                let title = self.may(title);
+                let bodies = self.bytes.len();
+                self.bytes.extend(rows.iter().map(|row| row.body.as_slice()));
+                let (place, beside) = place(*parent);
+                json!({
+                    "kind": "append", "session": session, "place": place, "parent": beside.map(int),
+                    "if_version": if_version.map(int), "title": title, "ttl": ttl.map(millis), "bodies": bodies,
+                    "rows": rows.iter().map(new_row).collect::<Result<Vec<_>>>()?,
+                })
+            }
             Op::AddSummary { session, upto, over, body, model, usage } => json!({
                 "kind": "add_summary", "session": session, "upto": int(*upto), "over": over.map(int),
                 "body": self.put(body), "model": model, "usage": used(usage.as_ref())?,
@@ -104,6 +115,11 @@ impl<'a> Call<'a> {
                 "messages": messages.iter().map(|Terms { seq, terms }| json!({ "seq": int(*seq), "terms": kept(terms) }))
                     .collect::<Vec<_>>(),
                 "title": title.as_ref().map(|title| self.title(title)),
+            }),
+            Op::Unindex { limit } => json!({ "kind": "unindex", "limit": limit }),
+            Op::Reseal { session, if_version, resealed } => json!({
+                "kind": "reseal", "session": session, "if_version": if_version.map(int),
+                "parts": resealed.iter().map(|resealed| self.resealed(resealed)).collect::<Vec<_>>(),
             }),
             Op::Bill { session, model, purpose, usage, cost } => json!({
                 "kind": "bill", "session": session, "model": model, "purpose": purpose.code(),
@@ -123,18 +139,31 @@ impl<'a> Call<'a> {
             | Op::SetHead { session, .. }
             | Op::Create { session, .. }
             | Op::Delete { session }
+            | Op::Append { session, .. }
             | Op::AddSummary { session, .. }
             | Op::SetSummary { session, .. }
-            | Op::Index { session, .. } => self.sessions.push(session.as_str()),
+            | Op::Index { session, .. }
+            | Op::Reseal { session, .. } => self.sessions.push(session.as_str()),
             Op::Import { session, .. } => self.sessions.push(session.id.as_str()),
             Op::DeleteMany { sessions } => self.sessions.extend(sessions.iter().map(|session| session.as_str())),
             Op::Cancel { turn } => self.turns.push(uuid(turn.to_bytes())),
-            Op::DeleteEmpty { .. } | Op::Erase { .. } | Op::Claim { .. } | Op::Bill { .. } => {}
+            Op::DeleteEmpty { .. } | Op::Erase { .. } | Op::Claim { .. } | Op::Bill { .. } | Op::Unindex { .. } => {}
         }
     }
 
     fn title(&mut self, title: &'a TitleTerms) -> Value {
         json!({ "of": self.may(&title.of), "terms": kept(&title.terms) })
+    }
+
+    fn resealed(&mut self, resealed: &'a Resealed) -> Value {
+        let Resealed { part, was, bytes } = resealed;
+        let (part, seq) = match part {
+            Stored::Title => ("title", 0),
+            Stored::Pin => ("pin", 0),
+            Stored::Meta => ("meta", 0),
+            Stored::Message(seq) => ("message", int(*seq)),
+        };
+        json!({ "part": part, "seq": seq, "was": self.put(was), "bytes": self.put(bytes) })
     }
 
     fn import(&mut self, session: &'a Imported, after: Seq, rows: &'a [Row]) -> Result<Value> {
@@ -154,6 +183,11 @@ impl<'a> Call<'a> {
             "rows": rows.iter().map(row).collect::<Result<Vec<_>>>()?,
         }))
     }
+}
+
+fn new_row(row: &NewRow) -> Result<Value> {
+    let (role, status, usage) = (row.role.code(), row.status.code(), used(row.usage.as_ref())?);
+    Ok(json!({ "role": role, "status": status, "model": row.model, "usage": usage }))
 }
 
 /// A usage as it is kept.

@@ -17,6 +17,7 @@ const FIRST: (bool, i64, &str) = (true, i64::MAX, "");
 const SESSION: &str = "SELECT * FROM catgpt.session_v2 WHERE owner = $1 AND s_id = $2";
 const TURNS: &str = "SELECT id, run FROM catgpt.session WHERE owner = $1 AND run IS NOT NULL
     AND run_until > catgpt.now_v1() ORDER BY id";
+const OWNERS: &str = "SELECT DISTINCT owner FROM catgpt.session WHERE owner > $1 ORDER BY owner LIMIT $2";
 const SWEEP: &str = "SELECT * FROM catgpt.sweep_v2($1)";
 
 pub(super) async fn query(link: &Link, owner: &Owner, query: &Query) -> Result<Answer> {
@@ -33,6 +34,7 @@ pub(super) async fn query(link: &Link, owner: &Owner, query: &Query) -> Result<A
         Query::Changes { after, limit } => journal::changes(link, owner, *after, *limit).await,
         Query::JournalEnd => journal::end(link, owner).await,
         Query::Journals { after, limit } => journal::journals(link, after, *limit).await,
+        Query::Owners { after, limit } => owners(link, after.as_ref(), *limit).await,
         Query::Search { terms, prefix, after, limit } => {
             search::search(link, owner, (terms, *prefix), after.as_deref(), *limit).await
         }
@@ -58,6 +60,12 @@ async fn sessions(link: &Link, owner: &Owner, after: Option<&Cursor>, limit: u32
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     Ok(Answer::Sessions { rows, more })
+}
+
+async fn owners(link: &Link, after: Option<&Owner>, limit: u32) -> Result<Answer> {
+    let given = [(&after.map_or("", Owner::as_str) as _, Type::TEXT), (&i64::from(limit) as _, Type::INT8)];
+    let records = link.ask(OWNERS, &given).await?;
+    Ok(Answer::Owners(records.iter().map(|record| text(get(record, "owner")?)).collect::<Result<_>>()?))
 }
 
 async fn turns(link: &Link, owner: &Owner) -> Result<Answer> {

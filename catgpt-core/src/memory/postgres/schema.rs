@@ -42,6 +42,12 @@ const MIGRATIONS: &[Migration] = &[
             include_str!("v2/sweep.sql"),
         ],
     },
+    // Functions only: programs that know an older schema do not call them.
+    Migration {
+        version: 3,
+        min_reader: 1,
+        sql: &[include_str!("v3/append.sql"), include_str!("v3/reseal.sql"), include_str!("v3/ops.sql")],
+    },
 ];
 
 /// `catgpt` in ASCII: whoever changes the schema holds this lock until its commit.

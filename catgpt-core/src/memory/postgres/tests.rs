@@ -1,6 +1,6 @@
 //! The contract on a real server, and what only a server at the end of a wire can suffer.
 
-mod conformance;
+pub(in crate::memory) mod conformance;
 mod cuts;
 mod kit;
 mod limits;

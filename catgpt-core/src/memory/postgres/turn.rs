@@ -9,7 +9,7 @@ use super::fault::{changed, damaged};
 use super::link::Link;
 use super::row::{count, get, int, left, messages, millis, session, to_json, turn, uuid};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Owner, TurnId};
+use crate::id::{Owner, Seq, TurnId};
 use crate::memory::{Begin, Begun, Checkpoint, Counter, Finish, Kept, Limit, Opened, Parent, Sealed, Unit};
 use crate::message::Usage;
 
@@ -26,12 +26,18 @@ pub(super) fn bounds(limit: Limit) -> (i64, i64) {
     (i64::from(limit.messages), int(limit.bytes.min(MOST)))
 }
 
+/// A place of the tree as the functions take it.
+pub(super) fn place(parent: Parent) -> (i16, Option<Seq>) {
+    match parent {
+        Parent::Head => (0, None),
+        Parent::Under(seq) => (1, Some(seq)),
+        Parent::Beside(seq) => (2, seq),
+    }
+}
+
 pub(super) async fn begin(link: &Link, owner: &Owner, begin: &Begin) -> Result<Begun> {
-    let (place, parent) = match begin.parent {
-        Parent::Head => (0i16, None),
-        Parent::Under(seq) => (1, Some(int(seq))),
-        Parent::Beside(seq) => (2, seq.map(int)),
-    };
+    let (place, parent) = place(begin.parent);
+    let parent = parent.map(int);
     let (key, hash) = begin.key.as_ref().map(|(key, hash)| (key, hash.as_slice())).unzip();
     let (messages, bytes) = bounds(begin.window);
     let reserve = some(&begin.reserve).map(|counters| to_json(&counters.iter().map(Asked::of).collect::<Vec<_>>()));

@@ -111,18 +111,7 @@ fn known_key(conn: &Connection, owner: &Owner, begin: &Begin, now: i64) -> Outco
 
 /// The message under which the turn hangs; what is asked for must be there.
 fn parent(conn: &Connection, held: Option<&Held>, begin: &Begin) -> Outcome<Option<Seq>> {
-    let head = held.and_then(|held| held.row.head);
-    let parent = match begin.parent {
-        Parent::Head => head,
-        Parent::Under(seq) => {
-            look(conn, held, seq)?;
-            Some(seq)
-        }
-        Parent::Beside(seq) => match seq.or(head) {
-            Some(seq) => look(conn, held, seq)?.0,
-            None => return Err(Error::not_found("message").into()),
-        },
-    };
+    let parent = above(conn, held, begin.parent)?;
     if begin.message.is_some() {
         return Ok(parent);
     }
@@ -134,6 +123,19 @@ fn parent(conn: &Connection, held: Option<&Held>, begin: &Begin) -> Outcome<Opti
             let sentence = "only a user's message can be answered, and only a reply gone on from: name one";
             Err(Error::invalid(sentence).into())
         }
+    }
+}
+
+/// The message that stands before this place of the tree.
+pub(super) fn above(conn: &Connection, held: Option<&Held>, place: Parent) -> Outcome<Option<Seq>> {
+    let head = held.and_then(|held| held.row.head);
+    match place {
+        Parent::Head => Ok(head),
+        Parent::Under(seq) => look(conn, held, seq).map(|_| Some(seq)),
+        Parent::Beside(seq) => match seq.or(head) {
+            Some(seq) => look(conn, held, seq).map(|(parent, _)| parent),
+            None => Err(Error::not_found("message").into()),
+        },
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn import(
 }
 
 /// A message that no turn of this store wrote.
-fn insert(conn: &Connection, sid: i64, row: &Row) -> Outcome<()> {
+pub(super) fn insert(conn: &Connection, sid: i64, row: &Row) -> Outcome<()> {
     let sql = "INSERT INTO message(sid, seq, parent, role, status, created_at, model, usage, body)
         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     conn.prepare_cached(sql)?.execute(params![

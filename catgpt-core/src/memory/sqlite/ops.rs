@@ -6,7 +6,7 @@ use super::edit::{self, cancel, mark, set_head, set_meta, set_pin, set_summary, 
 use super::fault::Outcome;
 use super::ledger::{self, Line};
 use super::row::now;
-use super::{bulk, grow, search, sweep};
+use super::{append, bulk, grow, reseal, search, sweep};
 use crate::id::{OpId, Owner};
 use crate::memory::{Done, Op};
 
@@ -75,6 +75,11 @@ fn run(conn: &Connection, owner: &Owner, op: &Op, now: i64) -> Outcome<Done> {
         Op::Erase { limit } => bulk::erase(conn, owner, *limit, now),
         Op::Claim { from } => bulk::claim(conn, owner, from, now),
         Op::Import { session, after, rows } => grow::import(conn, owner, session, *after, rows, now),
+        Op::Append { session, parent, rows, if_version, title, ttl } => {
+            let more =
+                append::More { parent: *parent, rows, if_version: *if_version, title: title.as_ref(), ttl: *ttl };
+            append::append(conn, owner, session, &more, now)
+        }
         Op::AddSummary { session, upto, over, body, model, usage } => {
             let summary = grow::Summary { upto: *upto, over: *over, body, model, usage: *usage };
             grow::add_summary(conn, owner, session, &summary, now)
@@ -83,6 +88,8 @@ fn run(conn: &Connection, owner: &Owner, op: &Op, now: i64) -> Outcome<Done> {
         Op::Index { session, from, upto, messages, title } => {
             search::index(conn, owner, session, (*from, *upto), messages, title.as_ref())
         }
+        Op::Unindex { limit } => search::unindex(conn, owner, *limit),
+        Op::Reseal { session, if_version, resealed } => reseal::reseal(conn, owner, session, *if_version, resealed),
         Op::Bill { session, model, purpose, usage, cost } => {
             let line = Line { session, model, purpose: *purpose };
             ledger::add(conn, owner, &line, *usage, *cost, now)?;

@@ -18,6 +18,7 @@ pub(super) fn query(conn: &Connection, owner: &Owner, query: &Query) -> Outcome<
         Query::Changes { after, limit } => Ok(Answer::Changes(journal::after(conn, owner, *after, *limit)?)),
         Query::JournalEnd => Ok(Answer::JournalEnd(journal::end(conn, owner)?)),
         Query::Journals { after, limit } => Ok(Answer::Journals(journal::many(conn, after, *limit)?)),
+        Query::Owners { after, limit } => owners(conn, after.as_ref(), *limit),
         Query::Search { terms, prefix, after, limit } => {
             let wanted = Wanted { terms, prefix: *prefix, after: after.as_deref(), limit: *limit };
             search::search(conn, owner, &wanted)
@@ -47,6 +48,13 @@ fn sessions(conn: &Connection, owner: &Owner, after: Option<&Cursor>, limit: u32
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     Ok(Answer::Sessions { rows, more })
+}
+
+fn owners(conn: &Connection, after: Option<&Owner>, limit: u32) -> Outcome<Answer> {
+    let sql = "SELECT DISTINCT owner FROM session WHERE owner > ?1 ORDER BY owner LIMIT ?2";
+    let mut statement = conn.prepare_cached(sql)?;
+    let owners = statement.query_map((after.map_or("", Owner::as_str), limit), |record| text(record, 0))?;
+    Ok(Answer::Owners(owners.collect::<Result<_, _>>()?))
 }
 
 fn turns(conn: &Connection, owner: &Owner) -> Outcome<Answer> {

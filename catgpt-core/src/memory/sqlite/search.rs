@@ -204,10 +204,26 @@ pub(super) fn unindexed(conn: &Connection, owner: &Owner, limit: u32) -> Outcome
     Ok(Answer::Unindexed(records.collect::<Result<_, _>>()?))
 }
 
+/// Makes at most `limit` sessions unfindable. Their words stand in the index until [`forget`] is done.
+pub(super) fn unindex(conn: &Connection, owner: &Owner, limit: u32) -> Outcome<Done> {
+    let sql = "SELECT sid FROM session s WHERE owner = ?1
+        AND (indexed > 0 OR EXISTS (SELECT 1 FROM doc d WHERE d.sid = s.sid AND d.seq = 0)) LIMIT ?2";
+    let mut statement = conn.prepare_cached(sql)?;
+    let sids = statement.query_map((owner.as_str(), limit), |record| record.get(0))?;
+    let sids = sids.collect::<Result<Vec<i64>, _>>()?;
+    for sid in &sids {
+        conn.prepare_cached("DELETE FROM doc WHERE sid = ?1")?.execute([sid])?;
+        let sql = "UPDATE session SET indexed = 0, retitled = title IS NOT NULL WHERE sid = ?1";
+        conn.prepare_cached(sql)?.execute([sid])?;
+    }
+    Ok(Done::Count(sids.len() as u64))
+}
+
 /// One step to take the words of deleted messages out of the index, where they stand until it is written anew. Answers
-/// whether there is another. Only for an owner who has words; the last step takes the owner's numbers away. A step ends
+/// whether there is another. Only for an owner who has words; if all of them are `gone`, the last step takes the
+/// owner's numbers away. A step ends
 /// by what it writes, so one that passes over the words of many hundred thousand messages takes longer than others.
-pub(super) fn forget(conn: &Connection, owner: &Owner, first: bool) -> Outcome<bool> {
+pub(super) fn forget(conn: &Connection, owner: &Owner, first: bool, gone: bool) -> Outcome<bool> {
     let known: bool = conn
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM finder WHERE owner = ?1)")?
         .query_row([owner.as_str()], |record| record.get(0))?;
@@ -217,8 +233,7 @@ pub(super) fn forget(conn: &Connection, owner: &Owner, first: bool) -> Outcome<b
     if conn.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM doc)")?.query_row([], |record| record.get(0))? {
         // Nobody's words are left: nothing is to be kept, so there is nothing to write anew.
         conn.execute("INSERT INTO search(search) VALUES('delete-all')", [])?;
-        conn.prepare_cached("DELETE FROM finder WHERE owner = ?1")?.execute([owner.as_str()])?;
-        return Ok(false);
+        return leave(conn, owner, gone).map(|()| false);
     }
     // A negative number begins anew with the whole index.
     let pages = if first { -STEP } else { STEP };
@@ -227,7 +242,14 @@ pub(super) fn forget(conn: &Connection, owner: &Owner, first: bool) -> Outcome<b
     // So SQLite's documentation: a step that had nothing to do changes less than two rows.
     let more = conn.total_changes() - before >= 2;
     if !more {
-        conn.prepare_cached("DELETE FROM finder WHERE owner = ?1")?.execute([owner.as_str()])?;
+        leave(conn, owner, gone)?;
     }
     Ok(more)
+}
+
+fn leave(conn: &Connection, owner: &Owner, gone: bool) -> Outcome<()> {
+    if gone {
+        conn.prepare_cached("DELETE FROM finder WHERE owner = ?1")?.execute([owner.as_str()])?;
+    }
+    Ok(())
 }

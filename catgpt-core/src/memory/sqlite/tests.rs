@@ -1,7 +1,7 @@
 //! The contract on files, and what only files can suffer: kills, other processes, other versions, no room.
 
 mod backup;
-mod conformance;
+pub(in crate::memory) mod conformance;
 mod cost;
 mod files;
 mod group;

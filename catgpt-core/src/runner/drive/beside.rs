@@ -40,7 +40,7 @@ impl Beside {
 }
 
 impl Drive {
-    fn at(&self) -> TurnAt {
+    pub(super) fn at(&self) -> TurnAt {
         TurnAt { owner: self.running.owner.clone(), session: self.running.session.clone(), turn: self.running.turn }
     }
 

@@ -1,5 +1,6 @@
 //! What a turn asks the model with.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use crate::body::message;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::Source;
 use crate::memory::Row;
-use crate::message::Message;
-use crate::model::{ModelRequest, Params, PromptMessage, Secret};
+use crate::message::{Content, Message, Role, Status};
+use crate::model::{ModelRequest, Params, PromptMessage, Secret, ToolSpec};
 use crate::persona::Persona;
 use crate::prompt::Prompt;
 use crate::runner::Runner;
@@ -27,6 +28,7 @@ pub(super) struct Material {
     credentials: Option<Secret>,
     /// It was answered before, and another answer is wanted.
     fresh: bool,
+    tools: Arc<[ToolSpec]>,
 }
 
 impl Material {
@@ -42,24 +44,42 @@ impl Material {
             params: options.params.clone(),
             model: options.model.clone(),
             credentials: options.credentials.clone(),
-            fresh: order.ask.content.is_none(),
+            fresh: order.ask.content.is_none() && order.decided.is_empty(),
+            tools: Arc::clone(&order.offer.specs),
         })
     }
 
-    fn prompt<'a>(&'a self, runner: &'a Runner, system: &'a str) -> Prompt<'a> {
+    fn prompt<'a>(&'a self, runner: &'a Runner, system: &'a str, branch: &'a [Message]) -> Prompt<'a> {
         let (window, counter) = (runner.window, runner.counter.as_ref());
         let (context, summary) = (&self.context, self.summary.as_ref());
-        Prompt { persona: &self.persona, system, context, branch: &self.branch, summary, window, counter }
+        Prompt { persona: &self.persona, system, context, branch, summary, window, counter }
+    }
+
+    /// The branch with what this reply has said so far.
+    fn with(&self, said: Content) -> Vec<Message> {
+        let last = self.branch.last().cloned();
+        let reply = last.map(|last| Message {
+            seq: last.seq + 1,
+            parent: Some(last.seq),
+            role: Role::Assistant,
+            status: Status::Complete,
+            content: said,
+            error: None,
+            ..last
+        });
+        self.branch.iter().cloned().chain(reply).collect()
     }
 
     /// The sources for which there is room.
     pub(super) fn afford(&self, runner: &Runner, sources: Vec<Source>) -> Vec<Source> {
-        self.prompt(runner, "").afford(sources)
+        self.prompt(runner, "", &self.branch).afford(sources)
     }
 
-    pub(super) fn request(&self, runner: &Runner, shrink: bool) -> Result<ModelRequest> {
+    /// `said` is what the reply holds, if tools have answered in it.
+    pub(super) fn request(&self, runner: &Runner, shrink: bool, said: Option<Content>) -> Result<ModelRequest> {
         let system = &self.persona.render(&self.vars)?;
-        let prompt = self.prompt(runner, system);
+        let branch = said.map_or(Cow::Borrowed(&*self.branch), |said| Cow::Owned(self.with(said)));
+        let prompt = self.prompt(runner, system, &branch);
         let mut request = match shrink {
             false => prompt.build(),
             true => prompt.shrunk().ok_or_else(|| {
@@ -70,6 +90,7 @@ impl Material {
         request.model.clone_from(&self.model);
         request.credentials.clone_from(&self.credentials);
         request.fresh = self.fresh;
+        request.tools = Arc::clone(&self.tools);
         if !runner.chosen(self.model.as_deref())?.takes_images() {
             request.messages.iter_mut().for_each(PromptMessage::hide_images);
         }

@@ -97,7 +97,7 @@ impl Given<'_> {
 
     /// The body as a command in this session.
     pub(super) fn command(&self) -> Result<Command> {
-        const TURNS: [&str; 4] = ["send", "edit", "regenerate", "continue"];
+        const TURNS: [&str; 5] = ["send", "edit", "regenerate", "continue", "decide"];
         let mut fields: Map<String, Value> = self.body()?;
         if fields.contains_key("session") {
             return Err(Error::invalid("the session stands in the path, and not in the body"));

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::id::{SessionId, TurnId};
 use crate::memory::{Cursor, GroupBy};
+use crate::tools::Decision;
 use crate::wire::Command;
 
 const TURN: &str = "07070707-0707-0707-0707-070707070707";
@@ -141,6 +142,10 @@ fn what_a_turn_begins_with_is_a_command_of_this_session() {
     assert!(command(r#"{"type":"regenerate","key":"k"}"#) == again);
     let on = Command::Continue { session: session(), seq: Some(2), key: None };
     assert!(command(r#"{"type":"continue","seq":2}"#) == on);
+    let decisions = vec![Decision::approve("a"), Decision::deny("b", "no")];
+    let decide = Command::Decide { session: session(), decisions, key: Some("k".into()) };
+    let body = r#"{"type":"decide","decisions":[{"id":"a","approve":true},{"id":"b","deny":"no"}],"key":"k"}"#;
+    assert!(command(body) == decide);
     for body in [
         "",
         "{}",
@@ -150,6 +155,7 @@ fn what_a_turn_begins_with_is_a_command_of_this_session() {
         r#"{"text":"Hi","owner":"bob"}"#,
         r#"{"type":"cancel","turn":"07070707-0707-0707-0707-070707070707"}"#,
         r#"{"type":7,"text":"Hi"}"#,
+        r#"{"type":"decide","decisions":[{"id":"a"}]}"#,
     ] {
         assert_eq!(refused("POST", "/sessions/s/turns", "", body), 400, "{body}");
     }

@@ -10,7 +10,7 @@ use crate::memory::{Memory, Postgres};
 
 /// How to get to the database.
 #[derive(Clone, Copy)]
-enum Way {
+pub(in crate::memory) enum Way {
     Direct,
     Pooled,
 }

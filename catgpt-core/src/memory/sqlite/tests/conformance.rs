@@ -10,7 +10,7 @@ use super::kit::{folder, open};
 use crate::memory::conformance::{Harness, Lacks, Store};
 use crate::memory::{Memory, Sqlite};
 
-struct Files;
+pub(in crate::memory) struct Files;
 
 struct File {
     folder: TempDir,

@@ -1,0 +1,3 @@
+//! The contract over each store, and what is encryption's own.
+
+mod conformance;
