@@ -19,7 +19,8 @@ mod keys;
 mod local;
 #[cfg(feature = "encryption")]
 mod recent;
-#[cfg(all(test, feature = "encryption"))]
+#[cfg(test)]
+#[cfg(feature = "encryption")]
 mod tests;
 
 #[cfg(feature = "encryption")]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use catgpt_core::id::{Owner, TurnId};
 use catgpt_core::model::Protocol;
-use catgpt_core::{Engine, Error, Offline, Owner, Persona};
+use catgpt_core::{Engine, Error, Offline, Persona};
 
 use super::block_on;
 use crate::args::Common;

@@ -9,8 +9,8 @@ use super::link::Link;
 use super::row::{TEXTS, count, int, list, millis, to_json, uuid};
 use super::turn::{place, spent};
 use crate::error::Result;
-use crate::id::{OpId, Owner, Seq};
-use crate::memory::{Done, Imported, NewRow, Op, Resealed, Row, Stored, Terms, TitleTerms};
+use crate::id::{OpId, Owner, Seq, SessionId};
+use crate::memory::{Done, Imported, NewRow, Op, Parent, Resealed, Row, Stored, Terms, TitleTerms};
 use crate::message::Usage;
 
 const APPLY: &str = "SELECT * FROM catgpt.apply_v3($1,$2,$3,$4,$5,$6::jsonb,$7)";
@@ -93,15 +93,9 @@ impl<'a> Call<'a> {
             Op::Claim { from } => json!({ "kind": "claim", "from": from }),
             Op::Import { session, after, rows } => self.import(session, *after, rows)?,
             Op::Append { session, parent, rows, if_version, title, ttl } => {
-                let title = self.may(title);
-                let bodies = self.bytes.len();
-                self.bytes.extend(rows.iter().map(|row| row.body.as_slice()));
-                let (place, beside) = place(*parent);
-                json!({
-                    "kind": "append", "session": session, "place": place, "parent": beside.map(int),
-                    "if_version": if_version.map(int), "title": title, "ttl": ttl.map(millis), "bodies": bodies,
-                    "rows": rows.iter().map(new_row).collect::<Result<Vec<_>>>()?,
-                })
+                let rest =
+                    json!({ "if_version": if_version.map(int), "title": self.may(title), "ttl": ttl.map(millis) });
+                self.append(session, *parent, rows, rest)?
             }
             Op::AddSummary { session, upto, over, body, model, usage } => json!({
                 "kind": "add_summary", "session": session, "upto": int(*upto), "over": over.map(int),
@@ -126,6 +120,17 @@ impl<'a> Call<'a> {
                 "spent": spent(usage, *cost),
             }),
         })
+    }
+
+    fn append(&mut self, session: &SessionId, parent: Parent, rows: &'a [NewRow], mut rest: Value) -> Result<Value> {
+        let (place, beside) = place(parent);
+        let mut one = json!({
+            "kind": "append", "session": session, "place": place, "parent": beside.map(int), "bodies": self.bytes.len(),
+            "rows": rows.iter().map(new_row).collect::<Result<Vec<_>>>()?,
+        });
+        self.bytes.extend(rows.iter().map(|row| row.body.as_slice()));
+        one.as_object_mut().expect("an object").append(rest.as_object_mut().expect("an object"));
+        Ok(one)
     }
 
     /// What the operation names, which is locked before the first is done.
