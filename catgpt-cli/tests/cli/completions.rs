@@ -46,7 +46,7 @@ fn bash(home: &Home, line: &str, part: &str) -> String {
 fn bash_is_offered_commands_options_and_values() {
     let home = home();
     for (line, part, offered) in [
-        ("catgpt cha", "cha", "chats"),
+        ("catgpt cha", "cha", "chat chats"),
         ("catgpt chats sh", "sh", "show"),
         ("catgpt chats show tr", "tr", "trip-to-kyoto"),
         ("catgpt -s tr", "tr", "trip-to-kyoto"),

@@ -107,7 +107,21 @@ fn what_holds_is_shown_with_who_says_it_and_no_secret() {
     command.env("ANTHROPIC_API_KEY", "sk-hunter2").env("OPENAI_BASE_URL", "http://127.0.0.1:9/v1");
     let ran = finish(command).expect(0);
     assert!(!ran.text().contains("hunter2"));
-    insta::assert_snapshot!(ran.text().replace('\t', " | "), @r"");
+    insta::assert_snapshot!(ran.text().replace('\t', " | "), @r"
+    model | gpt-4o | config.toml
+    base_url | http://127.0.0.1:9/v1 | OPENAI_BASE_URL
+    persona | cat | default
+    owner | the user of this computer | default
+    memory | postgres://me@host/db?… | config.toml
+    live | none | default
+    key of openai | (never shown) | key_command (pass)
+    key of anthropic | (never shown) | ANTHROPIC_API_KEY
+    options.max_tokens | 9 | config.toml
+    titles | true | config.toml
+    summaries | false | default
+    prices | none | default
+    limits | none | default
+    ");
     let ran = home.run(&["config", "show", "--json", "--live", "redis://:hunter2@host"]).expect(0);
     let lines: Vec<Value> = ran.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let live = lines.iter().find(|line| line["setting"] == "live").unwrap();

@@ -96,7 +96,10 @@ fn a_file_that_others_may_read_is_refused_or_warned_of() {
 #[test]
 fn keys_are_kept_listed_and_forgotten() {
     let home = Home::new();
-    insta::assert_snapshot!(home.run(&["keys"]).expect(0).text().replace('\t', " | "), @r"");
+    insta::assert_snapshot!(home.run(&["keys"]).expect(0).text().replace('\t', " | "), @r"
+    openai | none
+    anthropic | none
+    ");
     keep(&home, "openai", "sk-one\n");
     keep(&home, "anthropic", "sk-two");
     assert_eq!((mode(&kept(&home)), mode(kept(&home).parent().unwrap())), (0o600, 0o700));

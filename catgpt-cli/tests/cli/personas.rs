@@ -14,7 +14,12 @@ fn built_in_and_own_ones_are_listed_and_the_broken_too() {
     home.persona("broken", "+++\nname = 7\n+++\nArr");
     configure(&home, "persona = 'pirate'\n");
     let ran = home.run(&["personas"]).expect(0);
-    insta::assert_snapshot!(ran.text().replace('\t', " | "), @"");
+    insta::assert_snapshot!(ran.text().replace('\t', " | "), @r"
+    cat | built in | You are CatGPT: a knowledgeable, careful assistant that happens to be a…
+    plain | built in | You are a helpful assistant. Answer in the language of the user's latest…
+    broken | own | PROBLEM: the persona's settings: invalid type: integer `7`, expected a s…
+    pirate | own | You are a␛[2J pirate.
+    ");
     let (_, shown) = on_terminal(home.command(&["personas", "list"]), [false, true, false], "");
     assert!(shown.contains("* pirate  own       You are a␛[2J pirate.\n"), "{shown:?}");
     let ran = home.run(&["personas", "--json"]).expect(0);

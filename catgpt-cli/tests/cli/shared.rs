@@ -35,7 +35,7 @@ fn a_chat_in_postgres_goes_on_on_another_machine() {
     let messages: Vec<Value> = shown.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let users: Vec<_> = messages.iter().map(told).filter(|(role, ..)| *role == "user").map(|(.., text)| text).collect();
     assert_eq!(users, ["hello", "thanks"]);
-    assert!(by_variable(&["doctor"]).text().contains("from DATABASE_URL (works, schema 2, looked in "));
+    assert!(by_variable(&["doctor"]).text().contains("from DATABASE_URL (works, schema 3, looked in "));
     assert!(!here.db().exists() && !there.db().exists());
 }
 

@@ -14,10 +14,10 @@ async fn a_newer_store_is_refused_with_both_numbers_unless_it_allows_us() {
     database.sql("UPDATE catgpt.meta SET version = 9");
     open(&database).await;
     assert_eq!(database.sql("SELECT version FROM catgpt.meta"), "9");
-    database.sql("UPDATE catgpt.meta SET min_reader = 3");
+    database.sql("UPDATE catgpt.meta SET min_reader = 4");
     let error = Postgres::open(&database.url()).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Store && !error.is_retryable(), "{error:?}");
-    assert_eq!((error.context("store_version"), error.context("known_version")), (Some("9"), Some("2")));
+    assert_eq!((error.context("store_version"), error.context("known_version")), (Some("9"), Some("3")));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A store of schema 1 becomes one of schema 2 while replicas of the old release run on.
+//! A store of schema 1 becomes one of schema 3 while replicas of the old release run on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,7 +99,7 @@ async fn what_the_first_release_wrote_is_kept_and_its_running_turn_goes_on() {
     assert_eq!(old.keep(running, 0).await, "false");
 
     let store = open(&database).await;
-    assert_eq!(database.sql("SELECT version, min_reader FROM catgpt.meta"), "2|1");
+    assert_eq!(database.sql("SELECT version, min_reader FROM catgpt.meta"), "3|1");
     let view = store.read(&ann(), Read::Branch { session: id("s"), head: None, limit: WHOLE }).await.unwrap();
     assert_eq!((view.rows.len(), view.chunks.len(), view.session.running), (4, 1, Some(running)));
     assert_eq!((view.session.pinned, view.session.ttl, &view.session.reserved[..]), (false, None, &[][..]));
@@ -183,7 +183,7 @@ async fn what_an_old_replica_deletes_takes_along_what_it_does_not_know() {
     let pinned = Op::Mark { session: id("s"), pinned: Some(true), archived: None };
     let done = store.apply(&ann(), OpId::fresh(), vec![index("one"), summary, pinned]).await.unwrap();
     assert_eq!(done[1], Done::Seq(3));
-    assert_eq!(database.sql("SELECT (SELECT count(*) FROM catgpt.term), (SELECT count(*) FROM catgpt.indexed)"), "2|1");
+    assert_eq!(database.sql("SELECT (SELECT count(*) FROM catgpt.term), (SELECT count(*) FROM catgpt.indexed)"), "3|1");
     assert_eq!(old.begin("s", TurnId::fresh()).await, "started 3");
     assert_eq!(old.apply("delete", "s", "").await, "");
     assert_eq!(database.sql("SELECT (SELECT count(*) FROM catgpt.term), (SELECT count(*) FROM catgpt.indexed)"), "0|0");
@@ -208,7 +208,7 @@ async fn eight_may_open_an_old_store_at_once() {
             assert_eq!(old.begin(&format!("t{n}"), TurnId::fresh()).await, "started 1", "round {round}");
         }
         let stores: Vec<_> = tasks.join_all().await.into_iter().map(Result::unwrap).collect();
-        assert_eq!(database.sql("SELECT count(*), max(version) FROM catgpt.meta"), "1|2", "round {round}");
+        assert_eq!(database.sql("SELECT count(*), max(version) FROM catgpt.meta"), "1|3", "round {round}");
         assert_eq!(row(&stores[7], "t19").await.messages, 2);
         for store in stores {
             store.close().await.unwrap();
