@@ -188,7 +188,8 @@ async fn look(config: &Config, store: &Store) -> catgpt_core::Result<String> {
     health.store.error.map_or(Ok(()), |error| Err(Error::from(error)))?;
     let chats = if page?.sessions.is_empty() { ", no chats yet" } else { "" };
     let schema = health.schema.map(|version| format!(", schema {version}")).unwrap_or_default();
-    Ok(format!("works{chats}{schema}, looked in {} ms", health.store.latency_ms))
+    let sealed = if health.encrypted { ", encrypted" } else { "" };
+    Ok(format!("works{sealed}{chats}{schema}, looked in {} ms", health.store.latency_ms))
 }
 
 /// A warning about a file that others can read.
