@@ -27,8 +27,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Begins with nothing chosen. A model must be; the memory is [`InMemory`] and the persona
-    /// [`Persona::plain`] unless others are.
+    /// Begins with nothing chosen. A model must be; the memory is [`InMemory`](crate::InMemory) and the persona
+    /// [`Persona::plain`](crate::Persona::plain) unless others are.
     pub fn builder() -> EngineBuilder<()> {
         EngineBuilder::new()
     }

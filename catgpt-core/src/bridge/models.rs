@@ -18,7 +18,7 @@ use crate::model::{ByName, ChatModel, Protocol, named};
                  {\"own\": 0} or {\"by_name\": [[name, model], …]}"
 )]
 pub enum Model {
-    /// Its name (see [`named`](crate::model::named)): `anthropic:NAME`, `responses:NAME`, NAME at the endpoint, `offline`.
+    /// Its name (see [`named`](crate::model::named())): `anthropic:NAME`, `responses:NAME`, NAME at the endpoint, `offline`.
     Named(String),
     /// One with a key and an address of its own.
     Remote(Remote),

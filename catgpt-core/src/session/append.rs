@@ -64,10 +64,10 @@ impl Session {
     /// Without messages it moves the head only: to the place where they would have gone.
     ///
     /// ```
-    /// # use catgpt_core::{Engine, NewMessage, Role};
+    /// # use catgpt_core::{Engine, NewMessage, Offline, Role};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> catgpt_core::Result<()> {
-    /// let chat = Engine::builder().build().user("alice")?.session("trip")?;
+    /// let chat = Engine::builder().model(Offline::new()).build().user("alice")?.session("trip")?;
     /// let said = [NewMessage::new(Role::User, "Why do cats purr?"), NewMessage::new(Role::Assistant, "They like it.")];
     /// assert_eq!(chat.append(said).await?, [1, 2]);
     /// # Ok(())
