@@ -101,7 +101,10 @@ pub(crate) fn decode_meta(bytes: &[u8]) -> Result<Map<String, Value>> {
 
 fn parsed<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
     if is_sealed(bytes) {
-        return Err(Error::new(ErrorKind::Unsupported, "this store is encrypted: give the engine the keys it needs"));
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "this store is encrypted: give the engine its keys (the command line takes them from CATGPT_ENCRYPTION_KEYS)",
+        ));
     }
     serde_json::from_slice(bytes).map_err(damaged)
 }

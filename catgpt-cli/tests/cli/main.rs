@@ -7,6 +7,7 @@ mod capabilities;
 mod chats;
 mod completions;
 mod config;
+mod encryption;
 mod endings;
 mod input;
 mod keys;
