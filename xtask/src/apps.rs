@@ -103,7 +103,7 @@ fn every_test(root: &Path, count: &mut Count) -> Result<(), String> {
         let mut pytest = run::inside(&folder, python::python(root));
         // The plugin sums up as the tests of catgpt-py do.
         pytest
-            .args(["-m", "pytest", "--color=no", "-p", "counted", "tests"])
+            .args(["-m", "pytest", "--color=no", "-p", "no:asyncio", "-p", "counted", "tests"])
             .env("PYTHONPATH", root.join("examples").join("kit"));
         add(count, run::tests(servers.tell(&mut pytest), run::PYTEST))?;
     }
