@@ -30,7 +30,7 @@ def policy(scenario: dict[str, Any]) -> Any:
     return {**given, **more, "hooks": [Described(**scenario["hook"])] if "hook" in scenario else []}
 
 
-def _tool(name: str, gives: Any = None, fails: str | None = None, **rules: bool) -> Tool:
+def _tool(name: str, gives: Any = None, fails: str | None = None, **rules: Any) -> Tool:
     def call(at: TurnAt, arguments: dict[str, Any]) -> Any:
         if fails is not None:
             raise ToolError(fails)

@@ -87,7 +87,8 @@ async def test_a_session_goes_from_one_protocol_to_another() -> None:
         }
         async with Engine(model=models) as engine:
             session = engine.user("alice").session("chat")
-            said = [await (await session.send("Hi", model=name)).text() for name in (None, "claude", "gpt")]
+            said = [await (await session.send("Hi")).text()]
+            said += [await (await session.send("Hi", model=name)).text() for name in ("claude", "gpt")]
         assert said == [" the quick b", " the", " the qui"]
         paths = [request["path"] for request in server.requests]
         assert paths == ["/v1/chat/completions", "/v1/messages", "/v1/responses"]

@@ -45,7 +45,9 @@ class Chromium:
         """A new tab at an address."""
         request = urllib.request.Request(f"http://127.0.0.1:{self._port}/json/new?about:blank", method="PUT")
         with urllib.request.urlopen(request) as answer:
-            tab = Tab(self._open.enter_context(connect(json.load(answer)["webSocketDebuggerUrl"], max_size=None)))
+            wire = connect(json.load(answer)["webSocketDebuggerUrl"], max_size=None)
+        self._open.enter_context(wire)
+        tab = Tab(wire)
         tab.go(url)
         return tab
 

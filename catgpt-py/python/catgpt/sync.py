@@ -161,7 +161,7 @@ class Engine:
     def reseal(self, *, on_progress: OnProgress | None = None) -> int:
         """Puts the whole store under the newest key of `encryption`, and says how many records were written. `on_progress`
         hears how many owners are done."""
-        written: int = self._call({"do": "reseal_all", "watch": on_progress is not None}, on_progress)
+        written: int = self._call({"do": "reseal_all", "watch": on_progress is not None}, hear=on_progress)
         return written
 
     def health(self) -> Health:

@@ -172,7 +172,7 @@ async def test_who_it_is_says_the_token_alone(tmp_path: Path, model: Model) -> N
                 assert await closed(foreign) == 4403
         forged = jwt.encode({"sub": alice.id, "exp": 9_999_999_999}, "another-secret-that-is-long-enough-too", "HS256")
         endless = jwt.encode({"sub": alice.id}, SECRET, "HS256")
-        none = jwt.encode({"sub": alice.id, "exp": 9_999_999_999}, None, "none")
+        none = jwt.encode({"sub": alice.id, "exp": 9_999_999_999}, "", "none")
         for token in (forged, endless, none, "x", alice.token[:-2]):
             thief = Guest({"user_id": alice.id, "access_token": token})
             async with thief.socket(replica) as foreign:

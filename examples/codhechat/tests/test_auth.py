@@ -30,7 +30,7 @@ def forged(given: Settings) -> list[str]:
     whole = jwt.encode(claims, auth.key, "HS256")
     ended = jwt.encode({**claims, "exp": 1}, auth.key, "HS256")
     endless = jwt.encode({"sub": "guest:1", "name": None}, auth.key, "HS256")
-    unsigned = jwt.encode(claims, None, "none")
+    unsigned = jwt.encode(claims, "", "none")
     foreign = jwt.encode(claims, "another key that is thirty-two bytes", "HS256")
     longer = jwt.encode(claims, auth.key + auth.key, "HS512")
     changed = whole.rsplit(".", 1)[0] + "." + "A" * 43
