@@ -125,7 +125,7 @@ async fn sqlite_files_never_hold_what_was_said() {
     let keyless = engine(go(), store().await.unwrap(), None);
     let error = session(&keyless).history(9).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.to_string().contains("give the engine the keys"), "{error}");
+    assert!(error.to_string().contains("give the engine its keys"), "{error}");
 }
 
 #[tokio::test]
