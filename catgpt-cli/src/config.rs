@@ -18,7 +18,7 @@ use catgpt_core::{Engine, Result, Secret, User};
 pub(crate) use file::{SETTINGS, Settings, TEMPLATE, check, set, text};
 pub(crate) use folders::Folders;
 pub(crate) use model::{Model, host};
-pub(crate) use persona::{Own, find as find_persona, personas};
+pub(crate) use persona::{Own, find as find_persona, known as known_personas, personas};
 pub(crate) use store::{Shown, Store, encryption};
 
 use self::keys::Provider;

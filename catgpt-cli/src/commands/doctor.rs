@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use catgpt_core::id::{Owner, TurnId};
 use catgpt_core::model::Protocol;
-use catgpt_core::{Engine, Error, Offline, Persona};
+use catgpt_core::{Engine, Error, Offline};
 
 use super::block_on;
 use crate::args::Common;
 use crate::config::keys::{self, Provider};
-use crate::config::{Config, Folders, Model, Shown, Store, host, personas, private, var};
+use crate::config::{Config, Folders, Model, Shown, Store, host, known_personas, private, var};
 use crate::exit::{Exit, Failure};
 
 /// How long an endpoint may take to accept a connection.
@@ -124,8 +124,7 @@ fn reach(host: String, port: u16) -> io::Result<()> {
 fn folders(report: &mut Report) -> io::Result<()> {
     match Folders::find() {
         Ok(folders) => {
-            let own = personas(&folders.personas);
-            let names = Persona::BUILTIN.iter().map(|&name| name.to_owned()).chain(own).collect::<Vec<_>>().join(", ");
+            let names = known_personas().join(", ");
             report.good("personas", format_args!("{names} (your own: {})", folders.personas.display()))?;
             match keys::names(&folders.keys) {
                 Ok(names) if names.is_empty() => report.good("keys", "none are kept")?,

@@ -36,9 +36,8 @@ pub(crate) fn find(name: &str) -> Result<Persona> {
         return Ok(persona);
     }
     let folder = folders?.personas;
-    let known = Persona::BUILTIN.iter().map(|&name| name.to_owned()).chain(personas(&folder));
     Err(Error::new(ErrorKind::NotFound, format!("there is no persona \"{}\"", name.escape_debug()))
-        .with("there are", known.collect::<Vec<_>>().join(", "))
+        .with("there are", known().join(", "))
         .with("or put it into", folder.display()))
 }
 
@@ -59,6 +58,13 @@ impl Own {
 /// Whether a file in the folder of personas may be called so.
 fn is_own_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(MAIN_SEPARATOR)
+}
+
+/// The names of the built-in personas, then of the user's own that do not take the place of one.
+pub(crate) fn known() -> Vec<String> {
+    let mut own = Folders::find().map(|folders| personas(&folders.personas)).unwrap_or_default();
+    own.retain(|name| !Persona::BUILTIN.contains(&name.as_str()));
+    Persona::BUILTIN.iter().map(|&name| name.to_owned()).chain(own).collect()
 }
 
 /// The names of the user's own personas.

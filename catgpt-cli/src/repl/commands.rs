@@ -6,13 +6,12 @@ use catgpt_core::{Content, Error, ErrorKind, Message, NewSession, Part, Result, 
 
 use catgpt_core::model::Protocol;
 
-use super::complete::known_personas;
 use super::words::{self, Word};
 use super::{Next, Repl, draft};
 use crate::args::Ask;
 use crate::chat::Chat;
 use crate::commands::local;
-use crate::config::Model;
+use crate::config::{Model, known_personas};
 use crate::exit::{Exit, Failure, invalid};
 use crate::notes::tell;
 use crate::refs::{self, short};

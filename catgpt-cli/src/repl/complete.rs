@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use catgpt_core::{ChatModel, Persona, User};
+use catgpt_core::{ChatModel, User};
 use rustyline::completion::{Completer, FilenameCompleter, Pair};
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::words::COMMANDS;
-use crate::config::{Folders, personas};
+use crate::config::known_personas;
 use crate::refs::short;
 
 /// How long somebody who pressed Tab is let wait.
@@ -46,12 +46,6 @@ impl Words {
     fn wait<T>(&self, asked: impl Future<Output = catgpt_core::Result<T>>) -> Option<T> {
         self.runtime.block_on(async { timeout(PATIENCE, asked).await.ok()?.ok() })
     }
-}
-
-/// The built-in personas and the user's own.
-pub(super) fn known_personas() -> Vec<String> {
-    let own = Folders::find().map(|folders| personas(&folders.personas)).unwrap_or_default();
-    Persona::BUILTIN.iter().map(|&name| name.to_owned()).chain(own).collect()
 }
 
 impl Completer for Words {

@@ -4,14 +4,14 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catgpt_core::{Engine, Offline, Persona, SessionInfo};
+use catgpt_core::{Engine, Offline, SessionInfo};
 use clap::{Arg, Command, ValueHint};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 
 use crate::args::Common;
 use crate::commands::block_on;
 use crate::commands::models::cached;
-use crate::config::{Config, Folders, SETTINGS, Store, personas};
+use crate::config::{Config, SETTINGS, Store, known_personas};
 use crate::exit::Exit;
 use crate::refs::short;
 
@@ -48,7 +48,7 @@ fn with_values(arg: Arg, config: &Arc<Config>) -> Arg {
     };
     match arg.get_id().as_str() {
         "session" | "chat" | "chats" => arg.add(offer(Box::new(move || chats(&config)))),
-        "persona" => arg.add(offer(Box::new(who))),
+        "persona" => arg.add(offer(Box::new(|| plain(known_personas())))),
         "model" => arg.add(offer(Box::new(move || plain(cached(&config))))),
         "setting" => arg.add(offer(Box::new(|| plain(SETTINGS)))),
         "image" | "file" | "context" | "output" | "key_file" | "folder" => arg.value_hint(ValueHint::AnyPath),
@@ -63,15 +63,6 @@ fn begins(values: Vec<CompletionCandidate>, begun: &OsStr) -> Vec<CompletionCand
 
 fn plain(values: impl IntoIterator<Item = impl Into<String>>) -> Vec<CompletionCandidate> {
     values.into_iter().map(|value| CompletionCandidate::new(value.into())).collect()
-}
-
-/// Built in and own.
-fn who() -> Vec<CompletionCandidate> {
-    let mut names: Vec<_> = Folders::find().map(|folders| personas(&folders.personas)).unwrap_or_default();
-    names.extend(Persona::BUILTIN.map(str::to_owned));
-    names.sort();
-    names.dedup();
-    plain(names)
 }
 
 /// The chats used last. A store that is not there is not made.
