@@ -9,7 +9,7 @@ use super::PROVIDER;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{FinishReason, Part, Usage};
 use crate::model::ModelEvent;
-use crate::model::decode::call::{Call, Limits};
+use crate::model::decode::call::{Call, Limits, finish};
 use crate::model::decode::json::{self, list, number, scalar};
 use crate::model::decode::{Decode, Frame, Queue, Step, frame, not_an_answer, push_reasoning, push_text};
 use crate::model::failure::{self, Reveal};
@@ -256,10 +256,7 @@ impl Decode for Decoder {
         while let Some((index, _)) = self.open.first() {
             self.close(*index, out);
         }
-        let cut = reason == FinishReason::Length;
-        let half = std::mem::take(&mut self.half).into_iter();
-        out.extend(half.filter_map(|call| call.whole(cut)).map(ModelEvent::ToolCall));
-        out.push_back(ModelEvent::Finish(reason));
+        finish(std::mem::take(&mut self.half), reason, out);
     }
 }
 

@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
+use super::Queue;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::ToolCall;
+use crate::message::{FinishReason, ToolCall};
+use crate::model::ModelEvent;
 
 /// The most that the calls of one answer may hold.
 const MAX_CALLS: usize = 128;
@@ -36,6 +38,13 @@ impl Call {
         let id = if self.id.is_empty() { format!("call_{}", uuid::Uuid::now_v7().simple()) } else { self.id };
         Some(ToolCall { id, name: self.name, arguments })
     }
+}
+
+/// Ends an answer with its calls, and why it stopped. If it was cut by its limit, a call without whole arguments is none.
+pub(crate) fn finish(calls: impl IntoIterator<Item = Call>, reason: FinishReason, out: &mut Queue) {
+    let cut = reason == FinishReason::Length;
+    out.extend(calls.into_iter().filter_map(|call| call.whole(cut)).map(ModelEvent::ToolCall));
+    out.push_back(ModelEvent::Finish(reason));
 }
 
 /// What an answer's calls hold so far.

@@ -12,6 +12,7 @@ use self::tools::Calls;
 use crate::error::Result;
 use crate::message::{FinishReason, Usage};
 use crate::model::ModelEvent;
+use crate::model::decode::call::finish;
 use crate::model::decode::{Decode, Queue, Step, json, not_an_answer, not_json, push_reasoning, push_text};
 use crate::model::failure::{self, Reveal};
 
@@ -101,9 +102,7 @@ impl Decode for Decoder {
 
     fn end(&mut self, out: &mut Queue) {
         if let Some(reason) = self.finish.take() {
-            let cut = reason == FinishReason::Length;
-            out.extend(std::mem::take(&mut self.calls).into_calls(cut).map(ModelEvent::ToolCall));
-            out.push_back(ModelEvent::Finish(reason));
+            finish(std::mem::take(&mut self.calls).into_calls(), reason, out);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::PROVIDER;
 use crate::error::Result;
 use crate::message::{FinishReason, Part, Usage};
 use crate::model::ModelEvent;
-use crate::model::decode::call::{Call, Limits};
+use crate::model::decode::call::{Call, Limits, finish};
 use crate::model::decode::json::{self, list, number, scalar};
 use crate::model::decode::{Decode, Frame, Queue, Step, frame, not_an_answer, push_reasoning, push_text};
 use crate::model::failure::{self, Reveal};
@@ -235,10 +235,7 @@ impl Decode for Decoder {
 
     fn end(&mut self, out: &mut Queue) {
         let Some(reason) = self.finish.take() else { return };
-        let cut = reason == FinishReason::Length;
-        let half = std::mem::take(&mut self.half).into_iter();
-        out.extend(half.filter_map(|call| call.whole(cut)).map(ModelEvent::ToolCall));
-        out.push_back(ModelEvent::Finish(reason));
+        finish(std::mem::take(&mut self.half), reason, out);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::frame::Piece;
 use crate::error::Result;
-use crate::message::ToolCall;
 use crate::model::decode::call::{Call, Limits};
 
 /// The calls of one answer.
@@ -53,8 +52,8 @@ impl Calls {
         (!other_id && (!next_name || same_id)).then_some(at)
     }
 
-    /// The whole calls in their order. If the answer was `cut` by its limit, one without whole arguments is left out.
-    pub(super) fn into_calls(self, cut: bool) -> impl Iterator<Item = ToolCall> {
-        self.calls.into_iter().filter_map(move |numbered| numbered.call.whole(cut))
+    /// The calls in their order.
+    pub(super) fn into_calls(self) -> impl Iterator<Item = Call> {
+        self.calls.into_iter().map(|numbered| numbered.call)
     }
 }
