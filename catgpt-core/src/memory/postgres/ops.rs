@@ -9,11 +9,11 @@ use super::link::Link;
 use super::row::{TEXTS, count, int, list, millis, to_json, uuid};
 use super::turn::{place, spent};
 use crate::error::Result;
-use crate::id::{OpId, Owner, Seq, SessionId};
-use crate::memory::{Done, Imported, NewRow, Op, Parent, Resealed, Row, Stored, Terms, TitleTerms};
+use crate::id::{OpId, Owner, Seq};
+use crate::memory::{Done, Imported, NewRow, Op, Resealed, Row, Stored, Terms, TitleTerms};
 use crate::message::Usage;
 
-const APPLY: &str = "SELECT * FROM catgpt.apply_v3($1,$2,$3,$4,$5,$6::jsonb,$7)";
+const APPLY: &str = "SELECT * FROM catgpt.apply_v2($1,$2,$3,$4,$5,$6::jsonb,$7)";
 
 pub(super) async fn apply(link: &Link, owner: &Owner, id: OpId, ops: &[Op]) -> Result<Vec<Done>> {
     ops.iter().try_for_each(Op::check)?;
@@ -92,11 +92,11 @@ impl<'a> Call<'a> {
             Op::Erase { limit } => json!({ "kind": "erase", "limit": limit }),
             Op::Claim { from } => json!({ "kind": "claim", "from": from }),
             Op::Import { session, after, rows } => self.import(session, *after, rows)?,
-            Op::Append { session, parent, rows, if_version, title, ttl } => {
-                let rest =
-                    json!({ "if_version": if_version.map(int), "title": self.may(title), "ttl": ttl.map(millis) });
-                self.append(session, *parent, rows, rest)?
-            }
+            Op::Append { session, parent, rows, if_version, title, ttl } => json!({
+                "kind": "append", "session": session, "place": place(*parent).0, "parent": place(*parent).1.map(int),
+                "if_version": if_version.map(int), "title": self.may(title), "ttl": ttl.map(millis),
+                "bodies": self.bytes.len(), "rows": self.rows(rows)?,
+            }),
             Op::AddSummary { session, upto, over, body, model, usage } => json!({
                 "kind": "add_summary", "session": session, "upto": int(*upto), "over": over.map(int),
                 "body": self.put(body), "model": model, "usage": used(usage.as_ref())?,
@@ -122,15 +122,10 @@ impl<'a> Call<'a> {
         })
     }
 
-    fn append(&mut self, session: &SessionId, parent: Parent, rows: &'a [NewRow], mut rest: Value) -> Result<Value> {
-        let (place, beside) = place(parent);
-        let mut one = json!({
-            "kind": "append", "session": session, "place": place, "parent": beside.map(int), "bodies": self.bytes.len(),
-            "rows": rows.iter().map(new_row).collect::<Result<Vec<_>>>()?,
-        });
+    /// The rows, whose bodies follow each other.
+    fn rows(&mut self, rows: &'a [NewRow]) -> Result<Vec<Value>> {
         self.bytes.extend(rows.iter().map(|row| row.body.as_slice()));
-        one.as_object_mut().expect("an object").append(rest.as_object_mut().expect("an object"));
-        Ok(one)
+        rows.iter().map(new_row).collect()
     }
 
     /// What the operation names, which is locked before the first is done.

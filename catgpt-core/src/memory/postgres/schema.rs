@@ -42,7 +42,7 @@ const MIGRATIONS: &[Migration] = &[
             include_str!("v2/sweep.sql"),
         ],
     },
-    // Functions only: programs that know an older schema do not call them.
+    // Functions only; what a program that knows an older schema calls does what it did.
     Migration {
         version: 3,
         min_reader: 1,
