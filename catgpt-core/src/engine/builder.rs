@@ -265,42 +265,42 @@ impl<M> EngineBuilder<M> {
 impl EngineBuilder<Arc<dyn ChatModel>> {
     /// The engine. Touches nothing yet.
     pub fn build(self) -> Engine {
-        let Self { model, parts: this } = self;
+        let Self { model, parts } = self;
         #[cfg(feature = "encryption")]
-        let (this, sealed) = this.seal();
-        let lease = this.lease.unwrap_or_else(|| this.memory.caps().lease);
+        let (parts, sealed) = parts.seal();
+        let lease = parts.lease.unwrap_or_else(|| parts.memory.caps().lease);
         let rules = Rules {
-            retry: this.retry,
+            retry: parts.retry,
             checkpoint_bytes: 4 << 10,
             max_stored: (MAX_BODY - AROUND_BODY) as u64,
             patience: lease,
             grace: Duration::from_secs(2),
-            max_steps: this.max_steps,
+            max_steps: parts.max_steps,
         };
         let (feeds, meter) = (Arc::default(), Meter::new());
         Engine {
             runner: Arc::new(Runner {
                 model,
-                memory: Arc::new(GuardedMemory::new(this.memory, lease, Arc::clone(&feeds), &meter)),
-                live: this.live.map(|live| Arc::new(GuardedLive::new(live, &meter)) as Arc<dyn Live>),
-                persona: this.persona,
-                window: this.window,
-                counter: Arc::new(GuardedCounter(this.counter)),
+                memory: Arc::new(GuardedMemory::new(parts.memory, lease, Arc::clone(&feeds), &meter)),
+                live: parts.live.map(|live| Arc::new(GuardedLive::new(live, &meter)) as Arc<dyn Live>),
+                persona: parts.persona,
+                window: parts.window,
+                counter: Arc::new(GuardedCounter(parts.counter)),
                 rules,
-                hooks: Hooks::new(this.hooks),
-                tools: this.tools,
+                hooks: Hooks::new(parts.hooks),
+                tools: parts.tools,
                 lease,
-                session_ttl: this.session_ttl,
-                titles: this.titles,
-                summaries: this.summaries,
+                session_ttl: parts.session_ttl,
+                titles: parts.titles,
+                summaries: parts.summaries,
                 resting: Default::default(),
-                search: this.search,
+                search: parts.search,
                 #[cfg(feature = "encryption")]
                 sealed,
                 feeds,
                 meter,
-                record_content: this.record_content,
-                policy: this.policy,
+                record_content: parts.record_content,
+                policy: parts.policy,
                 turns: Default::default(),
                 changed: Notify::new(),
                 queues: Default::default(),
