@@ -188,4 +188,4 @@ class AllSessions:
         it stands in the request line. `options` hold for every send. What goes wrong is in the response."""
         hub = _native.Hub.of_thread()
         call = _http.request(self._at, method, path, query, body, last_event_id, accept, options)
-        return ServedSync(self._engine._call(call, hub), hub)
+        return ServedSync(self._engine._call(call, hub=hub), hub)

@@ -161,7 +161,7 @@ class Engine:
     def reseal(self, *, on_progress: OnProgress | None = None) -> int:
         """Puts the whole store under the newest key of `encryption`, and says how many records were written. `on_progress`
         hears how many owners are done."""
-        written: int = self._call({"do": "reseal_all", "watch": on_progress is not None}, hear=on_progress)
+        written: int = self._call({"do": "reseal_all", "watch": on_progress is not None}, on_progress)
         return written
 
     def health(self) -> Health:
@@ -195,7 +195,7 @@ class Engine:
         self.close()
 
     def _call(
-        self, request: dict[str, Any], hub: _native.Hub | None = None, hear: OnProgress | None = None
+        self, request: dict[str, Any], hear: OnProgress | None = None, *, hub: _native.Hub | None = None
     ) -> Any:
         _refuse_a_loop()
         hub = hub or _native.Hub.of_thread()
@@ -213,7 +213,7 @@ class Engine:
             raise
 
     def _ask(self, ask: Ask[T], hear: OnProgress | None = None) -> T:
-        return ask.read(self._call(ask.request, hear=hear))
+        return ask.read(self._call(ask.request, hear))
 
     def _pages(self, at: At, format: ExportFormat | None, listed: bool) -> Iterator[str]:
         mark: Any = None
@@ -225,7 +225,7 @@ class Engine:
 
     def _begin(self, at: At, do: str, **fields: Any) -> Reply:
         hub = _native.Hub.of_thread()
-        return self._reply(at, self._call(at.call(do, **fields), hub), hub)
+        return self._reply(at, self._call(at.call(do, **fields), hub=hub), hub)
 
     def _reply(self, at: At, stream: _native.Stream, hub: _native.Hub) -> Reply:
         return Reply(stream, hub, lambda: self._ask(_calls.do(At(at.owner), "cancel", turn=stream.turn)))
@@ -269,7 +269,7 @@ class User(AllSessions):
         turn are `min_interval` seconds (0.02) apart at least."""
         given = {"encoding": _calls.encoding(None, min_interval, keep_alive), "options": _calls.options(options)}
         hub = _native.Hub.of_thread()
-        answer = self._engine._call(self._at.call("frame", frame=frame, open=open, **given), hub)
+        answer = self._engine._call(self._at.call("frame", frame=frame, open=open, **given), hub=hub)
         if isinstance(answer, str):
             yield answer
             return
@@ -360,7 +360,7 @@ class Session(OneSession):
     def resume(self, *, on_drop: OnDrop | None = None) -> Reply | None:
         """Watches the turn that runs here, from its beginning; `None` if there is none."""
         hub = _native.Hub.of_thread()
-        stream = self._engine._call(self._at.call("resume", on_drop=on_drop), hub)
+        stream = self._engine._call(self._at.call("resume", on_drop=on_drop), hub=hub)
         return None if stream is None else self._engine._reply(self._at, stream, hub)
 
     def ui_messages(self, last: int | None = None) -> list[dict[str, Any]]:
