@@ -149,7 +149,7 @@ uuid_id! {
     OpId, "an operation id"
 }
 
-/// Which turn the application's own code is asked about: a hook, a tool.
+/// Which turn a hook is asked about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TurnAt {
     /// Whose it is.

@@ -76,7 +76,7 @@ pub use session::{
     Append, Branch, MAX_METADATA, MessagePage, Metadata, NewMessage, NewSession, Node, Send, Session, SessionInfo,
     Summary,
 };
-pub use tools::{Decision, DecisionKind, Tool, ToolRules};
+pub use tools::{CallAt, Decision, DecisionKind, Tool, ToolRules};
 pub use transfer::{ExportFormat, ImportFormat, ImportReport, Progress, Source};
 pub use user::{News, SearchHit, SearchPage, SessionPage, UsageQuery, User};
 

@@ -13,9 +13,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::error::Result;
-use crate::id::TurnAt;
+use crate::id::{Owner, SessionId, TurnAt, TurnId};
 use crate::model::ToolSpec;
 
 #[cfg(feature = "schemars")]
@@ -42,6 +43,33 @@ impl Default for ToolRules {
     }
 }
 
+/// Which call a tool serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CallAt {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its session.
+    pub session: SessionId,
+    /// The turn that runs it; of a call that was approved, not the one that asked for it.
+    pub turn: TurnId,
+    /// The call's id, as in its `tool_call` and `tool_result`. Models count anew: it is unique in its turn only.
+    pub id: String,
+    /// An idempotency key for what must not happen twice: the text of a UUID that no other call of the store has. It stays
+    /// the same whoever runs the call, however often somebody decides about it.
+    pub key: String,
+}
+
+impl CallAt {
+    /// `asked` names the reply that asks for it, in a way that outlives the turn which runs it.
+    pub(crate) fn new(at: TurnAt, asked: &str, id: &str) -> Self {
+        let hash = Sha256::new().chain_update(asked).chain_update([0]).chain_update(id).finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash[..16]);
+        let key = uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string();
+        Self { owner: at.owner, session: at.session, turn: at.turn, id: id.to_owned(), key }
+    }
+}
+
 /// Something that a model may ask for.
 #[async_trait]
 pub trait Tool: fmt::Debug + Send + Sync + 'static {
@@ -57,7 +85,7 @@ pub trait Tool: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// The model is told what the error says, as the call's result, and the turn goes on.
-    async fn call(&self, at: &TurnAt, arguments: Value) -> Result<Value>;
+    async fn call(&self, at: &CallAt, arguments: Value) -> Result<Value>;
 }
 
 #[async_trait]
@@ -68,7 +96,7 @@ impl<T: Tool + ?Sized> Tool for Arc<T> {
     fn rules(&self) -> ToolRules {
         (**self).rules()
     }
-    async fn call(&self, at: &TurnAt, arguments: Value) -> Result<Value> {
+    async fn call(&self, at: &CallAt, arguments: Value) -> Result<Value> {
         (**self).call(at, arguments).await
     }
 }

@@ -857,6 +857,7 @@ mod tests {
     fn tooled(hooked: bool, decided: &[(&str, bool)]) -> Turn {
         let decided = decided.iter().map(|(id, approved)| Decided {
             call: ToolCall { id: (*id).into(), name: "ask".into(), arguments: serde_json::json!({}) },
+            asked: String::new(),
             parallel: false,
             result: (!approved).then(|| tool_result(id)),
         });

@@ -12,8 +12,8 @@ use catgpt_core::tools::{Function, function};
 use catgpt_core::wire::rest::{Body, Request};
 use catgpt_core::wire::ws;
 use catgpt_core::{
-    Decision, Engine, EngineBuilder, Error, ErrorKind, Event, Finished, Message, Part, Result, Role, Scripted, Session,
-    Status, ToolCall, ToolSpec, Usage,
+    CallAt, Decision, Engine, EngineBuilder, Error, ErrorKind, Event, Finished, Message, Part, Result, Role, Scripted,
+    Session, SessionId, Status, ToolCall, ToolSpec, Usage,
 };
 use common::{Store, all, eager, in_memory, text_of};
 use futures_util::StreamExt;
@@ -46,6 +46,15 @@ impl Ran {
     fn all(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
+}
+
+/// A tool that writes down which calls it served.
+fn told_of(name: &str, told: &Arc<Mutex<Vec<CallAt>>>) -> Function {
+    let told = Arc::clone(told);
+    function(spec(name), move |at, _| {
+        told.lock().unwrap().push(at);
+        async { Ok(Value::Null) }
+    })
 }
 
 fn builder(model: &Scripted, store: &Store) -> Builder {
@@ -162,6 +171,59 @@ async fn what_goes_wrong_with_a_call_is_told_to_the_model_and_the_turn_goes_on()
         assert!(result.starts_with(expect), "{result}");
     }
     assert_eq!(results.len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_is_told_which_call_it_serves() {
+    let told: Arc<Mutex<Vec<CallAt>>> = Arc::default();
+    let model = Scripted::calls([call("a", "look"), call("b", "look")])
+        .then(Scripted::calls([call("a", "look")]))
+        .then(Scripted::reply("So."))
+        .then(Scripted::calls([call("a", "look")]))
+        .then(Scripted::reply("So."));
+    let engine = builder(&model, &in_memory()).tool(told_of("look", &told)).unwrap().build();
+    let mut turns = Vec::new();
+    for text in ["Look", "Look again"] {
+        let reply = session(&engine).send(text).await.unwrap();
+        turns.push(reply.turn());
+        all(reply).await;
+    }
+    let told = std::mem::take(&mut *told.lock().unwrap());
+    let calls: Vec<_> = told.iter().map(|at| (at.turn, at.id.as_str())).collect();
+    assert_eq!(calls, [(turns[0], "a"), (turns[0], "b"), (turns[0], "a_2"), (turns[1], "a")]);
+    assert!(told.iter().all(|at| at.owner.as_str() == "alice" && at.session.as_str() == "trip"));
+    let keys: std::collections::BTreeSet<_> = told.iter().map(|at| at.key.parse::<uuid::Uuid>().unwrap()).collect();
+    assert_eq!(keys.len(), 4, "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_keeps_its_key_however_often_it_is_decided_about() {
+    let told: Arc<Mutex<Vec<CallAt>>> = Arc::default();
+    let model = Scripted::calls([call("a", "pay")]).then(Scripted::calls([call("a", "look")]));
+    let model = model.then(Scripted::reply("Paid."));
+    let tools = [told_of("pay", &told).approval(), told_of("look", &told)];
+    let engine = builder(&model, &in_memory()).tools(tools).unwrap().build();
+    told_and_paused(&engine).await;
+    let copy = session(&engine).fork(SessionId::new("copy").unwrap(), None).await.unwrap();
+    for session in [session(&engine), copy] {
+        for _ in 0..2 {
+            session.select(2, None).await.unwrap();
+            all(session.decide([Decision::approve("a")]).await.unwrap()).await;
+        }
+    }
+    let told = std::mem::take(&mut *told.lock().unwrap());
+    let ids: Vec<_> = told.iter().map(|at| at.id.as_str()).collect();
+    // A call that the model makes in the turn that goes on is another one, whatever the model calls it.
+    assert_eq!(ids, ["a", "a_2", "a", "a", "a"]);
+    let keys: Vec<_> = told.iter().map(|at| &at.key).collect();
+    assert!(keys[0] == keys[2] && keys[3] == keys[4], "{keys:?}");
+    // What is decided about in a copy is done there, too.
+    assert!(keys[0] != keys[3] && !keys[2..].contains(&keys[1]) && keys[0] != keys[1], "{keys:?}");
+    assert_ne!(told[0].turn, told[2].turn);
+}
+
+async fn told_and_paused(engine: &Engine) {
+    assert_eq!(pending(&told(engine, "Pay it").await), ["a"]);
 }
 
 #[cfg(feature = "schemars")]

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use catgpt_core::id::TurnAt;
-use catgpt_core::{Error, ErrorKind, Result, Tool, ToolRules, ToolSpec};
+use catgpt_core::{CallAt, Error, ErrorKind, Result, Tool, ToolRules, ToolSpec};
 use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock};
 use rmcp::service::ServiceError;
 use serde_json::Value;
@@ -32,7 +31,7 @@ impl Tool for McpTool {
     }
 
     /// Dropping this tells the server that nobody waits any more.
-    async fn call(&self, _: &TurnAt, arguments: Value) -> Result<Value> {
+    async fn call(&self, _: &CallAt, arguments: Value) -> Result<Value> {
         let params = CallToolRequestParams::new(self.name.clone());
         let params = match arguments {
             Value::Object(arguments) => params.with_arguments(arguments),

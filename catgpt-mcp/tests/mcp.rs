@@ -5,8 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use catgpt_core::id::TurnAt;
-use catgpt_core::{ErrorKind, Owner, SessionId, Tool, TurnId};
+use catgpt_core::{CallAt, ErrorKind, Owner, SessionId, Tool, TurnId};
 use catgpt_mcp::{McpServer, McpTools};
 use rmcp::ServerHandler;
 use rmcp::model::{
@@ -85,8 +84,9 @@ fn named<'a>(tools: &'a McpTools, name: &str) -> &'a Arc<dyn Tool> {
     tools.tools().iter().find(|tool| tool.spec().name == name).unwrap()
 }
 
-fn at() -> TurnAt {
-    TurnAt { owner: Owner::new("alice").unwrap(), session: SessionId::new("chat").unwrap(), turn: TurnId::fresh() }
+fn at() -> CallAt {
+    let (owner, session) = (Owner::new("alice").unwrap(), SessionId::new("chat").unwrap());
+    CallAt { owner, session, turn: TurnId::fresh(), id: "a".into(), key: "k".into() }
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest, T
 export type * from "./memory.js";
 export type { CallOptions, LongCallOptions, OnProgress, Progress } from "./options.js";
 export type { Hook, HookRequest, Source, TurnAt } from "./hooks.js";
-export { pendingOf, tool, type Decision, type JsonSchema, type StandardSchema, type Tool, type ToolAt, type ToolOptions } from "./tools.js";
+export { pendingOf, tool, type CallAt, type Decision, type JsonSchema, type StandardSchema, type Tool, type ToolOptions } from "./tools.js";
 export type { ByteOptions, Format, PaceOptions, ServerResponseLike } from "./encoded.js";
 export type { HttpOptions, HttpResponseLike, IncomingMessageLike } from "./http.js";
 export { serveWebSocket, type ServeOptions, type WebSocketLike } from "./websocket.js";

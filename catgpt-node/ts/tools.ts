@@ -24,8 +24,16 @@ type Checked<T> =
   | { readonly value: T; readonly issues?: undefined }
   | { readonly issues: readonly { message: string; path?: readonly (PropertyKey | { key: PropertyKey })[] | undefined }[] };
 
-/** Which turn asks. The signal is aborted when nobody waits for the answer any more. */
-export interface ToolAt extends TurnAt {
+/** Which call a tool serves. `turn` is the one that runs it; of a call that was approved, not the one that asked for it. */
+export interface CallAt extends TurnAt {
+  /** The call's id, as in its `tool_call` and `tool_result`. Models count anew: it is unique in its turn only. */
+  id: string;
+  /**
+   * An idempotency key for what must not happen twice: the text of a UUID that no other call of the store has. It stays the
+   * same whoever runs the call, however often somebody decides about it.
+   */
+  key: string;
+  /** Aborted when nobody waits for the answer any more. */
   signal: AbortSignal;
 }
 
@@ -51,7 +59,7 @@ export interface Tool extends ToolOptions {
    * Does it. What it throws is told to the model: the message of a `ToolError`, else the type's name. Left out: it is done
    * elsewhere, as by the client, so each call waits for a decision, which brings its output.
    */
-  call?: ((args: any, at: ToolAt) => unknown) | undefined;
+  call?: ((args: any, at: CallAt) => unknown) | undefined;
 }
 
 /**
@@ -72,7 +80,7 @@ export function pendingOf({ status, content }: Message): ToolCall[] {
  * A tool: what the model is told of it, and what does it. With a JSON Schema the arguments are as the model wrote them;
  * say their type: `tool<{ city: string }>(…)`.
  */
-export function tool<T = any>(options: ToolOptions<T>, call?: (args: T, at: ToolAt) => unknown): Tool {
+export function tool<T = any>(options: ToolOptions<T>, call?: (args: T, at: CallAt) => unknown): Tool {
   return { ...options, call };
 }
 
@@ -84,7 +92,7 @@ export function told({ name, description, parameters, approval, parallel, timeou
 
 /** Asks one. */
 export async function askTool(tools: readonly Tool[], body: unknown, signal: AbortSignal): Promise<unknown> {
-  const { tool: number, arguments: args, ...at } = body as { tool: number; arguments: unknown } & TurnAt;
+  const { tool: number, arguments: args, ...at } = body as { tool: number; arguments: unknown } & Omit<CallAt, "signal">;
   const { call, parameters } = tools[number] as Tool;
   return call?.(isStandard(parameters) ? await fit(parameters, args) : args, { ...at, signal });
 }

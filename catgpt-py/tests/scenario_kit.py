@@ -7,7 +7,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from catgpt import Decision, Limit, Tool, ToolError, TurnAt
+from catgpt import CallAt, Decision, Limit, Tool, ToolError
 
 from .helpers import Described
 
@@ -30,11 +30,11 @@ def policy(scenario: dict[str, Any]) -> Any:
     return {**given, **more, "hooks": [Described(**scenario["hook"])] if "hook" in scenario else []}
 
 
-def _tool(name: str, gives: Any = None, fails: str | None = None, **rules: Any) -> Tool:
-    def call(at: TurnAt, arguments: dict[str, Any]) -> Any:
+def _tool(name: str, gives: Any = None, fails: str | None = None, tells: bool = False, **rules: Any) -> Tool:
+    def call(at: CallAt, arguments: dict[str, Any]) -> Any:
         if fails is not None:
             raise ToolError(fails)
-        return gives
+        return at if tells else gives
 
     return Tool(name=name, parameters={"type": "object"}, call=call, **rules)
 

@@ -11,9 +11,8 @@ use serde_json::Value;
 use super::desk::Desk;
 use super::{json, parse};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::TurnAt;
 use crate::model::ToolSpec;
-use crate::tools::{Tool, ToolRules};
+use crate::tools::{CallAt, Tool, ToolRules};
 
 /// What a tool of the host's is like; what is left out is as [`ToolRules`] has it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -37,7 +36,7 @@ pub struct DeskToolSpec {
     pub elsewhere: bool,
 }
 
-/// A [`Tool`] that asks a [`Desk`]. The question `tool` bears its number, the owner, the session and the turn beside the
+/// A [`Tool`] that asks a [`Desk`]. The question `tool` bears its number, which call it serves (a [`CallAt`]) and the
 /// `arguments`; its answer is the output as JSON. No answer is `null`.
 pub struct DeskTool {
     desk: Arc<Desk>,
@@ -57,7 +56,7 @@ impl DeskTool {
 struct Question<'a> {
     tool: usize,
     #[serde(flatten)]
-    at: &'a TurnAt,
+    at: &'a CallAt,
     arguments: Value,
 }
 
@@ -81,7 +80,7 @@ impl Tool for DeskTool {
         }
     }
 
-    async fn call(&self, at: &TurnAt, arguments: Value) -> Result<Value> {
+    async fn call(&self, at: &CallAt, arguments: Value) -> Result<Value> {
         if self.spec.elsewhere {
             let text = "this tool is not called here: decide with its output, not with an approval";
             return Err(Error::new(ErrorKind::Unsupported, text).with("tool", &self.spec.name));

@@ -32,8 +32,8 @@ impl Runner {
         }
         let version = view.session.version;
         let decisions = ask.decisions.iter().flatten();
-        let decided =
-            waiting(view).and_then(|reply| Ok((reply.seq, decided(decisions, &reply.pending(), &self.tools)?)));
+        let decided = waiting(view)
+            .and_then(|reply| Ok((reply.seq, decided(decisions, &reply, &asked(&ask, &reply), &self.tools)?)));
         match decided {
             Ok((seq, decided)) => {
                 ask.parent = Parent::Under(seq);
@@ -62,13 +62,20 @@ fn waiting(mut view: View) -> Result<Message> {
     }
 }
 
+/// Names the reply whose calls are decided about, for their keys. A copy, as of a fork, has no turn.
+fn asked(ask: &Ask, reply: &Message) -> String {
+    let place = || format!("{}\0{}\0{}\0{}", ask.owner, ask.session, reply.seq, reply.created_ms);
+    reply.turn.map_or_else(place, |turn| turn.to_string())
+}
+
 /// What becomes of the calls, in their order; each must be decided, once.
 fn decided<'a>(
     decisions: impl Iterator<Item = &'a Decision>,
-    pending: &[ToolCall],
+    reply: &Message,
+    asked: &str,
     tools: &Toolbox,
 ) -> Result<Vec<Decided>> {
-    let decisions: Vec<_> = decisions.collect();
+    let (decisions, pending): (Vec<_>, _) = (decisions.collect(), reply.pending());
     let calls: BTreeSet<_> = pending.iter().map(|call| call.id.as_str()).collect();
     let ids: BTreeSet<_> = decisions.iter().map(|decision| decision.id.as_str()).collect();
     let listed = |ids: Vec<&str>| ids.join(", ");
@@ -81,10 +88,10 @@ fn decided<'a>(
     }
     let verdict = |call: &ToolCall| decisions.iter().find(|decision| decision.id == call.id).map(|it| &it.verdict);
     let calls = pending.iter().filter_map(|call| Some((call, verdict(call)?)));
-    calls.map(|(call, verdict)| one(call, verdict, tools)).collect()
+    calls.map(|(call, verdict)| one(call, asked, verdict, tools)).collect()
 }
 
-fn one(call: &ToolCall, verdict: &DecisionKind, tools: &Toolbox) -> Result<Decided> {
+fn one(call: &ToolCall, asked: &str, verdict: &DecisionKind, tools: &Toolbox) -> Result<Decided> {
     let told = |output, is_error| Some(ToolResult { id: call.id.clone(), output, is_error });
     let failed = |text: String| told(Value::String(text), true);
     let result = match verdict {
@@ -99,5 +106,10 @@ fn one(call: &ToolCall, verdict: &DecisionKind, tools: &Toolbox) -> Result<Decid
         let error = "this engine has no such tool, so nothing can be approved: decide with an output, or deny it";
         return Err(Error::invalid(error).with("tool", &call.name));
     }
-    Ok(Decided { call: call.clone(), parallel: rules.is_some_and(|rules| rules.parallel), result })
+    Ok(Decided {
+        call: call.clone(),
+        asked: asked.to_owned(),
+        parallel: rules.is_some_and(|rules| rules.parallel),
+        result,
+    })
 }

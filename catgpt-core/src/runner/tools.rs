@@ -12,10 +12,9 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::TurnAt;
 use crate::message::{ToolCall, ToolResult};
 use crate::model::ToolSpec;
-use crate::tools::{Tool, ToolRules};
+use crate::tools::{CallAt, Tool, ToolRules};
 use crate::turn::Rulebook;
 
 /// The longest result, in bytes of JSON.
@@ -70,7 +69,7 @@ impl Toolbox {
     }
 
     /// Calls a tool, of the `offered` ones. Whatever happens is a result.
-    pub(super) async fn call(&self, at: TurnAt, call: ToolCall, offered: HashSet<String>) -> ToolResult {
+    pub(super) async fn call(&self, at: CallAt, call: ToolCall, offered: HashSet<String>) -> ToolResult {
         let ToolCall { id, name, arguments } = call;
         let answer = match self.tools.get(&name).filter(|_| offered.contains(&name)) {
             Some((tool, rules)) => answered(tool, *rules, &at, arguments).await.and_then(bounded),
@@ -102,7 +101,7 @@ pub(super) fn span(turn: &Span, call: &ToolCall, arguments: bool) -> Span {
     )
 }
 
-async fn answered(tool: &Arc<dyn Tool>, rules: ToolRules, at: &TurnAt, arguments: Value) -> Result<Value> {
+async fn answered(tool: &Arc<dyn Tool>, rules: ToolRules, at: &CallAt, arguments: Value) -> Result<Value> {
     // The call itself stands in the future: foreign code may panic before it gives its own.
     let call = AssertUnwindSafe(async { tool.call(at, arguments).await }).catch_unwind();
     match timeout(rules.timeout, call).await {

@@ -8,16 +8,15 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Tool, ToolRules};
+use super::{CallAt, Tool, ToolRules};
 use crate::error::Result;
-use crate::id::TurnAt;
 use crate::model::ToolSpec;
 
 /// A function as a [`Tool`].
 pub struct Function {
     spec: ToolSpec,
     rules: ToolRules,
-    call: Box<dyn Fn(TurnAt, Value) -> BoxFuture<'static, Result<Value>> + Send + Sync>,
+    call: Box<dyn Fn(CallAt, Value) -> BoxFuture<'static, Result<Value>> + Send + Sync>,
 }
 
 /// Makes a tool of a function that takes the arguments as the model wrote them.
@@ -32,7 +31,7 @@ pub struct Function {
 /// ```
 pub fn function<F, A>(spec: ToolSpec, call: F) -> Function
 where
-    F: Fn(TurnAt, Value) -> A + Send + Sync + 'static,
+    F: Fn(CallAt, Value) -> A + Send + Sync + 'static,
     A: Future<Output = Result<Value>> + Send + 'static,
 {
     let call = Box::new(move |at, arguments| call(at, arguments).boxed());
@@ -72,7 +71,7 @@ impl Tool for Function {
         self.rules
     }
 
-    async fn call(&self, at: &TurnAt, arguments: Value) -> Result<Value> {
+    async fn call(&self, at: &CallAt, arguments: Value) -> Result<Value> {
         (self.call)(at.clone(), arguments).await
     }
 }
@@ -105,7 +104,7 @@ impl fmt::Debug for Function {
 pub fn typed<T, F, A, R>(name: impl Into<String>, description: impl Into<String>, call: F) -> Function
 where
     T: serde::de::DeserializeOwned + schemars::JsonSchema + Send + 'static,
-    F: Fn(TurnAt, T) -> A + Send + Sync + 'static,
+    F: Fn(CallAt, T) -> A + Send + Sync + 'static,
     A: Future<Output = Result<R>> + Send + 'static,
     R: serde::Serialize + 'static,
 {

@@ -16,6 +16,8 @@ pub(crate) type Rulebook = BTreeMap<String, ToolRules>;
 #[derive(Clone, Debug)]
 pub(crate) struct Decided {
     pub(crate) call: ToolCall,
+    /// The name of the reply that asks for it, the same for all who decide about it.
+    pub(crate) asked: String,
     pub(crate) parallel: bool,
     pub(crate) result: Option<ToolResult>,
 }
@@ -155,7 +157,7 @@ impl Turn {
         }
         // The model of this turn was not asked yet.
         self.tools.steps = 0;
-        for Decided { call, parallel, result } in decided {
+        for Decided { call, parallel, result, .. } in decided {
             let fate = if result.is_some() { Fate::Answered } else { Fate::Waits };
             self.tools.open.push(Open { call, parallel, fate });
             if let Some(result) = result {

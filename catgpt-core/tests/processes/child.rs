@@ -73,8 +73,8 @@ pub async fn run(store: &Path) {
 
 fn tool(name: &str, answers: bool) -> Function {
     let parameters = json!({ "type": "object" });
-    function(ToolSpec { name: name.into(), description: String::new(), parameters }, move |_, _| async move {
-        tell("tool", "ran");
+    function(ToolSpec { name: name.into(), description: String::new(), parameters }, move |at, _| async move {
+        tell("tool", &format!("ran {} {}", at.id, at.key));
         if answers { Ok(json!("done there")) } else { std::future::pending().await }
     })
 }

@@ -1,8 +1,7 @@
 //! Processes that die while a tool runs, or between an approval and its result: what was called is not called again, and
 //! no call without a result reaches a model.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use catgpt_core::tools::function;
@@ -13,14 +12,14 @@ use super::common::{all, eventually};
 use super::other::{Line, Other, SHORT, Shared, session, shared, soon, undamaged};
 use super::rounds;
 
-/// An engine of this process that has the other one's tools, and counts how often it runs one.
-async fn engine(store: &Shared, model: &Scripted) -> (Engine, Arc<AtomicUsize>) {
-    let ran = Arc::new(AtomicUsize::new(0));
+/// An engine of this process that has the other one's tools, and writes down the id and the key of the calls it runs.
+async fn engine(store: &Shared, model: &Scripted) -> (Engine, Arc<Mutex<Vec<String>>>) {
+    let ran: Arc<Mutex<Vec<String>>> = Arc::default();
     let tool = |name: &str| {
         let parameters = json!({ "type": "object" });
         let (ran, spec) = (Arc::clone(&ran), ToolSpec { name: name.into(), description: String::new(), parameters });
-        function(spec, move |_, _| {
-            ran.fetch_add(1, Ordering::SeqCst);
+        function(spec, move |at, _| {
+            ran.lock().unwrap().push(format!("{} {}", at.id, at.key));
             async { Ok(json!("done here")) }
         })
     };
@@ -81,7 +80,7 @@ async fn a_process_killed_between_call_and_result_leaves_a_call_that_nobody_runs
     assert_eq!((end.status, end.pending.len()), (Status::Interrupted, 0));
     let next = soon("the next send", async { trip.send("Go on").await }).await.unwrap();
     assert_eq!((next.text().await.unwrap().as_str(), pairs(&model)), ("Fine", (0, 0)));
-    assert_eq!(here.load(Ordering::SeqCst), 0);
+    assert_eq!(here.lock().unwrap().len(), 0);
     undamaged(&store);
 }
 
@@ -92,7 +91,7 @@ async fn a_process_killed_between_approval_and_result_runs_nothing_twice_unasked
     pause(&mut other, "a", "trip", "call-pay").await;
     other.tell("decide b trip call-pay a").await;
     let turn = other.hear("b", &["sent"]).await.turn();
-    other.hear("tool", &["ran"]).await;
+    let there = other.hear("tool", &["ran"]).await.rest;
     assert_eq!(ran(&other.kill().await), 0);
     let model = Scripted::reply("Fine");
     let (engine, here) = engine(&store, &model).await;
@@ -104,11 +103,12 @@ async fn a_process_killed_between_approval_and_result_runs_nothing_twice_unasked
     assert_eq!((again.kind(), again.context("status")), (ErrorKind::Conflict, Some("interrupted")));
     let next = soon("the next send", async { trip.send("Go on").await }).await.unwrap();
     assert_eq!((next.text().await.unwrap().as_str(), pairs(&model)), ("Fine", (0, 0)));
-    assert_eq!(here.load(Ordering::SeqCst), 0);
-    // Asked to, it goes back and does it, once more.
+    assert_eq!(here.lock().unwrap().len(), 0);
+    // Asked to, it goes back and does it, once more: under the same key, so that whoever was told of it there knows it.
     trip.select(2, None).await.unwrap();
     assert_eq!(trip.decide([Decision::approve("a")]).await.unwrap().text().await.unwrap(), "Fine");
-    assert_eq!((here.load(Ordering::SeqCst), pairs(&model)), (1, (1, 1)));
+    assert_eq!((here.lock().unwrap().len(), pairs(&model)), (1, (1, 1)));
+    assert_eq!((*here.lock().unwrap()).as_slice(), [there]);
     undamaged(&store);
 }
 
@@ -144,7 +144,7 @@ async fn a_process_killed_at_any_moment_after_an_approval_leaves_a_usable_sessio
         let how = resumed.map_or(0, |resumed| if resumed.status == Status::Complete { 2 } else { 1 });
         ended[how] += 1;
     }
-    assert_eq!(here.load(Ordering::SeqCst), 0);
+    assert_eq!(here.lock().unwrap().len(), 0);
     undamaged(&store);
     println!(
         "{} kills: {} before the turn, {} in it, {} after it",

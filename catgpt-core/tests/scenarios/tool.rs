@@ -13,6 +13,8 @@ pub(crate) struct Told {
     gives: Value,
     fails: Option<String>,
     #[serde(default)]
+    tells: bool,
+    #[serde(default)]
     approval: bool,
     #[serde(default)]
     parallel: bool,
@@ -22,9 +24,10 @@ impl Told {
     pub(crate) fn tool(&self) -> Function {
         let (name, told) = (self.name.clone(), self.clone());
         let parameters = serde_json::json!({ "type": "object" });
-        let tool = function(ToolSpec { name, description: String::new(), parameters }, move |_, _| {
+        let tool = function(ToolSpec { name, description: String::new(), parameters }, move |at, _| {
             let given = match told.fails.clone() {
                 Some(text) => Err(Error::new(ErrorKind::Unavailable, text)),
+                None if told.tells => Ok(serde_json::json!(at)),
                 None => Ok(told.gives.clone()),
             };
             async { given }

@@ -10,11 +10,13 @@ export function described(hook) {
 }
 
 export function tools(able = []) {
-  const done = (gives, fails) => {
+  const done = ({ gives, fails, tells }, at) => {
     if (fails !== undefined) throw new ToolError(fails);
-    return gives;
+    return tells ? at : gives;
   };
-  return able.map(({ gives, fails, ...options }) => tool({ ...options, parameters: { type: "object" } }, () => done(gives, fails)));
+  return able.map(({ gives, fails, tells, ...options }) =>
+    tool({ ...options, parameters: { type: "object" } }, (args, { signal, ...at }) => done({ gives, fails, tells }, at)),
+  );
 }
 
 /** What the model plays, in the words of the scripted one. */

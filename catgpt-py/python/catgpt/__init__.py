@@ -89,7 +89,7 @@ from ._persona import Example, Params, Persona
 from ._models import Anthropic, Images, OpenAi, Responses
 from ._process import EngineOptions
 from ._reply import Encoded, Reply, Sending
-from ._tools import Decision, FunctionTool, Tool, tool
+from ._tools import CallAt, Decision, FunctionTool, Tool, tool
 from ._transfer import ExportFormat, ImportFormat
 
 __version__ = _version()
@@ -101,6 +101,7 @@ __all__ = [
     "BusyError",
     "Cache",
     "Call",
+    "CallAt",
     "CatgptError",
     "Change",
     "ChangeKind",

@@ -35,18 +35,18 @@ class Arguments(NamedTuple):
     schema: dict[str, Any]
     read: Callable[[Any], dict[str, Any]]
     """The arguments by their names, of what the model wrote."""
-    wants_turn: bool
-    """Whether the first parameter is given which turn asks."""
+    wants_call: bool
+    """Whether the first parameter is given which call is served."""
 
 
-def arguments(function: Callable[..., Any], turn: type, given: Mapping[str, Any] | None) -> Arguments:
-    """What `function` takes, beside a first parameter of the type `turn`."""
+def arguments(function: Callable[..., Any], call: tuple[type, ...], given: Mapping[str, Any] | None) -> Arguments:
+    """What `function` takes, beside a first parameter of a type in `call`."""
     parameters = list(inspect.signature(function).parameters.values())
     hints = _hints(function, given is None)
-    wants_turn = bool(parameters) and hints.get(parameters[0].name) in (turn, turn.__name__)
-    parameters = parameters[1:] if wants_turn else parameters
+    wants_call = bool(parameters) and hints.get(parameters[0].name) in (*call, *(each.__name__ for each in call))
+    parameters = parameters[1:] if wants_call else parameters
     if given is not None:
-        return Arguments(dict(given), _as_written, wants_turn)
+        return Arguments(dict(given), _as_written, wants_call)
     for each in parameters:
         if each.kind is not each.POSITIONAL_OR_KEYWORD and each.kind is not each.KEYWORD_ONLY:
             raise _unknown(function, each.name, "is not one argument with a name")
@@ -58,7 +58,7 @@ def arguments(function: Callable[..., Any], turn: type, given: Mapping[str, Any]
     except ImportError:  # It is not one of our dependencies, and takes a while to import.
         known = _known
     schema, read = known(getattr(function, "__name__", "tool"), takes)
-    return Arguments(schema, read, wants_turn)
+    return Arguments(schema, read, wants_call)
 
 
 def plain(value: Any) -> Any:

@@ -17,6 +17,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True, slots=True)
+class CallAt(TurnAt):
+    """Which call a tool serves. `turn` is the one that runs it; of a call that was approved, not the one that asked for it."""
+
+    id: str
+    """The call's id, as in its `ToolCall` and `ToolResult`. Models count anew: it is unique in its turn only."""
+    key: str
+    """An idempotency key for what must not happen twice: the text of a UUID that no other call of the store has. It stays
+    the same whoever runs the call, however often somebody decides about it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """Something that a model may ask for. `tool` makes one of a function; this is for those who have a schema already."""
@@ -27,8 +38,8 @@ class Tool:
     """What it does and when to call it, for the model."""
     parameters: Mapping[str, Any] | None = None
     """A JSON Schema of an object; left out: it takes no arguments."""
-    call: Callable[[TurnAt, dict[str, Any]], Any] | None = field(default=None, repr=False)
-    """Does it: `async def`, or `def`, which is run in a thread. It is given which turn asks, and the arguments as the model
+    call: Callable[[CallAt, dict[str, Any]], Any] | None = field(default=None, repr=False)
+    """Does it: `async def`, or `def`, which is run in a thread. It is given which call it serves, and the arguments as the model
     wrote them. `None`: it is done elsewhere, as by the client, so each call waits for a decision, which brings its
     output."""
     approval: bool | None = None
@@ -84,14 +95,15 @@ def tool(
     timeout: float | None = None,
 ) -> FunctionTool[P, R] | Callable[[Callable[P, R]], FunctionTool[P, R]]:
     """Makes a tool of a function: `@tool`, or `@tool(approval=True)`. Its name, the first paragraph of its docstring and its
-    type hints are what the model is told; a first parameter of the type `TurnAt` is given which turn asks.
+    type hints are what the model is told; a first parameter of the type `CallAt` (or `TurnAt`) is given which call it
+    serves.
 
     With pydantic installed any type that it knows will do, and arguments are checked and converted. Without it the types
     are `str`, `int`, `float`, `bool`, `list`, `dict`, `Literal`, enums and unions of them. `parameters` is a JSON Schema in
     the place of the type hints: then arguments come as the model wrote them."""
 
     def made(function: Callable[P, R]) -> FunctionTool[P, R]:
-        known = arguments(function, TurnAt, parameters)
+        known = arguments(function, (CallAt, TurnAt), parameters)
         return FunctionTool(
             name=name or function.__name__,
             description=_paragraph(function) if description is None else description,
@@ -112,16 +124,16 @@ def _paragraph(function: Callable[..., Any]) -> str:
     return " ".join(paragraph.split())
 
 
-def _caller(function: Callable[..., Any], known: Arguments) -> Callable[[TurnAt, dict[str, Any]], Any]:
-    def bound(at: TurnAt, given: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+def _caller(function: Callable[..., Any], known: Arguments) -> Callable[[CallAt, dict[str, Any]], Any]:
+    def bound(at: CallAt, given: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         # A model that has nothing to say may say nothing at all.
-        return [at] if known.wants_turn else [], known.read({} if cast("Any", given) is None else given)
+        return [at] if known.wants_call else [], known.read({} if cast("Any", given) is None else given)
 
-    async def awaited(at: TurnAt, given: dict[str, Any]) -> Any:
+    async def awaited(at: CallAt, given: dict[str, Any]) -> Any:
         args, named = bound(at, given)
         return await function(*args, **named)
 
-    def called(at: TurnAt, given: dict[str, Any]) -> Any:
+    def called(at: CallAt, given: dict[str, Any]) -> Any:
         args, named = bound(at, given)
         return function(*args, **named)
 
@@ -183,7 +195,8 @@ class Tools:
         """The code that answers, and its arguments."""
         call = self._tools[int(body["tool"])].call
         assert call is not None, "the core asks only for those that have one"
-        return call, [TurnAt(body["owner"], body["session"], body["turn"]), body["arguments"]]
+        at = CallAt(body["owner"], body["session"], body["turn"], body["id"], body["key"])
+        return call, [at, body["arguments"]]
 
     def said(self, answer: Any) -> str:
         """An answer as JSON."""

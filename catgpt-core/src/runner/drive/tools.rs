@@ -1,7 +1,7 @@
 //! Where a turn calls tools: each in a task of its own, so that one that computes holds up neither the lease nor a stop,
 //! and what the steps between the calls have used together.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -14,13 +14,14 @@ use crate::message::{Content, Part, ToolCall, ToolResult, Usage};
 use crate::prompt::Measured;
 use crate::runner::begin::Order;
 use crate::runner::tools::span;
+use crate::tools::CallAt;
 use crate::turn::Input;
 
 /// What a turn needs to call tools.
 pub(super) struct Tooled {
     offered: HashSet<String>,
-    /// The calls that somebody has approved: these may be of any tool.
-    approved: HashSet<String>,
+    /// The calls that somebody has approved, which may be of any tool, and the reply that asks for each.
+    approved: HashMap<String, String>,
     /// The calls that run. Letting go of it ends them.
     running: JoinSet<ToolResult>,
 }
@@ -31,7 +32,7 @@ impl Tooled {
         let rules = order.offer.rules.as_ref()?;
         let offered = rules.keys().cloned().collect();
         let approved = order.decided.iter().filter(|decided| decided.result.is_none());
-        let approved = approved.map(|decided| decided.call.id.clone()).collect();
+        let approved = approved.map(|decided| (decided.call.id.clone(), decided.asked.clone())).collect();
         Some(Box::new(Self { offered, approved, running: JoinSet::new() }))
     }
 
@@ -59,9 +60,12 @@ impl Drive {
         let (at, turn, content) = (self.at(), self.observed.span(), self.runner.record_content);
         let Some(tooled) = &mut self.tooled else { return };
         let mut offered = tooled.offered.clone();
-        if tooled.approved.contains(&call.id) {
+        let approved = tooled.approved.get(&call.id);
+        if approved.is_some() {
             offered.insert(call.name.clone());
         }
+        let own = at.turn.to_string();
+        let at = CallAt::new(at, approved.unwrap_or(&own), &call.id);
         let (runner, span) = (Arc::clone(&self.runner), span(&turn, &call, content));
         tooled.running.spawn(async move { runner.tools.call(at, call, offered).await }.instrument(span));
     }
