@@ -63,6 +63,17 @@ export interface ModelInfo {
   owned_by?: string;
 }
 
+/**
+ * What a model's provider wants back when the reply goes on after a tool: a signature of its reasoning, an encrypted
+ * thought. Nobody else can read it: show nothing of it.
+ */
+export interface ProviderPart {
+  type: "provider";
+  /** Whose it is: `anthropic`, `openai`. */
+  provider: string;
+  value: unknown;
+}
+
 /** One piece of a message's content. */
 export type Part =
   | { type: "text"; text: string }
@@ -70,7 +81,8 @@ export type Part =
   | ({ type: "tool_call" } & ToolCall)
   | ({ type: "tool_result" } & ToolResult)
   | ImagePart
-  | { type: "citation"; url: string; title?: string };
+  | { type: "citation"; url: string; title?: string }
+  | ProviderPart;
 
 /** A finished message that was written elsewhere. What is left out is as the core has it. */
 export interface NewMessage {

@@ -7,6 +7,7 @@ from typing import Literal, assert_never, assert_type
 from catgpt import (
     Branch,
     BusyError,
+    CallAt,
     CatgptError,
     Engine,
     Event,
@@ -14,6 +15,7 @@ from catgpt import (
     Finished,
     Message,
     News,
+    Part,
     PartAdded,
     Reasoning,
     Reply,
@@ -28,6 +30,7 @@ from catgpt import (
     ToolCall,
     ToolResult,
     sync,
+    tool,
 )
 
 
@@ -51,6 +54,28 @@ def name(event: Event) -> str:
             return status
         case _:
             assert_never(event)
+
+
+def words(part: Part) -> str:
+    """Nor of the parts of a message."""
+    if part["type"] == "text" or part["type"] == "reasoning":
+        return part["text"]
+    if part["type"] == "tool_call":
+        return part["name"]
+    if part["type"] == "tool_result":
+        return str(part["output"])
+    if part["type"] == "image" or part["type"] == "citation":
+        return part["url"]
+    if part["type"] == "provider":
+        return part["provider"]
+    assert_never(part)
+
+
+@tool
+def booked(at: CallAt, train: str) -> list[str]:
+    """Books seats."""
+    assert_type(at.key, str)
+    return [train, at.owner, at.session, at.turn, at.id, at.key]
 
 
 def kind(event: Event) -> Literal["more"] | Literal["end"]:
@@ -99,3 +124,5 @@ def test_the_names_are_right_at_run_time_too() -> None:
     assert [name(event) for event in (Text("a", 1), finished)] == ["a", "complete"]
     assert (kind(Text("a", 1)), kind(finished)) == ("more", "end")
     assert issubclass(BusyError, CatgptError)
+    assert words({"type": "provider", "provider": "openai", "value": 1}) == "openai"
+    assert booked.parameters is not None and list(booked.parameters["properties"]) == ["train"]

@@ -8,6 +8,8 @@ import {
   Images,
   Persona,
   errorResponse,
+  tool,
+  type CallAt,
   type ChatModel,
   type ErrorKind,
   type Event,
@@ -19,6 +21,7 @@ import {
   type Message,
   type ModelInfo,
   type ModelRequest,
+  type Part,
   type Reply,
   type Spent,
   type User,
@@ -77,6 +80,32 @@ export function show(event: Event): string {
       return event satisfies never;
   }
 }
+
+/** And so are the parts of a message. */
+export function words(part: Part): string {
+  switch (part.type) {
+    case "text":
+    case "reasoning":
+      return part.text;
+    case "tool_call":
+      return part.name;
+    case "tool_result":
+      return String(part.output);
+    case "image":
+    case "citation":
+      return part.url;
+    case "provider":
+      return part.provider;
+    default:
+      return part satisfies never;
+  }
+}
+
+/** A tool knows which call it serves. */
+export const booked = tool<{ train: string }>({ name: "book" }, ({ train }, at) => {
+  same<typeof at, CallAt>(true);
+  return [train, at.owner, at.session, at.turn, at.id, at.key, at.signal.aborted];
+});
 
 /** A message may hold pictures, and a model may show some. */
 export async function pictures(): Promise<void> {

@@ -69,7 +69,17 @@ class CitationPart(TypedDict):
     title: NotRequired[str]
 
 
-Part: TypeAlias = TextPart | ReasoningPart | ToolCallPart | ToolResultPart | ImagePart | CitationPart
+class ProviderPart(TypedDict):
+    """What a model's provider wants back when the reply goes on after a tool: a signature of its reasoning, an encrypted
+    thought. Nobody else can read it: show nothing of it."""
+
+    type: Literal["provider"]
+    provider: str
+    """Whose it is: `anthropic`, `openai`."""
+    value: Any
+
+
+Part: TypeAlias = TextPart | ReasoningPart | ToolCallPart | ToolResultPart | ImagePart | CitationPart | ProviderPart
 
 
 @dataclass(frozen=True, slots=True)

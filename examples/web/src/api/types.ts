@@ -26,7 +26,9 @@ export type Part =
   | { type: "image"; url: string; alt?: string; media_type?: string }
   | { type: "citation"; url: string; title?: string }
   | { type: "tool_call"; id: string; name: string; arguments: unknown }
-  | { type: "tool_result"; id: string; output: unknown; is_error?: boolean };
+  | { type: "tool_result"; id: string; output: unknown; is_error?: boolean }
+  /** What only the model's provider can read. */
+  | { type: "provider"; provider: string; value: unknown };
 
 export interface Message {
   seq: number;

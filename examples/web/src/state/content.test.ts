@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Part } from "../api/types";
-import { append, bytes, cut, skip, weight } from "./content";
+import { append, bytes, cut, isBlank, skip, weight } from "./content";
 
 const CORPUS = ["plain", "naïve", "日本語", "🐈‍⬛ and 👩‍👩‍👧", "שלום\n\tעולם", "\ud83d alone", ""];
 const encoder = new TextEncoder();
@@ -29,6 +29,12 @@ it("weighs text by its bytes and everything else as one", () => {
   ];
   expect(weight(content)).toBe(6);
   expect(cut(content, 4)).toEqual([...content.slice(0, 2), { type: "text", text: "a" }]);
+});
+
+it("has nothing for the reader in what only a provider can read", () => {
+  const thought: Part = { type: "provider", provider: "openai", value: { encrypted_content: "x" } };
+  expect([isBlank([]), isBlank([thought]), isBlank([thought, { type: "text", text: "a" }])]).toEqual([true, true, false]);
+  expect(weight([thought])).toBe(1);
 });
 
 it("appends to the last part of the same kind, and begins another for another", () => {

@@ -68,6 +68,9 @@ export function cut(content: readonly Part[], offset: number): Part[] {
   return kept;
 }
 
+/** Whether there is nothing for the reader in it: what only the model's provider can read is not shown. */
+export const isBlank = (content: readonly Part[]): boolean => content.every((part) => part.type === "provider");
+
 /** What was said, without thoughts, tools and pictures. */
 export const textOf = (content: readonly Part[]): string =>
   content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("");

@@ -1,5 +1,6 @@
 /** One message: what was said, and what can be done with it. */
 import type { Message, Part } from "../../api/types";
+import { isBlank } from "../../state/content";
 import { useApp } from "../../state/store";
 import { useActions } from "../context";
 import { Logo } from "../parts/Cat";
@@ -37,7 +38,7 @@ export function MessageView({ message, content, live, pending, last }: Props) {
       <Avatar live={live} />
       <div className="body">
         <Content content={content} role="assistant" live={live} />
-        {live ? <Waiting empty={content.length === 0} /> : <Ending message={message} />}
+        {live ? <Waiting empty={isBlank(content)} /> : <Ending message={message} />}
         {footer}
       </div>
     </div>
