@@ -33,8 +33,9 @@ async fn main() -> Result<()> {
         Ok(json!([{ "train": "Hikari 503", "from": from, "to": to, "leaves": "09:03" }]))
     });
     let book = tools::typed("book", "Books seats. It costs money.", |at, Booking { train, seats }| async move {
-        // The turn's id is a good key for whatever must not happen twice.
-        println!("  [booking {seats} seats on {train} for {}]", at.owner.as_str());
+        // The key is this call's alone and stays the same however often somebody decides about it: a railway that is told
+        // of it books once.
+        println!("  [booking {seats} seats on {train} for {}, key {}]", at.owner.as_str(), at.key);
         Ok(json!({ "booked": true }))
     });
     let engine = Engine::builder()

@@ -43,11 +43,11 @@ function hanging(options = {}) {
 test("a call runs, and its result goes back to the model", async () => {
   const weather = tool({ name: "weather", description: "Tells it.", parameters: CITY }, async ({ city }, at) => ({
     city,
-    for: [at.owner, at.session, typeof at.turn, at.signal.aborted],
+    for: [at.owner, at.session, typeof at.turn, at.id, at.key.length, at.signal.aborted],
   }));
   const { model, session } = able([weather], wants(["1", "weather", { city: "Kyoto" }]), DONE);
   const events = await all(await session.send("Hi"));
-  const output = { city: "Kyoto", for: ["alice", "chat", "string", false] };
+  const output = { city: "Kyoto", for: ["alice", "chat", "string", "1", 36, false] };
   assert.deepEqual(events.slice(1, 3), [
     { type: "tool_call", id: "1", name: "weather", arguments: { city: "Kyoto" }, offset: 1 },
     { type: "tool_result", id: "1", output, offset: 2 },

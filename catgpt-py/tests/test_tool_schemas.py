@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 import pytest
-from catgpt import InvalidInputError, Tool, ToolError, TurnAt, tool
+from catgpt import CallAt, InvalidInputError, Tool, ToolError, TurnAt, tool
 from catgpt._tools import Tools
 
-AT = TurnAt("alice", "chat", "0199")
+AT = CallAt("alice", "chat", "0199", "a", "k")
 
 
 class Unit(Enum):
@@ -29,7 +29,7 @@ class Place:
 
 
 def forecast(
-    at: TurnAt,
+    at: CallAt,
     city: Annotated[str, "which city"],
     unit: Unit = Unit.CELSIUS,
     days: int | None = None,
@@ -123,6 +123,15 @@ def test_a_schema_of_ones_own_takes_the_place_of_hints(made: Callable[[Callable[
     it = tool(parameters={"type": "object"}, name="any", description="")(loose)
     assert called(it, {"a": 1}) == ("alice", {"a": 1})
     assert it.to_dict() == {"name": "any", "description": "", "parameters": {"type": "object"}, "elsewhere": False}
+
+
+def test_which_turn_it_is_may_be_all_that_a_tool_asks_for(made: Callable[[Callable[..., Any]], Tool]) -> None:
+    def whose(at: TurnAt) -> str:
+        """Tells whose it is."""
+        return at.owner
+
+    it = made(whose)
+    assert (called(it, {}), dict(it.parameters or {})["properties"]) == ("alice", {})
 
 
 def test_hints_that_name_what_is_not_there_say_so(made: Callable[[Callable[..., Any]], Tool]) -> None:

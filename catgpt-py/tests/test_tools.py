@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from catgpt import (
+    CallAt,
     ChatModel,
     ConflictError,
     Decision,
@@ -21,7 +22,6 @@ from catgpt import (
     ToolCall,
     ToolError,
     ToolResult,
-    TurnAt,
     sync,
     tool,
 )
@@ -51,7 +51,7 @@ async def results(engine: Engine, **options: Any) -> list[tuple[Any, bool]]:
 
 
 @tool
-async def weather(at: TurnAt, city: str, days: int = 1) -> dict[str, Any]:
+async def weather(at: CallAt, city: str, days: int = 1) -> dict[str, Any]:
     """Tells the weather
     of a city.
 
