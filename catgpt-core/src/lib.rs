@@ -9,6 +9,7 @@ pub mod id;
 pub mod message;
 pub mod persona;
 pub mod prices;
+mod protocol;
 pub mod tools;
 
 pub mod live;

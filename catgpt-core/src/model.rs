@@ -42,7 +42,7 @@ pub use by_name::ByName;
 pub use cached::Cached;
 #[cfg(feature = "http")]
 pub use http::Timeouts;
-pub use named::{Access, Protocol, named};
+pub use named::{Access, named};
 pub use offline::Offline;
 #[cfg(feature = "openai")]
 pub use openai::{Images, OpenAi};
@@ -50,6 +50,8 @@ pub use openai::{Images, OpenAi};
 pub use responses::Responses;
 pub use retry::RetryPolicy;
 pub use scripted::{Gate, Scripted, Step};
+
+pub use crate::protocol::Protocol;
 
 /// Streams one answer. One method is required.
 ///

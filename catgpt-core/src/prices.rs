@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, Result};
 use crate::message::Usage;
+use crate::protocol::Protocol;
 
 /// A million: tokens of a price, and parts of its unit.
 const MILLION: u64 = 1_000_000;
@@ -80,6 +81,11 @@ impl<'de> Deserialize<'de> for Price {
 
 /// The prices of models, by name. A name that ends with `*` stands for all that begin so; the longest one counts, and a
 /// whole name before all others.
+///
+/// A model costs the same whichever way it is named: `claude-*` is the price of `anthropic:claude-haiku-4-5` too, and
+/// `anthropic:claude-*` that of `claude-haiku-4-5`, as replies call the model of an engine that has one. What is asked in
+/// another protocol is not meant by it, and of two prices for one name the one counts that says the protocol as the name
+/// does. `anthropic:*` is for names that begin with `anthropic:`, as others don't say whose they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Prices(BTreeMap<String, Price>);
@@ -97,9 +103,18 @@ impl Prices {
         self
     }
 
-    /// The price of a model, if there is one.
+    /// The price of a model, if there is one and no other that fits as well.
     pub fn get(&self, model: &str) -> Option<&Price> {
-        best(self.0.iter().map(|(name, price)| (name.as_str(), price)), model)
+        let (protocol, name) = Protocol::said(model);
+        let ranked = self.0.iter().filter_map(|(known, price)| {
+            let (of, known) = Protocol::said(known);
+            let meant = of.is_none() || of == protocol || (protocol.is_none() && known != "*");
+            let rank = rank(known, name).filter(|_| meant)?;
+            Some(((rank, of == protocol), price))
+        });
+        let (best, price) = ranked.clone().max_by_key(|(rank, _)| *rank)?;
+        // A wrong price is worse than none.
+        ranked.clone().all(|(rank, other)| rank != best || other == price).then_some(price)
     }
 
     /// What a usage of this model costs, in millionths of the unit; `None` if its price is not known.
@@ -111,9 +126,13 @@ impl Prices {
 /// Of what stands under names, the one that a model's name fits best: the whole name, else the longest beginning
 /// (`gpt-4o*`).
 pub(crate) fn best<'a, T>(all: impl Iterator<Item = (&'a str, T)>, model: &str) -> Option<T> {
-    let begins = |name: &str| name.strip_suffix('*').is_some_and(|begin| model.starts_with(begin));
-    let fits = all.filter(|(name, _)| *name == model || begins(name));
-    fits.max_by_key(|(name, _)| (*name == model, name.len())).map(|(_, it)| it)
+    all.filter_map(|(name, it)| Some((rank(name, model)?, it))).max_by_key(|(rank, _)| *rank).map(|(_, it)| it)
+}
+
+/// How well a name fits a model's, if it does: a whole one best, then a longer beginning.
+fn rank(name: &str, model: &str) -> Option<(bool, usize)> {
+    let begins = name.strip_suffix('*').is_some_and(|begin| model.starts_with(begin));
+    (begins || name == model).then_some((name == model, name.len()))
 }
 
 #[cfg(test)]
@@ -159,6 +178,33 @@ mod tests {
         assert_eq!(["gpt-4o-mini", "gpt-4o-mini-2024", "gpt-4o", "o3"].map(of), [Some(1), Some(1), Some(2), Some(9)]);
         assert_eq!(prices.get("gpt-4o-mini"), Some(&price(0.5, 0.5)));
         assert_eq!(Prices::new().with("gpt-4o", price(1.0, 1.0)).cost("gpt-4o-mini", &usage(1, 0, 0)), None);
+    }
+
+    #[test]
+    fn a_model_costs_the_same_with_and_without_its_protocol() {
+        let of = |prices: &Prices, model| prices.cost(model, &usage(1, 0, 0));
+        let bare = Prices::new().with("claude-*", price(3.0, 3.0)).with("*", price(9.0, 9.0));
+        assert_eq!(
+            ["claude-x", "anthropic:claude-x", "anthropic:other"].map(|model| of(&bare, model)),
+            [Some(3), Some(3), Some(9)]
+        );
+        let said = Prices::new().with("anthropic:claude-x", price(3.0, 3.0)).with("anthropic:*", price(9.0, 9.0));
+        let known = ["anthropic:claude-x", "claude-x", "anthropic:other"].map(|model| of(&said, model));
+        assert_eq!(known, [Some(3), Some(3), Some(9)]);
+        // What does not say whose it is may be anybody's.
+        assert_eq!(["responses:claude-x", "other"].map(|model| of(&said, model)), [None, None]);
+        // The same name costs what is said of it in the same words.
+        let both = bare.with("anthropic:claude-*", price(4.0, 4.0)).with("responses:claude-*", price(5.0, 5.0));
+        let known =
+            ["claude-x", "anthropic:claude-x", "responses:claude-x", "openai:claude-x"].map(|model| of(&both, model));
+        assert_eq!(known, [Some(3), Some(4), Some(5), Some(3)]);
+        let either = Prices::new().with("anthropic:a", price(4.0, 4.0)).with("responses:a", price(5.0, 5.0));
+        assert_eq!(of(&either, "a"), None, "nobody knows which");
+        let same = either.with("responses:a", price(4.0, 4.0));
+        assert_eq!(of(&same, "a"), Some(4));
+        // A colon is not always a protocol's.
+        let local = Prices::new().with("llama3.2:*", price(1.0, 1.0));
+        assert_eq!(["llama3.2:3b", "3b"].map(|model| of(&local, model)), [Some(1), None]);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use catgpt_core::testkit::{FakeServer, Script};
-use catgpt_core::{Anthropic, ByName, Content, Engine, Event, Image, OpenAi, Responses, Session, Status};
+use catgpt_core::{
+    Anthropic, ByName, Content, Engine, Event, Image, OpenAi, Price, Prices, Responses, Session, Status,
+};
 use serde_json::{Value, json};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n-";
@@ -31,7 +33,9 @@ async fn say(session: &Session, words: impl Into<Content>, model: &str) -> (Stri
 #[tokio::test]
 async fn a_session_changes_its_protocol_and_each_is_sent_all_that_was_said() {
     let server = FakeServer::start().await;
-    let engine = Engine::builder().model(models(&server.url())).build();
+    let price = |it| Price::per_million(it, 0.0).unwrap();
+    let prices = Prices::new().with("claude-*", price(1.0)).with("gpt-*", price(2.0)).with("*", price(9.0));
+    let engine = Engine::builder().model(models(&server.url())).prices(prices).build();
     let session = engine.user("alice").unwrap().session("chat").unwrap();
     let picture = || Content::from("What is this?").image(Image::from_bytes(PNG).unwrap());
     server.next(Script::text(["A cat."]).thinks("Fur."));
@@ -68,6 +72,11 @@ async fn a_session_changes_its_protocol_and_each_is_sent_all_that_was_said() {
     assert_eq!(asked[3].body["thinking"], json!({ "type": "enabled", "budget_tokens": 1024 }));
     let kept: Vec<_> = session.history(20).await.unwrap().iter().filter_map(|message| message.usage).collect();
     assert_eq!(kept.iter().map(|usage| (usage.input_tokens, usage.cached_tokens)).collect::<Vec<_>>(), [(10, 4); 4]);
+    // What a million tokens cost is the same in each protocol.
+    let replies: Vec<_> = session.history(20).await.unwrap().into_iter().filter(|it| it.usage.is_some()).collect();
+    let costs: Vec<_> = replies.iter().map(|it| (it.model.as_deref().unwrap(), it.cost)).collect();
+    let named = ["gpt-4o", "anthropic:claude-sonnet-4-5", "responses:gpt-5", "anthropic:claude-haiku-4-5"];
+    assert_eq!(costs, named.into_iter().zip([20, 10, 20, 10].map(Some)).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -20,9 +20,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::failure::{self, Reveal};
-use super::named::{Protocol, Vars};
+use super::named::Vars;
 use super::{Provider, Secret};
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::Protocol;
 
 /// The most bytes of a refusal that are read.
 const MAX_REFUSAL: usize = 64 << 10;

@@ -1,98 +1,10 @@
-//! A model by its name alone: which protocol it speaks, and where its address and its key are looked for.
+//! A model by its name alone: where its address and its key are looked for.
 
 use std::sync::Arc;
 
 use super::{ChatModel, Offline, Secret};
 use crate::error::{Error, ErrorKind, Result};
-
-/// A protocol that models are asked in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Protocol {
-    /// Chat Completions: OpenAI's own, and what most other servers speak.
-    OpenAi,
-    /// OpenAI's Responses.
-    Responses,
-    /// Anthropic's Messages.
-    Anthropic,
-}
-
-impl Protocol {
-    /// All of them.
-    pub const ALL: [Protocol; 3] = [Self::OpenAi, Self::Responses, Self::Anthropic];
-
-    /// What stands before the colon of a model's name: `openai`, `responses`, `anthropic`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Responses => "responses",
-            Self::Anthropic => "anthropic",
-        }
-    }
-
-    /// The protocol that a name begins with, and the rest of the name. A name that begins with none (`gpt-4o`,
-    /// `llama3.2:3b`) is one of Chat Completions, whole.
-    ///
-    /// ```
-    /// use catgpt_core::model::Protocol;
-    /// assert_eq!(Protocol::of("anthropic:claude-sonnet-4-5"), (Protocol::Anthropic, "claude-sonnet-4-5"));
-    /// assert_eq!(Protocol::of("llama3.2:3b"), (Protocol::OpenAi, "llama3.2:3b"));
-    /// ```
-    pub fn of(name: &str) -> (Self, &str) {
-        Self::ALL.into_iter().find_map(|it| Some((it, it.strip(name)?))).unwrap_or((Self::OpenAi, name))
-    }
-
-    /// What follows this protocol's name and a colon.
-    fn strip(self, name: &str) -> Option<&str> {
-        name.strip_prefix(self.name())?.strip_prefix(':')
-    }
-
-    /// A model's name as its server knows it.
-    #[cfg(feature = "http")]
-    pub(super) fn bare(self, name: &str) -> &str {
-        self.strip(name).unwrap_or(name)
-    }
-
-    /// The environment variable with the key.
-    pub fn key_variable(self) -> &'static str {
-        match self {
-            Self::OpenAi | Self::Responses => "OPENAI_API_KEY",
-            Self::Anthropic => "ANTHROPIC_API_KEY",
-        }
-    }
-
-    /// The environment variable with the address, if it is not the provider's own.
-    pub fn base_url_variable(self) -> &'static str {
-        match self {
-            Self::OpenAi | Self::Responses => "OPENAI_BASE_URL",
-            Self::Anthropic => "ANTHROPIC_BASE_URL",
-        }
-    }
-
-    /// The environment variable with the model's name, where nobody says one.
-    pub fn model_variable(self) -> &'static str {
-        match self {
-            Self::OpenAi | Self::Responses => "OPENAI_MODEL",
-            Self::Anthropic => "ANTHROPIC_MODEL",
-        }
-    }
-
-    /// The provider's own address.
-    pub fn base_url(self) -> &'static str {
-        match self {
-            Self::OpenAi | Self::Responses => "https://api.openai.com/v1",
-            Self::Anthropic => "https://api.anthropic.com/v1",
-        }
-    }
-
-    /// Nobody said where to ask, nor with which key.
-    #[cfg(feature = "http")]
-    pub(super) fn unconfigured(self) -> Error {
-        let (key, url) = (self.key_variable(), self.base_url_variable());
-        let message = format!("no model is configured: set {key}, or {url} for an endpoint without a key");
-        Error::new(ErrorKind::Unauthorized, message)
-    }
-}
+use crate::protocol::Protocol;
 
 /// What a program knows of a model beside its name. What is left out is looked for in the environment.
 #[derive(Clone, Debug, Default)]
@@ -178,20 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_known_protocol_is_cut_off_a_name() {
-        for (name, protocol, rest) in [
-            ("gpt-4o", Protocol::OpenAi, "gpt-4o"),
-            ("openai:gpt-4o", Protocol::OpenAi, "gpt-4o"),
-            ("openai/gpt-4o:free", Protocol::OpenAi, "openai/gpt-4o:free"),
-            ("llama3.2:3b", Protocol::OpenAi, "llama3.2:3b"),
-            ("anthropic", Protocol::OpenAi, "anthropic"),
-            ("anthropic:", Protocol::Anthropic, ""),
-            ("anthropic:claude", Protocol::Anthropic, "claude"),
-            ("anthropic/claude:x", Protocol::OpenAi, "anthropic/claude:x"),
-            ("responses:gpt-5", Protocol::Responses, "gpt-5"),
-        ] {
-            assert_eq!(Protocol::of(name), (protocol, rest), "{name}");
-        }
+    fn the_cat_needs_no_protocol() {
         assert_eq!(named("offline", &Access::default()).unwrap().name(), Offline::default().name());
     }
 

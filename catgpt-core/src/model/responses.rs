@@ -16,9 +16,10 @@ use super::decode::Decode;
 use super::failure::Reveal;
 use super::http::answer::{Answer, Call};
 use super::http::{self, Auth, Endpoint};
-use super::named::{Access, Protocol, Vars};
+use super::named::{Access, Vars};
 use super::{ChatModel, ModelEvent, ModelInfo, ModelRequest, Provider, Secret};
 use crate::error::Result;
+use crate::protocol::Protocol;
 
 const MODEL: &str = "gpt-4o-mini";
 /// How [`Part::Provider`](crate::Part::Provider) names what is this protocol's own.

@@ -43,6 +43,7 @@ const MODULES: &[(&str, Layer)] = &[
     ("encryption", Data),
     ("event", Data),
     ("prices", Data),
+    ("protocol", Data),
     ("model", Seam),
     ("memory", Seam),
     ("live", Seam),
@@ -78,7 +79,7 @@ const UNDER_SEAMS: &[Under] = &[
     ("model", "http", Some(&[])),
     ("model", "said", Some(&[])),
     // Chooses among the leaves by what their names begin with.
-    ("model", "named", Some(&["Protocol"])),
+    ("model", "named", Some(&[])),
     ("model", "anthropic", Some(&["Anthropic"])),
     ("model", "responses", Some(&["Responses"])),
     ("model", "sse", Some(&[])),
