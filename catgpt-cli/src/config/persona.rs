@@ -60,13 +60,11 @@ fn is_own_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(MAIN_SEPARATOR)
 }
 
-/// The names of the built-in personas and of the user's own, which may take the place of one.
+/// The names of the built-in personas, then of the user's own that do not take the place of one.
 pub(crate) fn known() -> Vec<String> {
-    let mut names = Folders::find().map(|folders| personas(&folders.personas)).unwrap_or_default();
-    names.extend(Persona::BUILTIN.map(str::to_owned));
-    names.sort();
-    names.dedup();
-    names
+    let mut own = Folders::find().map(|folders| personas(&folders.personas)).unwrap_or_default();
+    own.retain(|name| !Persona::BUILTIN.contains(&name.as_str()));
+    Persona::BUILTIN.iter().map(|&name| name.to_owned()).chain(own).collect()
 }
 
 /// The names of the user's own personas.
