@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 
 import httpx
@@ -96,3 +97,15 @@ async def test_the_end_of_the_application_closes_the_engine() -> None:
         await (await engine.user("alice").session("a").send("Hi")).text()
     with pytest.raises(ClosedError):
         await engine.user("alice").session("a").send("Hi")
+
+
+@run
+async def test_whole_collections_are_rarer_for_as_long_as_an_application_runs() -> None:
+    before, frozen = gc.get_threshold(), gc.get_freeze_count()
+    app = FastAPI()
+    async with lifespan(Engine(model=Scripted("Hi")), rare_gc=True)(app):
+        assert gc.get_threshold() == (*before[:2], 10 * before[2])
+        assert gc.get_freeze_count() > frozen
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
+    async with lifespan(Engine(model=Scripted("Hi")))(app):
+        assert gc.get_threshold() == before

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping
+import gc
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from urllib.parse import quote
@@ -230,20 +231,36 @@ async def _body(request: Request) -> bytes:
 
 
 def lifespan(
-    engine: Engine, *, deadline: float | None = None
+    engine: Engine, *, deadline: float | None = None, rare_gc: bool = False
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     """For an application's `lifespan`: opens the engine at its start, and at its end, which SIGTERM is, closes it: turns
-    that still run have `deadline` seconds to end, and then are stored as far as they came."""
+    that still run have `deadline` seconds to end, and then are stored as far as they came. `rare_gc` is for a process with
+    many streams: whole garbage collections, which stop all of them at once, are ten times rarer meanwhile, and leave out
+    what was there at the start."""
 
     @contextlib.asynccontextmanager
     async def run(_: Starlette) -> AsyncGenerator[None, None]:
         await engine.open()
         try:
-            yield
+            with _rare_gc() if rare_gc else contextlib.nullcontext():
+                yield
         finally:
             await engine.close(deadline)
 
     return run
+
+
+@contextlib.contextmanager
+def _rare_gc() -> Iterator[None]:
+    young, middle, old = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(young, middle, 10 * old)
+    try:
+        yield
+    finally:
+        gc.set_threshold(young, middle, old)
+        gc.unfreeze()
 
 
 async def websocket(

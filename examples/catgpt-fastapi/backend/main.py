@@ -13,7 +13,7 @@ from config import CAT, settings
 from guests import Guests
 
 engine = Engine(**settings.engine())
-app = FastAPI(title="CatGPT", lifespan=lifespan(engine))
+app = FastAPI(title="CatGPT", lifespan=lifespan(engine, rare_gc=True))
 app.add_middleware(Guests)
 install(app, origins=settings.origins)
 

@@ -10,7 +10,7 @@ from .settings import engine, settings
 FEATURES = "edit regenerate branches rename pin delete delete-empty batch-delete search usage summary export"
 TOLD = {"app": "chat-redis", "name": "Chat", "skin": "plain", "transport": "ws-task", "api": "/api/v1", "auth": "guest"}
 
-app = FastAPI(title="Chat", lifespan=lifespan(engine, deadline=settings.shutdown_seconds), responses=REFUSALS)
+app = FastAPI(title="Chat", lifespan=lifespan(engine, deadline=settings.shutdown_seconds, rare_gc=True), responses=REFUSALS)
 install(app, origins=settings.allowed_origins.split())
 for part in (identity, routes, socket):
     app.include_router(part.router)

@@ -42,7 +42,7 @@ def create_app(settings: Settings, model: ChatModel | Scripted | None = None) ->
     if settings.secret_key.get_secret_value() == PLACEHOLDER:
         logger.warning("SECRET_KEY is the placeholder: anybody can make tokens")
     engine, auth = engine_of(settings, model), Auth(settings)
-    app = FastAPI(title="CoDHeChat", lifespan=lifespan(engine))
+    app = FastAPI(title="CoDHeChat", lifespan=lifespan(engine, rare_gc=True))
     install(app, origins=settings.allowed_origins)
     log_requests(app)
 

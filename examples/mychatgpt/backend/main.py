@@ -25,7 +25,7 @@ engine = Engine(**settings.engine())
 async def life(app: FastAPI) -> AsyncGenerator[None, None]:
     """Takes an old database over if there is one, and then has the engine open."""
     await adopt(settings.url, settings.owner)
-    async with lifespan(engine)(app):
+    async with lifespan(engine, rare_gc=True)(app):
         yield
 
 
