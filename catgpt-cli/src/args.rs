@@ -190,7 +190,7 @@ pub(crate) enum ChatsAction {
     Title(Title),
     /// Have a model sum up a chat, which from then on goes on with that; nothing is deleted
     Summarize(Summarize),
-    /// Encrypt all chats of the store with the first key of CATGPT_ENCRYPTION_KEYS, whatever they were stored with before
+    /// Encrypt all chats of the store with the first of your keys (CATGPT_ENCRYPTION_KEYS), whatever they were stored with before
     Reseal,
 }
 

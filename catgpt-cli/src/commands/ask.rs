@@ -122,7 +122,7 @@ impl<'a> Setup<'a> {
             builder = builder.hook(context);
         }
         if let Some(shown) = Shown::choose(&self.config, &self.store).filter(|_| !self.ask.forgets()) {
-            builder = builder.live(shown.open().await?);
+            builder = builder.live(shown.open(&self.config).await?);
         }
         let engine = self.config.settings.apply(builder).build();
         let chat = chat.with(&self.config.user(&engine)?)?;
@@ -134,7 +134,7 @@ impl<'a> Setup<'a> {
         let forgets = self.ask.forgets();
         let memory = match forgets && !(Chat::is_named(self.ask) && copy::is_there(&self.store)) {
             true => copy::nowhere(),
-            false => self.store.open().await?,
+            false => self.store.open(&self.config, notes).await?,
         };
         let chat = Chat::find(&self.config.user(&copy::looking(&memory))?, self.ask, notes).await?;
         if !forgets {

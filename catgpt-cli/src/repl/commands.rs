@@ -10,14 +10,14 @@ use super::words::{self, Word};
 use super::{Next, Repl, draft};
 use crate::args::Ask;
 use crate::chat::Chat;
-use crate::commands::local;
+use crate::commands::{index, local};
 use crate::config::{Model, known_personas};
 use crate::exit::{Exit, Failure, invalid};
 use crate::notes::tell;
 use crate::refs::{self, short};
 use crate::render::visible;
 use crate::said::Said;
-use crate::signals::Signals;
+use crate::signals::{Caught, Signals};
 
 /// How many chats and hits are listed.
 const LISTED: u32 = 20;
@@ -33,6 +33,13 @@ impl Repl<'_> {
             Word::Retry => Ok(Some(self.chat.session.regenerate(None))),
             Word::Continue => Ok(Some(self.chat.session.continue_reply(None))),
             Word::Edit => self.rewritten(signals).await,
+            Word::Search(words) => tokio::select! {
+                done = self.search(words) => done.map(|()| None),
+                caught = signals.next() => match caught {
+                    Caught::Interrupt => Err(invalid("the search was stopped")),
+                    caught => return Ok(Next::Leave(caught.exit())),
+                }
+            },
             word => self.manage(word).await.map(|()| None),
         };
         match send {
@@ -49,7 +56,6 @@ impl Repl<'_> {
             Word::New(name) => self.new_chat(name).await?,
             Word::Open(chat) => self.open(chat).await?,
             Word::List => self.list().await?,
-            Word::Search(words) => self.search(words).await?,
             Word::Rename(title) => self.rename(title).await?,
             Word::Fork(name) => self.fork(name).await?,
             Word::Undo => self.undo().await?,
@@ -58,7 +64,9 @@ impl Repl<'_> {
             Word::File(path) => self.add_file(path)?,
             Word::Help => self.print(&words::help()),
             Word::Wrong(why) => tell(why),
-            Word::Nothing | Word::Say(_) | Word::Retry | Word::Continue | Word::Edit | Word::Quit => {}
+            Word::Nothing | Word::Quit => {}
+            // What is said, and what can be stopped, is done before.
+            Word::Say(_) | Word::Retry | Word::Continue | Word::Edit | Word::Search(_) => {}
         }
         Ok(())
     }
@@ -137,6 +145,7 @@ impl Repl<'_> {
     }
 
     async fn search(&mut self, question: &str) -> Result<()> {
+        index(&self.chat.user, self.notes).await?;
         let page = self.chat.user.search(question, None, LISTED).await?;
         if page.hits.is_empty() {
             self.notes.say("nothing has all of these words");

@@ -16,6 +16,7 @@ mod oneshot;
 mod organize;
 mod personas;
 mod pictures;
+mod progress;
 mod refusals;
 mod repl;
 mod shared;

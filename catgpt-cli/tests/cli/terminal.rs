@@ -109,12 +109,17 @@ impl Terminal {
 
     /// Waits for the program's end; what the terminal has shown.
     pub(crate) fn end(self, code: i32) -> String {
+        plain(self.end_raw(code).as_bytes())
+    }
+
+    /// The same, byte for byte.
+    pub(crate) fn end_raw(self, code: i32) -> String {
         let ran: Ran = end(self.child);
         let mut shown = self.shown.0.lock().unwrap();
         while !shown.over {
             shown = self.shown.1.wait(shown).unwrap();
         }
-        let text = plain(&shown.bytes);
+        let text = String::from_utf8_lossy(&shown.bytes).into_owned();
         assert_eq!(ran.code, code, "{text}");
         text
     }
