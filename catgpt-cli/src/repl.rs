@@ -159,8 +159,10 @@ impl<'a> Repl<'a> {
                 self.print(&String::from_utf8_lossy(&out));
             }
         }
-        if !matches!(message.status, Status::Complete) {
-            self.notes.say(format_args!("this answer is {}", message.status));
+        match message.status {
+            Status::Complete => {}
+            Status::Paused => self.notes.say(say::paused(&message.pending())),
+            status => self.notes.say(format_args!("this answer is {status}")),
         }
     }
 

@@ -220,8 +220,10 @@ fn heading(message: &Message) -> String {
 }
 
 fn ending(message: &Message) -> String {
+    let waits: Vec<_> = message.pending().into_iter().map(|call| visible(&call.name).replace('\n', " ")).collect();
     match &message.error {
         Some(error) => format!("{} ({})", message.status, error.kind),
+        None if !waits.is_empty() => format!("{} (waits for {})", message.status, waits.join(", ")),
         None => message.status.to_string(),
     }
 }

@@ -14,6 +14,7 @@ mod keys;
 mod manage;
 mod oneshot;
 mod organize;
+mod paused;
 mod personas;
 mod pictures;
 mod progress;
