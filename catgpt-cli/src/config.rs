@@ -19,7 +19,7 @@ use catgpt_core::{Engine, Result, Secret, User};
 pub(crate) use encryption::KEYS as ENCRYPTION_KEYS;
 pub(crate) use file::{SETTINGS, Settings, TEMPLATE, check, set, text};
 pub(crate) use folders::Folders;
-pub(crate) use model::{Model, host};
+pub(crate) use model::{Model, host, prefixed};
 pub(crate) use persona::{Own, find as find_persona, known as known_personas, personas};
 pub(crate) use store::{Shown, Store};
 

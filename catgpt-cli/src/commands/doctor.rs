@@ -72,7 +72,7 @@ fn model(config: &Config, report: &mut Report) -> io::Result<()> {
                          OPENAI_BASE_URL";
             return report.good("model", state);
         }
-        Ok(Model::Asked(model)) => {
+        Ok(Model::Asked(_, model)) => {
             let by = said.map_or("the default", |said| said.by);
             report.good("model", format_args!("{} by {} ({by})", model.name(), protocol.name()))?;
         }

@@ -3,7 +3,6 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use catgpt_core::model::Protocol;
 use catgpt_core::{Busy, Error, FinishReason, Finished, Reply, Send, Status, ToolCall};
 use tokio::time::timeout;
 
@@ -49,9 +48,7 @@ impl Repl<'_> {
     /// Who answers, and how.
     fn with_options(&self, send: Send) -> Send {
         let send = send.busy(Busy::queue()).params(self.chat.kept.options.clone());
-        let kept = self.chat.kept.model.as_deref().map(|model| Protocol::of(model).1).filter(|model| !model.is_empty());
-        let model = kept.or(self.usual.as_deref()).map(str::to_owned);
-        let send = model.into_iter().fold(send, Send::model);
+        let send = self.answers.clone().into_iter().fold(send, Send::model);
         self.persona.clone().into_iter().fold(send, Send::persona)
     }
 
