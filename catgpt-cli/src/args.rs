@@ -61,7 +61,7 @@ Environment:
   OPENAI_MODEL      which model, unless --model says it
   DATABASE_URL      where chats are kept, unless --memory says it
   CATGPT_SESSION    the chat of this shell, unless --session or --continue says it
-  CATGPT_ENCRYPTION_KEYS   a file of keys, with which chats are kept encrypted
+  CATGPT_ENCRYPTION_KEYS   a file of keys, with which chats are kept encrypted; else encryption_keys in config.toml
   REDIS_URL         where answers are shown as they grow, unless --live says it; only if one of the former is set
 
 Exit codes:
