@@ -61,7 +61,7 @@ Environment:
   OPENAI_MODEL      which model, unless --model says it
   DATABASE_URL      where chats are kept, unless --memory says it
   CATGPT_SESSION    the chat of this shell, unless --session or --continue says it
-  CATGPT_ENCRYPTION_KEYS   a file of keys, with which chats are kept encrypted
+  CATGPT_ENCRYPTION_KEYS   a file of keys, with which chats are kept encrypted; else encryption_keys in config.toml
   REDIS_URL         where answers are shown as they grow, unless --live says it; only if one of the former is set
 
 Exit codes:
@@ -190,7 +190,7 @@ pub(crate) enum ChatsAction {
     Title(Title),
     /// Have a model sum up a chat, which from then on goes on with that; nothing is deleted
     Summarize(Summarize),
-    /// Encrypt all chats of the store with the first key of CATGPT_ENCRYPTION_KEYS, whatever they were stored with before
+    /// Encrypt all chats of the store with the first of your keys (CATGPT_ENCRYPTION_KEYS), whatever they were stored with before
     Reseal,
 }
 

@@ -17,7 +17,7 @@ mod usage;
 pub(crate) use ask::ask;
 pub(crate) use backup::backup;
 pub(crate) use chat::{chat, converses};
-pub(crate) use chats::{chats, local};
+pub(crate) use chats::{chats, index, local};
 pub(crate) use completions::{complete, completions};
 pub(crate) use config::config;
 pub(crate) use doctor::doctor;

@@ -1,6 +1,7 @@
 //! What the command line, the environment and the user's own files say, in this order; what none says is as the engine
 //! has it. No file of a project is read: a cloned repository could send the key elsewhere.
 
+mod encryption;
 mod file;
 mod folders;
 pub(crate) mod keys;
@@ -15,11 +16,12 @@ use std::sync::Mutex;
 
 use catgpt_core::{Engine, Result, Secret, User};
 
+pub(crate) use encryption::KEYS as ENCRYPTION_KEYS;
 pub(crate) use file::{SETTINGS, Settings, TEMPLATE, check, set, text};
 pub(crate) use folders::Folders;
-pub(crate) use model::{Model, host};
+pub(crate) use model::{Model, host, prefixed};
 pub(crate) use persona::{Own, find as find_persona, known as known_personas, personas};
-pub(crate) use store::{Shown, Store, encryption};
+pub(crate) use store::{Shown, Store};
 
 use self::keys::Provider;
 use crate::args::{Ask, Common, When};

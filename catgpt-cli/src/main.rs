@@ -12,6 +12,7 @@ mod editor;
 mod exit;
 mod extract;
 mod markdown;
+mod models;
 mod notes;
 mod out;
 mod progress;

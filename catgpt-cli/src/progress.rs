@@ -1,14 +1,19 @@
 //! How far long work has come: one line on a terminal that is written over, and nothing elsewhere.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use catgpt_core::Progress;
+use tokio::time::timeout;
 
-use crate::args::Common;
+use crate::color::is_lively;
+use crate::notes::Notes;
 
 /// How often the line is written at most.
 const EVERY: Duration = Duration::from_millis(100);
+/// How long something may take before it is told what is waited for.
+const SUDDEN: Duration = Duration::from_millis(300);
 /// How many columns the bar has.
 const WIDTH: u64 = 24;
 
@@ -21,18 +26,23 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(crate) fn new(what: &'static str, common: &Common) -> Self {
-        Self { what, shown: !common.quiet && io::stderr().is_terminal(), last: None }
+    pub(crate) fn new(what: &'static str, notes: Notes) -> Self {
+        Self { what, shown: !notes.is_quiet() && is_lively(&io::stderr()), last: None }
     }
 
     /// Shows how far it is.
     pub(crate) fn show(&mut self, progress: Progress) {
-        if !self.shown || self.last.is_some_and(|last| last.elapsed() < EVERY) {
-            return;
+        if self.last.is_none_or(|last| last.elapsed() >= EVERY) {
+            self.write(&bar(progress));
         }
-        self.last = Some(Instant::now());
-        // Nobody may be there to read it.
-        let _ = write!(io::stderr(), "\r\x1b[K{} {}", self.what, bar(progress));
+    }
+
+    fn write(&mut self, state: &str) {
+        if self.shown {
+            self.last = Some(Instant::now());
+            // Nobody may be there to read it.
+            let _ = write!(io::stderr(), "\r\x1b[K{} {state}", self.what);
+        }
     }
 }
 
@@ -42,6 +52,17 @@ impl Drop for Line {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
+}
+
+/// Waits for it. If that takes longer than anybody expects, `what` is shown until it is there.
+pub(crate) async fn wait<T>(what: &'static str, notes: Notes, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    if let Ok(done) = timeout(SUDDEN, &mut work).await {
+        return done;
+    }
+    let mut line = Line::new(what, notes);
+    line.write("…");
+    work.await
 }
 
 fn bar(Progress { done, total }: Progress) -> String {

@@ -1,8 +1,8 @@
-//! How a chat is named on the command line: by its name or its title, by the beginning of its id, or by when it was
-//! used.
+//! How a chat is named on the command line: by its name or the title that it was given, by the beginning of its id, or by
+//! when it was used.
 
 use catgpt_core::memory::Cursor;
-use catgpt_core::{Error, ErrorKind, Result, Session, SessionInfo, User};
+use catgpt_core::{Error, ErrorKind, Result, Session, SessionInfo, TitleSource, User};
 
 use crate::exit::invalid;
 
@@ -83,7 +83,7 @@ async fn named(user: &User, name: &str) -> Result<Option<Session>> {
     for archived in [false, true] {
         let mut chats = Chats::new(user, archived);
         while let Some(info) = chats.next().await? {
-            if info.title.as_deref() == Some(name) {
+            if info.title.as_deref() == Some(name) && is_given(&info) {
                 called.push(info);
             } else if begins && is_id(info.id.as_str()) && info.id.as_str().starts_with(&begin) {
                 beginning.push(info);
@@ -96,6 +96,12 @@ async fn named(user: &User, name: &str) -> Result<Option<Session>> {
         [one] => user.session(one.id.as_str()).map(Some),
         several => Err(ambiguous(name, how, several)),
     }
+}
+
+/// Whether somebody gave it its title. What is only the beginning of a prompt names nothing: whoever begins a chat called
+/// "hi" does not mean an old one in which that was said first.
+fn is_given(info: &SessionInfo) -> bool {
+    info.titled_by.is_some_and(|by| by != TitleSource::Prompt)
 }
 
 /// What was not named by a person: a UUID.
@@ -164,7 +170,7 @@ impl<'a> Chats<'a> {
 
 #[cfg(test)]
 mod tests {
-    use catgpt_core::{Engine, Offline};
+    use catgpt_core::{Engine, NewMessage, Offline, Role, Scripted};
 
     use super::*;
 
@@ -243,6 +249,20 @@ mod tests {
         let error = find(&user, "Kyoto").await.unwrap_err();
         assert!(error.kind() == ErrorKind::NotFound && error.to_string().contains(FIRST), "{error}");
         assert!(open(&user, "Kyoto").await.is_err() && open(&user, "kyoto").await.unwrap().1);
+    }
+
+    #[tokio::test]
+    async fn what_was_said_first_names_no_chat_but_what_a_model_made_of_it_does() {
+        let user = Engine::builder().model(Scripted::reply("A greeting")).build().local();
+        let session = user.session(FIRST).unwrap();
+        session.append([NewMessage::new(Role::User, "hi")]).await.unwrap();
+        assert_eq!(session.info().await.unwrap().title.as_deref(), Some("hi"));
+        assert_eq!(found(&user, "hi").await, "not_found");
+        assert!(open(&user, "hi").await.unwrap().1);
+        session.make_title().await.unwrap();
+        assert_eq!(found(&user, "A greeting").await, FIRST);
+        session.rename("hi").await.unwrap();
+        assert_eq!(found(&user, "hi").await, FIRST);
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use catgpt_core::{ChatModel, Content, Engine, ErrorKind, Message, Persona, Result, Role, Status};
+use catgpt_core::{Content, Engine, ErrorKind, Message, Persona, Result, Role, Status};
 use tokio::runtime::Handle;
 
 use crate::args::{Ask, Common, Format};
@@ -21,6 +21,7 @@ use crate::color;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::markdown::{Markdown, Width};
+use crate::models::Models;
 use crate::notes::{Notes, OFFLINE};
 use crate::render::visible;
 use crate::signals::Signals;
@@ -39,11 +40,9 @@ enum Next {
 pub(crate) struct Repl<'a> {
     engine: &'a Engine,
     chat: Chat,
-    model: Arc<dyn ChatModel>,
-    /// The cat answers, for nothing else is configured.
-    offline: bool,
-    /// The model of chats that keep none.
-    usual: Option<String>,
+    models: Arc<Models>,
+    /// The name of the model that answers in this chat; the cat has none.
+    answers: Option<String>,
     terminal: Rc<Terminal>,
     ask: &'a Ask,
     common: &'a Common,
@@ -63,16 +62,15 @@ impl<'a> Repl<'a> {
     pub(crate) fn new(
         engine: &'a Engine,
         chat: Chat,
-        (model, usual): (Arc<dyn ChatModel>, Option<String>),
+        (models, answers): (Arc<Models>, Option<String>),
         terminal: Terminal,
         (ask, common, config): (&'a Ask, &'a Common, Config),
     ) -> Self {
         Self {
             engine,
             chat,
-            model,
-            offline: usual.is_none(),
-            usual,
+            models,
+            answers,
             terminal: Rc::new(terminal),
             ask,
             common,
@@ -94,8 +92,7 @@ impl<'a> Repl<'a> {
         };
         let said = self.persona.as_ref().map(|persona| persona.name.clone());
         let persona = said.or(known).unwrap_or_else(|| host.to_owned());
-        let model = self.chat.kept.model.as_ref().or(self.usual.as_ref());
-        match model {
+        match &self.answers {
             Some(model) => {
                 let (persona, model) = (visible(&persona), visible(model));
                 self.notes.say(format_args!("{persona} answers ({model}); {place}; /help says more"));
@@ -110,9 +107,9 @@ impl<'a> Repl<'a> {
 
     /// Until somebody leaves. `first` is what the command line says.
     pub(crate) async fn run(&mut self, first: Option<Content>, signals: &mut Signals) -> Result<Exit, Failure> {
-        let (user, model) = (self.chat.user.clone(), Arc::clone(&self.model));
+        let (user, models) = (self.chat.user.clone(), Arc::clone(&self.models));
         let terminal = Rc::clone(&self.terminal);
-        let mut prompt = Prompt::new(Words { runtime: Handle::current(), user, model }, &terminal)?;
+        let mut prompt = Prompt::new(Words { runtime: Handle::current(), user, models }, &terminal)?;
         let mut next = match first {
             Some(content) => self.turn(self.chat.session.send(content), signals).await?,
             None => Next::Ask,
@@ -159,8 +156,10 @@ impl<'a> Repl<'a> {
                 self.print(&String::from_utf8_lossy(&out));
             }
         }
-        if !matches!(message.status, Status::Complete) {
-            self.notes.say(format_args!("this answer is {}", message.status));
+        match message.status {
+            Status::Complete => {}
+            Status::Paused => self.notes.say(say::paused(&message.pending())),
+            status => self.notes.say(format_args!("this answer is {status}")),
         }
     }
 

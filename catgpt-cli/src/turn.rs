@@ -4,7 +4,9 @@ use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
-use catgpt_core::{Busy, Engine, Error, ErrorKind, FinishReason, Finished, Reply, Send, Session, Status, TurnId};
+use catgpt_core::{
+    Busy, Engine, Error, ErrorKind, FinishReason, Finished, Reply, Send, Session, Status, ToolCall, TurnId,
+};
 use tokio::time::{sleep, timeout};
 
 use crate::args::{Ask, Common};
@@ -176,12 +178,28 @@ fn judge(finished: Finished, missing: bool, notes: Notes) -> Result<Exit, Failur
         (None, Status::Cancelled, _) => {
             fail(ErrorKind::Closed, "the answer was stopped from elsewhere; what came is kept")
         }
+        (None, Status::Paused, _) => {
+            let waiting = waiting(&finished.pending);
+            tell(format_args!(
+                "{waiting}; catgpt -c PROMPT goes on without that call, catgpt -c --regenerate asks again"
+            ));
+            Err(Failure::Told(Exit::Failed))
+        }
         (None, status, _) => {
             let sentence =
                 "the answer ended before it was whole; what came is kept: ask again, or go on with --continue-reply";
             Err(Error::new(ErrorKind::Truncated, sentence).with("status", status).into())
         }
     }
+}
+
+/// What a paused answer waits for. There are no tools here, so nobody here can agree to a call of one.
+pub(crate) fn waiting(calls: &[ToolCall]) -> String {
+    let names: Vec<_> = calls.iter().map(|call| call.name.escape_debug().to_string()).collect();
+    let names = names.join(", ");
+    format!(
+        "the answer waits until a call of {names} is decided, by the application that has this tool; what came is kept"
+    )
 }
 
 fn blockless() -> Failure {

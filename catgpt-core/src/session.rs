@@ -213,6 +213,9 @@ pub struct SessionInfo {
     pub id: SessionId,
     /// Its title; until somebody gives one, the beginning of the first message.
     pub title: Option<String>,
+    /// Who gave it; `None` without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub titled_by: Option<TitleSource>,
     /// Who answers.
     pub persona: Option<String>,
     /// Whether it stands before the others in lists.
@@ -246,9 +249,11 @@ impl TryFrom<SessionRow> for SessionInfo {
     type Error = Error;
 
     fn try_from(row: SessionRow) -> Result<Self> {
+        let (title, titled_by) = row.title.as_deref().map(decode_title).transpose()?.unzip();
         Ok(Self {
             id: row.id,
-            title: row.title.as_deref().map(decode_title).transpose()?.map(|(title, _)| title),
+            title,
+            titled_by,
             persona: row.pin.as_deref().map(Persona::decode).transpose()?.map(|persona| persona.name),
             pinned: row.pinned,
             archived: row.archived,

@@ -191,6 +191,8 @@ export interface MessagePage {
 export interface SessionInfo {
   id: string;
   title: string | null;
+  /** Who gave the title: the beginning of the first prompt, a model, or a person. */
+  titled_by?: "prompt" | "model" | "user";
   persona: string | null;
   /** The newest message of the active branch. */
   head: number | null;

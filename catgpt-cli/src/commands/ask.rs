@@ -13,6 +13,7 @@ use crate::config::{Config, Model, Shown, Store};
 use crate::context::Context;
 use crate::copy;
 use crate::exit::{Exit, Failure, invalid};
+use crate::models::Models;
 use crate::notes::{Notes, OFFLINE, tell};
 use crate::rehearsal::Rehearsal;
 use crate::said::Said;
@@ -40,9 +41,9 @@ pub(super) struct Opened {
     pub(super) engine: Engine,
     pub(super) chat: Chat,
     pub(super) config: Config,
-    /// What answers.
-    pub(super) model: Arc<dyn ChatModel>,
-    pub(super) offline: bool,
+    /// What answers, and the name of it; the cat has none.
+    pub(super) models: Arc<Models>,
+    pub(super) answers: Option<String>,
     /// How long the engine may take to end.
     pub(super) closing: Duration,
     rehearsal: Option<Rehearsal>,
@@ -81,8 +82,8 @@ impl<'a> Setup<'a> {
 
     async fn answer(self, said: Said) -> Result<Exit, Failure> {
         let (ask, common, notes) = (self.ask, self.common, Notes::new(self.common));
-        let Opened { engine, chat, offline, closing, rehearsal, .. } = self.open(notes).await?;
-        if offline {
+        let Opened { engine, chat, answers, closing, rehearsal, .. } = self.open(notes).await?;
+        if answers.is_none() {
             notes.say(OFFLINE);
         }
         if let Some(rehearsal) = rehearsal {
@@ -94,14 +95,6 @@ impl<'a> Setup<'a> {
         done
     }
 
-    /// The model of chats that keep none; `None` if the cat answers.
-    pub(super) fn model_name(&self) -> Option<String> {
-        match &self.model {
-            Model::Asked(model) => Some(model.name().to_owned()),
-            Model::Offline => None,
-        }
-    }
-
     pub(super) async fn open(mut self, notes: Notes) -> Result<Opened, Failure> {
         let (memory, chat) = self.find(notes).await?;
         // A chat that keeps its model is not answered by another one.
@@ -109,24 +102,24 @@ impl<'a> Setup<'a> {
             Some(name) if self.ask.model.is_none() => Model::choose(&self.config, Some(name))?,
             _ => self.model,
         };
-        let offline = matches!(model, Model::Offline);
-        if offline || self.ask.dry_run {
+        let (models, answers) = Models::of(model, io::stdout().is_terminal());
+        if answers.is_none() || self.ask.dry_run {
             self.config.settings.ask_no_model();
         }
         let closing = if self.config.settings.titles { TITLING } else { CLOSING };
-        let model = model.build(io::stdout().is_terminal());
+        let model: Arc<dyn ChatModel> = Arc::<Models>::clone(&models);
         let rehearsal = self.ask.dry_run.then(|| Rehearsal::of(Arc::clone(&model)));
         let model = rehearsal.clone().map_or(model, |rehearsal| Arc::new(rehearsal));
-        let mut builder = Engine::builder().model(Arc::clone(&model)).memory(memory).persona(self.usual);
+        let mut builder = Engine::builder().model(model).memory(memory).persona(self.usual);
         if let Some(context) = self.context {
             builder = builder.hook(context);
         }
         if let Some(shown) = Shown::choose(&self.config, &self.store).filter(|_| !self.ask.forgets()) {
-            builder = builder.live(shown.open().await?);
+            builder = builder.live(shown.open(&self.config).await?);
         }
         let engine = self.config.settings.apply(builder).build();
         let chat = chat.with(&self.config.user(&engine)?)?;
-        Ok(Opened { engine, chat, config: self.config, model, offline, closing, rehearsal })
+        Ok(Opened { engine, chat, config: self.config, models, answers, closing, rehearsal })
     }
 
     /// The chat and where it is: in the store, or in a copy if nothing may be kept.
@@ -134,7 +127,7 @@ impl<'a> Setup<'a> {
         let forgets = self.ask.forgets();
         let memory = match forgets && !(Chat::is_named(self.ask) && copy::is_there(&self.store)) {
             true => copy::nowhere(),
-            false => self.store.open().await?,
+            false => self.store.open(&self.config, notes).await?,
         };
         let chat = Chat::find(&self.config.user(&copy::looking(&memory))?, self.ask, notes).await?;
         if !forgets {

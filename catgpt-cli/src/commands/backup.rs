@@ -11,7 +11,7 @@ use crate::progress::Line;
 
 pub(crate) fn backup(options: &Backup, common: &Common) -> Result<Exit, Failure> {
     let (store, notes) = (Store::choose(&Config::load(common)?)?, Notes::new(common));
-    let mut line = Line::new("copying", common);
+    let mut line = Line::new("copying", notes);
     block_on(async {
         let tell = move |done, total| line.show(Progress { done, total: Some(total) });
         memory::backup(&store.url(), &options.file, tell).await?;

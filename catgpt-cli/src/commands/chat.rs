@@ -50,10 +50,10 @@ pub(crate) fn chat(mut ask: Ask, common: &Common) -> Result<Exit, Failure> {
         (Store::Url(_, source), _) => format!("chats are kept where {source} says"),
     };
     block_on(async {
-        let (usual, host) = (setup.model_name(), setup.usual.name.clone());
-        let Opened { engine, chat, config, model, closing, .. } = setup.open(notes).await?;
+        let host = setup.usual.name.clone();
+        let Opened { engine, chat, config, models, answers, closing, .. } = setup.open(notes).await?;
         let mut signals = Signals::catch()?;
-        let mut repl = Repl::new(&engine, chat, (model, usual), terminal, (&ask, common, config));
+        let mut repl = Repl::new(&engine, chat, (models, answers), terminal, (&ask, common, config));
         repl.welcome(&place, persona, &host).await?;
         let done = repl.run(said.map(|said| said.content), &mut signals).await;
         super::ask::close(&engine, closing, &done, &mut signals, notes).await;

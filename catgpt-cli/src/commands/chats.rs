@@ -24,6 +24,7 @@ use crate::out::Out;
 use crate::refs::{self, Chats};
 use crate::render::{picture, visible};
 use organize::Mark;
+pub(crate) use search::index;
 
 pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failure> {
     let notes = Notes::new(common);
@@ -56,8 +57,8 @@ pub(crate) fn chats(action: ChatsAction, common: &Common) -> Result<Exit, Failur
         ChatsAction::Select(options) => tree::select(user, &options).await,
         ChatsAction::Fork(options) => tree::fork(user, &options, out).await,
         ChatsAction::Watch(options) => watch::watch(user, &options, out).await,
-        ChatsAction::Export(options) => export(user, &options, out, common).await.map(|()| Exit::Ok),
-        ChatsAction::Import(options) => import(user, &options, out, common, notes).await,
+        ChatsAction::Export(options) => export(user, &options, out, notes).await.map(|()| Exit::Ok),
+        ChatsAction::Import(options) => import(user, &options, out, notes).await,
         // It needs no chat, and the store without its keys.
         ChatsAction::Reseal => Ok(Exit::Ok),
         ChatsAction::Title(options) => {
@@ -84,7 +85,7 @@ fn with_store(
 ) -> Result<Exit, Failure> {
     let store = Store::choose(config)?;
     block_on(async {
-        let engine = builder.memory(store.open().await?).build();
+        let engine = builder.memory(store.open(config, notes).await?).build();
         // What a process that died left behind is told as it is: interrupted.
         if let Err(error) = engine.sweep().await {
             notes.detail(error);
@@ -94,7 +95,10 @@ fn with_store(
             Err(error) => Err(error.into()),
         };
         let exit = out.end(done)?;
-        engine.close(std::time::Duration::ZERO).await?;
+        // Who pressed Ctrl-C does not want to wait for what is being written: the store keeps all of it or nothing.
+        if exit != Exit::Interrupt {
+            engine.close(std::time::Duration::ZERO).await?;
+        }
         Ok(exit)
     })
 }
@@ -216,8 +220,10 @@ fn heading(message: &Message) -> String {
 }
 
 fn ending(message: &Message) -> String {
+    let waits: Vec<_> = message.pending().into_iter().map(|call| visible(&call.name).replace('\n', " ")).collect();
     match &message.error {
         Some(error) => format!("{} ({})", message.status, error.kind),
+        None if !waits.is_empty() => format!("{} (waits for {})", message.status, waits.join(", ")),
         None => message.status.to_string(),
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::args::{Common, ConfigureAction};
 use crate::config::keys::{self, Provider};
-use crate::config::{self, Config, FILE, Folders, Said, Shown, Store, private};
+use crate::config::{self, Config, ENCRYPTION_KEYS, FILE, Folders, Said, Shown, Store, private};
 use crate::editor;
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
@@ -94,6 +94,12 @@ fn rows(config: &Config) -> Result<Vec<[String; 3]>> {
         Store::File(path) => said("memory", None, &format!("sqlite:{}", path.display())),
     }
     said("live", shown, "none");
+    // What the variable says may be the keys themselves.
+    let keys = config.encryption_keys().map(|said| match said.by {
+        ENCRYPTION_KEYS => Said::new("(never shown)".to_owned(), ENCRYPTION_KEYS),
+        _ => said,
+    });
+    said("encryption_keys", keys, "none");
     for provider in Provider::ALL {
         let source = keys::source(config, provider)?.map_or_else(|| "none".to_owned(), |source| source.to_string());
         row(&format!("key of {}", provider.name()), "(never shown)".to_owned(), &source);

@@ -15,8 +15,9 @@ use catgpt_core::{Engine, Error, Offline};
 use super::block_on;
 use crate::args::Common;
 use crate::config::keys::{self, Provider};
-use crate::config::{Config, Folders, Model, Shown, Store, host, known_personas, private, var};
+use crate::config::{Config, ENCRYPTION_KEYS, FILE, Folders, Model, Shown, Store, host, known_personas, private, var};
 use crate::exit::{Exit, Failure};
+use crate::notes::Notes;
 
 /// How long an endpoint may take to accept a connection.
 const REACH: Duration = Duration::from_secs(3);
@@ -45,7 +46,7 @@ pub(crate) fn doctor(common: &Common) -> Result<Exit, Failure> {
     model(&config, &mut report)?;
     folders(&mut report)?;
     block_on(async {
-        store(&config, &mut report).await?;
+        store(&config, Notes::new(common), &mut report).await?;
         Ok(if report.healthy { Exit::Ok } else { Exit::Failed })
     })
 }
@@ -71,7 +72,7 @@ fn model(config: &Config, report: &mut Report) -> io::Result<()> {
                          OPENAI_BASE_URL";
             return report.good("model", state);
         }
-        Ok(Model::Asked(model)) => {
+        Ok(Model::Asked(_, model)) => {
             let by = said.map_or("the default", |said| said.by);
             report.good("model", format_args!("{} by {} ({by})", model.name(), protocol.name()))?;
         }
@@ -137,7 +138,15 @@ fn folders(report: &mut Report) -> io::Result<()> {
     }
 }
 
-async fn store(config: &Config, report: &mut Report) -> io::Result<()> {
+async fn store(config: &Config, notes: Notes, report: &mut Report) -> io::Result<()> {
+    match config.encryption() {
+        Ok(None) => report.good("encrypted", format_args!("no: neither {ENCRYPTION_KEYS} nor {FILE} names keys"))?,
+        Ok(Some(_)) => {
+            let by = config.encryption_keys().map_or("", |said| said.by);
+            report.good("encrypted", format_args!("with the keys that {by} names"))?;
+        }
+        Err(error) => report.bad("encrypted", error)?,
+    }
     let store = match Store::choose(config) {
         Ok(store) => store,
         Err(error) => return report.bad("store", error),
@@ -155,11 +164,11 @@ async fn store(config: &Config, report: &mut Report) -> io::Result<()> {
             false => report.bad("store", format_args!("{place} (its folder is not there: make it, or name another)")),
         };
     }
-    match look(config, &store).await {
+    match look(config, &store, notes).await {
         Ok(state) => report.good("store", format_args!("{place} ({state}{})", mode(file)))?,
         Err(error) => report.bad("store", error)?,
     }
-    live(Shown::choose(config, &store), report).await
+    live(config, Shown::choose(config, &store), report).await
 }
 
 fn folder(file: &Path) -> &Path {
@@ -167,10 +176,10 @@ fn folder(file: &Path) -> &Path {
 }
 
 /// Says nothing if answers are shown nowhere else, as is usual.
-async fn live(shown: Option<Shown>, report: &mut Report) -> io::Result<()> {
+async fn live(config: &Config, shown: Option<Shown>, report: &mut Report) -> io::Result<()> {
     let Some(shown) = shown else { return Ok(()) };
     let asked = async {
-        let live = shown.open().await?;
+        let live = shown.open(config).await?;
         live.tail(&Owner::local(), TurnId::fresh(), 0).await?;
         live.close().await
     };
@@ -180,8 +189,8 @@ async fn live(shown: Option<Shown>, report: &mut Report) -> io::Result<()> {
     }
 }
 
-async fn look(config: &Config, store: &Store) -> catgpt_core::Result<String> {
-    let engine = Engine::builder().model(Offline::new()).memory(store.open().await?).build();
+async fn look(config: &Config, store: &Store, notes: Notes) -> catgpt_core::Result<String> {
+    let engine = Engine::builder().model(Offline::new()).memory(store.open(config, notes).await?).build();
     let (health, page) = (engine.health().await, config.user(&engine)?.sessions(None, 1).await);
     engine.close(Duration::ZERO).await?;
     health.store.error.map_or(Ok(()), |error| Err(Error::from(error)))?;

@@ -8,7 +8,7 @@ use catgpt_core::{ChatModel, Engine, Error, ErrorKind, Offline, Progress, Result
 
 use super::block_on;
 use crate::args::{ChatsAction, Common, Summarize, Title};
-use crate::config::{self, Config, Model, Store};
+use crate::config::{Config, ENCRYPTION_KEYS, Model, Store};
 use crate::exit::{Exit, Failure, invalid};
 use crate::notes::Notes;
 use crate::progress::Line;
@@ -54,12 +54,16 @@ pub(super) async fn summarize(user: &User, options: &Summarize) -> Result<Option
 
 /// Puts all chats of the store under the newest key.
 pub(super) fn reseal(common: &Common, notes: Notes) -> Result<Exit, Failure> {
-    let store = Store::choose(&Config::load(common)?)?;
-    let none = || invalid("there is no key: let CATGPT_ENCRYPTION_KEYS name a file of keys (see docs/encryption.md)");
-    let keys = config::encryption()?.ok_or_else(none)?;
-    let mut line = Line::new("encrypting", common);
+    let config = Config::load(common)?;
+    let store = Store::choose(&config)?;
+    let none = || {
+        let names = format!("let {ENCRYPTION_KEYS}, or encryption_keys in config.toml, name a file of keys");
+        invalid(format!("there is no key: {names} (see docs/encryption.md)"))
+    };
+    let keys = config.encryption()?.ok_or_else(none)?;
+    let mut line = Line::new("encrypting", notes);
     block_on(async {
-        let builder = Engine::builder().model(Offline::new()).memory(store.open_bare().await?);
+        let builder = Engine::builder().model(Offline::new()).memory(store.open_bare(notes).await?);
         let engine = builder.encryption(keys).build();
         let written = engine.reseal(|done| line.show(Progress { done, total: None })).await;
         engine.close(Duration::ZERO).await?;

@@ -8,7 +8,7 @@ use catgpt_core::model::Protocol;
 use super::{block_on, config::put};
 use crate::args::{Common, ModelsAction};
 use crate::config::keys::Provider;
-use crate::config::{Config, FILE, Folders, Model, host, private};
+use crate::config::{Config, FILE, Folders, Model, host, prefixed, private};
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
 use crate::out::Out;
@@ -34,10 +34,7 @@ fn list(config: &Config, of: Option<Provider>, json: bool, notes: Notes) -> Resu
     }
     block_on(async {
         let mut models = model.build(false).models().await?;
-        // As `--model` takes them.
-        if protocol != Protocol::OpenAi {
-            models.iter_mut().for_each(|info| info.id = format!("{}:{}", protocol.name(), info.id));
-        }
+        models.iter_mut().for_each(|info| info.id = prefixed(protocol, &info.id));
         if !is_offline && let Err(error) = cache(config, protocol, &models) {
             notes.detail(error);
         }

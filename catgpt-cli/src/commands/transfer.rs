@@ -8,14 +8,14 @@ use catgpt_core::transfer::{Entry, Outcome};
 use catgpt_core::{Error, ErrorKind, ExportFormat, ImportFormat, ImportReport, Source, User};
 use futures_util::StreamExt;
 
-use crate::args::{Common, Export, Found, Import, Written};
+use crate::args::{Export, Found, Import, Written};
 use crate::exit::{Exit, Failure, invalid};
 use crate::notes::Notes;
 use crate::out::Out;
 use crate::progress::Line;
 use crate::refs;
 
-pub(super) async fn export(user: &User, options: &Export, out: &mut Out, common: &Common) -> Result<(), Failure> {
+pub(super) async fn export(user: &User, options: &Export, out: &mut Out, notes: Notes) -> Result<(), Failure> {
     let format = match options.format {
         Written::Jsonl => ExportFormat::Jsonl,
         Written::Md => ExportFormat::Markdown,
@@ -30,7 +30,7 @@ pub(super) async fn export(user: &User, options: &Export, out: &mut Out, common:
     }
     // Where the text itself is shown, a bar would stand in it.
     if options.output.is_some() || !out.terminal {
-        let mut line = Line::new("exporting", common);
+        let mut line = Line::new("exporting", notes);
         export = export.on_progress(move |progress| line.show(progress));
     }
     let mut file = options.output.as_deref().map(create).transpose()?;
@@ -58,19 +58,13 @@ fn unwritten(error: &io::Error) -> Error {
     Error::new(ErrorKind::StoreFull, "the file cannot be written to its end").with("cause", error.kind())
 }
 
-pub(super) async fn import(
-    user: &User,
-    options: &Import,
-    out: &mut Out,
-    common: &Common,
-    notes: Notes,
-) -> Result<Exit, Failure> {
+pub(super) async fn import(user: &User, options: &Import, out: &mut Out, notes: Notes) -> Result<Exit, Failure> {
     let source = match options.file.to_str() {
         Some("-") => Source::reader(io::stdin()),
         _ => Source::path(&options.file),
     };
     let source = options.format.map(format).into_iter().fold(source, Source::format);
-    let mut line = Line::new("importing", common);
+    let mut line = Line::new("importing", notes);
     let import = user.import(source).dry_run(options.dry_run).on_progress(move |progress| line.show(progress));
     let report = import.await?;
     show(&report, options.json, out)?;

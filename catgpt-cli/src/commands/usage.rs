@@ -22,7 +22,7 @@ pub(crate) fn usage(options: &Usage, common: &Common) -> Result<Exit, Failure> {
     let config = Config::load(common)?;
     let store = Store::choose(&config)?;
     block_on(async {
-        let engine = Engine::builder().model(Offline::new()).memory(store.open().await?).build();
+        let engine = Engine::builder().model(Offline::new()).memory(store.open(&config, notes).await?).build();
         let spent = ask(&config.user(&engine)?, options).await?;
         let mut out = BufWriter::new(io::stdout());
         if spent.iter().all(|spent| spent.calls == 0) {

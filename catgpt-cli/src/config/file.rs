@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
 use super::Folders;
+use super::encryption::key_file;
 use super::keys::KeyCommand;
 use crate::args::{Format, When};
 use crate::exit::invalid;
@@ -19,13 +20,14 @@ use crate::exit::invalid;
 pub(crate) const TEMPLATE: &str = include_str!("template.toml");
 
 /// What stands at the top of the file and is one value, so that it can be set by name.
-pub(crate) const SETTINGS: [&str; 11] = [
+pub(crate) const SETTINGS: [&str; 12] = [
     "model",
     "base_url",
     "persona",
     "memory",
     "live",
     "owner",
+    "encryption_keys",
     "format",
     "color",
     "key_command",
@@ -46,6 +48,9 @@ pub(crate) struct Settings {
     pub(crate) memory: Option<String>,
     pub(crate) live: Option<String>,
     pub(crate) owner: Option<String>,
+    /// The file of the keys with which chats are encrypted.
+    #[serde(deserialize_with = "key_file")]
+    pub(crate) encryption_keys: Option<String>,
     #[serde(deserialize_with = "one_of")]
     pub(crate) format: Option<Format>,
     #[serde(deserialize_with = "one_of")]

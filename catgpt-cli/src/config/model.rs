@@ -17,7 +17,7 @@ const OFFLINE: &str = "offline";
 /// Which model answers, and whether it is one.
 #[derive(Debug)]
 pub(crate) enum Model {
-    Asked(Arc<dyn ChatModel>),
+    Asked(Protocol, Arc<dyn ChatModel>),
     /// Nothing is configured, or the built-in cat is wanted.
     Offline,
 }
@@ -42,13 +42,15 @@ impl Model {
         let access = Access { key, base_url: url.map(|url| url.value) };
         let name = if name.is_empty() { "openai:" } else { name };
         let model = named(name, &access);
-        model.map(Self::Asked).map_err(|error| by.into_iter().fold(error, |error, by| error.with("from", by)))
+        model
+            .map(|model| Self::Asked(protocol, model))
+            .map_err(|error| by.into_iter().fold(error, |error, by| error.with("from", by)))
     }
 
     /// As the engine takes it.
     pub(crate) fn build(self, paced: bool) -> Arc<dyn ChatModel> {
         match self {
-            Self::Asked(model) => model,
+            Self::Asked(_, model) => model,
             Self::Offline if paced => Arc::new(Offline::new().paced(PACE)),
             Self::Offline => Arc::new(Offline::new()),
         }
@@ -64,6 +66,14 @@ impl Config {
         }
         let own = self.settings.base_url.clone().filter(|_| Provider::of(protocol) == Provider::Openai);
         own.map(|url| Said::new(url, FILE))
+    }
+}
+
+/// A name that a server of this protocol has, as `--model` takes it.
+pub(crate) fn prefixed(protocol: Protocol, name: &str) -> String {
+    match protocol {
+        Protocol::OpenAi => name.to_owned(),
+        protocol => format!("{}:{name}", protocol.name()),
     }
 }
 

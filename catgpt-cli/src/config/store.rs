@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use catgpt_core::{Encryption, Error, ErrorKind, Live, LocalKeys, Memory, Result, Sqlite, live, memory};
+use catgpt_core::{Error, ErrorKind, Live, Memory, Result, Sqlite, live, memory};
 
-use super::{Config, Folders, Said, private, said, var};
+use super::{Config, Folders, Said, private, said};
+use crate::notes::Notes;
+use crate::progress;
 
 /// Where chats are kept.
 #[derive(Debug)]
@@ -42,16 +44,21 @@ impl Store {
     }
 
     /// Opens it, and makes it if it is not there; what goes into it is encrypted if there are keys.
-    pub(crate) async fn open(&self) -> Result<Arc<dyn Memory>> {
-        let store = self.open_bare().await?;
-        Ok(match encryption()? {
+    pub(crate) async fn open(&self, config: &Config, notes: Notes) -> Result<Arc<dyn Memory>> {
+        let store = self.open_bare(notes).await?;
+        Ok(match config.encryption()? {
             Some(keys) => Arc::new(memory::Encrypted::new(store, keys)),
             None => store,
         })
     }
 
-    /// Opens it without the keys.
-    pub(crate) async fn open_bare(&self) -> Result<Arc<dyn Memory>> {
+    /// Opens it without the keys. What an older version wrote is brought to the newest form first, which may take a while,
+    /// and so may another program that does just this.
+    pub(crate) async fn open_bare(&self, notes: Notes) -> Result<Arc<dyn Memory>> {
+        progress::wait("opening the store", notes, self.open_silently()).await
+    }
+
+    async fn open_silently(&self) -> Result<Arc<dyn Memory>> {
         match self {
             Self::Url(url, source) => memory::open(url).await.map_err(|error| error.with("from", source)),
             Self::File(path) => {
@@ -77,22 +84,13 @@ impl Shown {
         Some(Self(shown.value, shown.by))
     }
 
-    pub(crate) async fn open(&self) -> Result<Arc<dyn Live>> {
+    pub(crate) async fn open(&self, config: &Config) -> Result<Arc<dyn Live>> {
         let open = live::open(&self.0).await.map_err(|error| error.with("from", self.1))?;
-        Ok(match encryption()? {
+        Ok(match config.encryption()? {
             Some(keys) => Arc::new(live::Encrypted::new(open, keys)),
             None => open,
         })
     }
-}
-
-/// Where the keys come from. Never from the command line, which others can read.
-const KEYS: &str = "CATGPT_ENCRYPTION_KEYS";
-
-/// With which keys chats are encrypted: those of the file that the variable names, or that stand in it.
-pub(crate) fn encryption() -> Result<Option<Encryption>> {
-    let open = |keys: String| LocalKeys::open(&keys).map(Encryption::new).map_err(|error| error.with("from", KEYS));
-    var(KEYS).map(open).transpose()
 }
 
 /// Only its owner may look into a folder of chats.

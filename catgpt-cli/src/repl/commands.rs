@@ -1,23 +1,21 @@
 //! The commands of a conversation: each asks the engine one thing, and tells what came of it.
 
-use std::sync::Arc;
-
-use catgpt_core::{Content, Error, ErrorKind, Message, NewSession, Part, Result, Role, Send, SessionId, SessionInfo};
-
-use catgpt_core::model::Protocol;
+use catgpt_core::{
+    ChatModel, Content, Error, ErrorKind, Message, NewSession, Part, Result, Role, Send, SessionId, SessionInfo,
+};
 
 use super::words::{self, Word};
 use super::{Next, Repl, draft};
 use crate::args::Ask;
 use crate::chat::Chat;
-use crate::commands::local;
+use crate::commands::{index, local};
 use crate::config::{Model, known_personas};
 use crate::exit::{Exit, Failure, invalid};
-use crate::notes::tell;
+use crate::notes::{OFFLINE, tell};
 use crate::refs::{self, short};
 use crate::render::visible;
 use crate::said::Said;
-use crate::signals::Signals;
+use crate::signals::{Caught, Signals};
 
 /// How many chats and hits are listed.
 const LISTED: u32 = 20;
@@ -33,6 +31,13 @@ impl Repl<'_> {
             Word::Retry => Ok(Some(self.chat.session.regenerate(None))),
             Word::Continue => Ok(Some(self.chat.session.continue_reply(None))),
             Word::Edit => self.rewritten(signals).await,
+            Word::Search(words) => tokio::select! {
+                done = self.search(words) => done.map(|()| None),
+                caught = signals.next() => match caught {
+                    Caught::Interrupt => Err(invalid("the search was stopped")),
+                    caught => return Ok(Next::Leave(caught.exit())),
+                }
+            },
             word => self.manage(word).await.map(|()| None),
         };
         match send {
@@ -49,7 +54,6 @@ impl Repl<'_> {
             Word::New(name) => self.new_chat(name).await?,
             Word::Open(chat) => self.open(chat).await?,
             Word::List => self.list().await?,
-            Word::Search(words) => self.search(words).await?,
             Word::Rename(title) => self.rename(title).await?,
             Word::Fork(name) => self.fork(name).await?,
             Word::Undo => self.undo().await?,
@@ -58,7 +62,9 @@ impl Repl<'_> {
             Word::File(path) => self.add_file(path)?,
             Word::Help => self.print(&words::help()),
             Word::Wrong(why) => tell(why),
-            Word::Nothing | Word::Say(_) | Word::Retry | Word::Continue | Word::Edit | Word::Quit => {}
+            Word::Nothing | Word::Quit => {}
+            // What is said, and what can be stopped, is done before.
+            Word::Say(_) | Word::Retry | Word::Continue | Word::Edit | Word::Search(_) => {}
         }
         Ok(())
     }
@@ -98,7 +104,7 @@ impl Repl<'_> {
                 _ => return Err(invalid("there is such a chat already: /open goes on with it").with("chat", name)),
             },
         };
-        self.go_to(Chat::begin(&user, session, self.ask));
+        self.go_to(Chat::begin(&user, session, self.ask))?;
         self.notes.say("a new chat begins");
         Ok(())
     }
@@ -107,15 +113,20 @@ impl Repl<'_> {
         let numbered = word.parse().ok().and_then(|n: usize| self.listed.get(n.checked_sub(1)?));
         let word = numbered.cloned().unwrap_or_else(|| word.to_owned());
         let chat = Chat::open(&self.chat.user, &word, self.notes).await?;
-        // A chat that keeps its model is not answered by another one.
-        chat.kept.model.as_deref().map(|model| self.check_model(model)).transpose()?;
-        self.go_to(chat);
+        self.go_to(chat)?;
         self.show_last().await
     }
 
-    fn go_to(&mut self, chat: Chat) {
+    /// A chat that keeps its model is not answered by another one; if that cannot be asked, this chat goes on.
+    fn go_to(&mut self, chat: Chat) -> Result<()> {
+        let asked = self.answers.is_some();
+        self.turn_to(chat.kept.model.as_deref())?;
+        if asked && self.answers.is_none() {
+            self.notes.say(OFFLINE);
+        }
         self.chat = chat;
         (self.persona, self.instead) = (None, None);
+        Ok(())
     }
 
     async fn list(&mut self) -> Result<()> {
@@ -137,6 +148,7 @@ impl Repl<'_> {
     }
 
     async fn search(&mut self, question: &str) -> Result<()> {
+        index(&self.chat.user, self.notes).await?;
         let page = self.chat.user.search(question, None, LISTED).await?;
         if page.hits.is_empty() {
             self.notes.say("nothing has all of these words");
@@ -165,8 +177,7 @@ impl Repl<'_> {
         let copy = self.chat.session.fork(name, None).await.map_err(nothing_yet)?;
         let chat = Chat::open(&self.chat.user, copy.id().as_str(), self.notes).await?;
         self.notes.say(format_args!("going on in the copy {}", short(copy.id().as_str()).escape_debug()));
-        self.go_to(chat);
-        Ok(())
+        self.go_to(chat)
     }
 
     /// What was undone stays on a branch of its own.
@@ -234,14 +245,14 @@ impl Repl<'_> {
 
     async fn choose_model(&mut self, name: Option<&str>) -> Result<()> {
         let Some(name) = name else {
-            let current = self.chat.kept.model.clone().or_else(|| self.usual.clone());
-            for model in Arc::clone(&self.model).models().await? {
+            let current = self.answers.as_deref().map(|name| self.models.in_full(name));
+            for model in self.models.models().await? {
                 let mark = if current.as_deref() == Some(&*model.id) { "> " } else { "  " };
                 self.print(&format!("{mark}{}\n", visible(&model.id)));
             }
             return Ok(());
         };
-        self.check_model(name)?;
+        self.turn_to(Some(name))?;
         self.chat.set_model(Some(name.to_owned()));
         self.notes.say(format_args!("{} answers in this chat from now on", name.escape_debug()));
         Ok(())
@@ -249,17 +260,18 @@ impl Repl<'_> {
 }
 
 impl Repl<'_> {
-    /// Whether the provider that answers here can be asked for this model.
-    fn check_model(&self, name: &str) -> Result<()> {
-        Model::choose(&self.config, Some(name))?;
-        let own = self.config.model(self.ask.model.as_deref().filter(|name| !name.is_empty()));
-        let own = own.as_ref().map_or("", |said| said.value.as_str());
-        match Protocol::of(name).0 == Protocol::of(own).0 && !self.offline {
-            true => Ok(()),
-            false => {
-                Err(invalid("this model is another provider's: leave, and say catgpt chat -m").with("model", name))
-            }
+    /// Has this model answer, any provider's, or the usual one.
+    fn turn_to(&mut self, name: Option<&str>) -> Result<()> {
+        let usual = || self.ask.model.as_deref().filter(|name| !name.is_empty());
+        let model = Model::choose(&self.config, name.or_else(usual))?;
+        let settings = &self.config.settings;
+        if matches!(model, Model::Offline) && (settings.titles || settings.summaries) {
+            let sentence = "the offline cat would answer, who makes neither titles nor summaries: leave, and say \
+                            catgpt chat -m offline";
+            return Err(invalid(sentence));
         }
+        self.answers = self.models.turn_to(model);
+        Ok(())
     }
 }
 

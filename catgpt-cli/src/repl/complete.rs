@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::words::COMMANDS;
 use crate::config::known_personas;
+use crate::models::Models;
 use crate::refs::short;
 
 /// How long somebody who pressed Tab is let wait.
@@ -25,7 +26,7 @@ const CHATS: u32 = 100;
 pub(super) struct Words {
     pub(super) runtime: Handle,
     pub(super) user: User,
-    pub(super) model: Arc<dyn ChatModel>,
+    pub(super) models: Arc<Models>,
 }
 
 impl Words {
@@ -36,7 +37,7 @@ impl Words {
             }),
             "/persona" => known_personas(),
             "/model" => self
-                .wait(self.model.models())
+                .wait(self.models.models())
                 .map_or_else(Vec::new, |models| models.into_iter().map(|model| model.id).collect()),
             _ => Vec::new(),
         }

@@ -3,8 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use catgpt_core::model::Protocol;
-use catgpt_core::{Busy, Error, FinishReason, Finished, Reply, Send, Status};
+use catgpt_core::{Busy, Error, FinishReason, Finished, Reply, Send, Status, ToolCall};
 use tokio::time::timeout;
 
 use super::{Next, Repl};
@@ -49,9 +48,7 @@ impl Repl<'_> {
     /// Who answers, and how.
     fn with_options(&self, send: Send) -> Send {
         let send = send.busy(Busy::queue()).params(self.chat.kept.options.clone());
-        let kept = self.chat.kept.model.as_deref().map(|model| Protocol::of(model).1).filter(|model| !model.is_empty());
-        let model = kept.or(self.usual.as_deref()).map(str::to_owned);
-        let send = model.into_iter().fold(send, Send::model);
+        let send = self.answers.clone().into_iter().fold(send, Send::model);
         self.persona.clone().into_iter().fold(send, Send::persona)
     }
 
@@ -87,6 +84,11 @@ impl Repl<'_> {
     }
 }
 
+/// What waits, and what somebody here can do.
+pub(super) fn paused(calls: &[ToolCall]) -> String {
+    format!("{}; what you say now goes on without that call, /retry asks again", turn::waiting(calls))
+}
+
 /// What has to be said about the end of an answer.
 fn judge(finished: Finished, stopped: bool) -> Option<String> {
     let said = match (finished.error, finished.status, finished.finish_reason) {
@@ -100,6 +102,7 @@ fn judge(finished: Finished, stopped: bool) -> Option<String> {
         (None, Status::Complete, _) => return None,
         (None, Status::Cancelled, _) if stopped => "stopped; what came is kept, and /continue goes on",
         (None, Status::Cancelled, _) => "the answer was stopped from elsewhere; what came is kept",
+        (None, Status::Paused, _) => return Some(paused(&finished.pending)),
         _ => "the answer ended before it was whole; what came is kept: /retry, or /continue",
     };
     Some(said.to_owned())

@@ -114,6 +114,7 @@ fn what_holds_is_shown_with_who_says_it_and_no_secret() {
     owner | the user of this computer | default
     memory | postgres://me@host/db?… | config.toml
     live | none | default
+    encryption_keys | none | default
     key of openai | (never shown) | key_command (pass)
     key of anthropic | (never shown) | ANTHROPIC_API_KEY
     options.max_tokens | 9 | config.toml

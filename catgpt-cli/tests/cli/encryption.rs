@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use crate::config::configure;
 use crate::support::{Home, Ran, finish, told};
 
 const KEYS: &str = "2026-11 r1RUsX0b7pDkjIh0BHzWCG2CIPfBLpZ6XMKnGMKVtEk=\n";
@@ -65,4 +66,57 @@ fn chats_from_before_are_sealed_and_keys_change() {
     assert_eq!(told(&first).2, "a jar of marmalade");
     keys(&home, &[KEYS]);
     with_keys(&home, &["chats"]).expect(8);
+}
+
+#[test]
+fn the_users_file_names_the_keys_and_a_variable_goes_before_it() {
+    let home = Home::new();
+    configure(&home, "encryption_keys = '~/keys'\n");
+    let path = keys(&home, &[KEYS]);
+    home.run(&["-s", "box", "where is the zebra?"]).expect(0);
+    assert!(home.db().exists() && !is_readable(&home, "zebra"));
+    assert!(home.run(&["chats", "show", "box"]).expect(0).text().contains("where is the zebra?"));
+    assert!(home.run(&["config"]).expect(0).text().contains("encryption_keys\t~/keys\tconfig.toml\n"));
+    let told = home.run(&["doctor"]).expect(0);
+    assert!(told.text().contains("encrypted with the keys that config.toml names"), "{}", told.text());
+    assert!(told.text().contains("(works, encrypted, schema "), "{}", told.text());
+
+    let other = home.path().join("other");
+    fs::rename(&path, &other).unwrap();
+    let ran = home.run(&["chats"]).expect(2);
+    assert!(ran.err.contains("from: config.toml") && ran.err.contains(path.to_str().unwrap()), "{}", ran.err);
+    for variable in [other.to_str().unwrap(), KEYS] {
+        let with = |words: &[&str]| {
+            let mut command = home.command(words);
+            command.env("CATGPT_ENCRYPTION_KEYS", variable);
+            finish(command).expect(0)
+        };
+        assert!(with(&["chats", "show", "box"]).text().contains("zebra"));
+        let (shown, told) = (with(&["config"]), with(&["doctor"]));
+        assert!(shown.text().contains("encryption_keys\t(never shown)\tCATGPT_ENCRYPTION_KEYS\n"), "{}", shown.text());
+        assert!(told.text().contains("with the keys that CATGPT_ENCRYPTION_KEYS names"), "{}", told.text());
+        assert!(!shown.text().contains("r1RUsX0b") && !told.text().contains("r1RUsX0b"));
+    }
+    configure(&home, &format!("encryption_keys = '{}'\n", other.display()));
+    home.run(&["chats", "reseal"]).expect(0);
+    fs::write(&other, NEWER).unwrap();
+    home.run(&["chats"]).expect(8);
+}
+
+#[test]
+fn keys_themselves_are_refused_in_the_users_file_and_not_repeated() {
+    let home = Home::new();
+    let (line, key) = (KEYS.trim(), &KEYS[8..52]);
+    let slashed = format!("/{}", &key[1..]);
+    for said in [line, key, &slashed, &format!("/keys {key}"), &format!("{line}\\n{}", NEWER.trim()), "keys", ""] {
+        configure(&home, &format!("titles = false\nencryption_keys = \"{said}\"\n"));
+        let ran = home.run(&["chats"]).expect(2);
+        assert!(ran.err.contains("is the path of a file of keys") && ran.err.contains("line: 2"), "{}", ran.err);
+        assert!(!ran.err.contains(&key[2..12]) && !home.db().exists(), "{}", ran.err);
+    }
+    configure(&home, "titles = false\n");
+    let ran = home.run(&["config", "set", "encryption_keys", line]).expect(2);
+    assert!(ran.err.contains("is the path of a file of keys") && !ran.err.contains(&key[2..12]), "{}", ran.err);
+    home.run(&["config", "set", "encryption_keys", "~/keys"]).expect(0);
+    assert!(home.run(&["chats"]).expect(2).err.contains("the key file cannot be read"));
 }

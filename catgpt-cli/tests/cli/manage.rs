@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::config::mode;
-use crate::support::{Home, finish, on_terminal};
+use crate::support::{Home, finish, on_terminal, told};
 
 fn names(home: &Home, words: &[&str]) -> Vec<String> {
     let ran = home.run(words).expect(0);
@@ -50,6 +50,17 @@ fn is_anywhere(home: &Home, word: &str) -> bool {
     let mut bytes = Vec::new();
     all_bytes(home.path(), &mut bytes);
     bytes.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+#[test]
+fn what_an_old_chat_began_with_is_no_name_of_it() {
+    let home = Home::new();
+    home.run(&["hi"]).expect(0);
+    let ran = home.run(&["-s", "hi", "and now?"]).expect(0);
+    assert!(ran.err.contains("a new chat: hi"), "{}", ran.err);
+    assert_eq!((home.messages("hi").len(), home.messages("@2").len()), (2, 2));
+    home.run(&["chats", "rename", "@2", "the first"]).expect(0);
+    assert_eq!(told(&home.messages("the first")[0]).2, "hi");
 }
 
 #[test]

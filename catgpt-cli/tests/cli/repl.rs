@@ -7,6 +7,7 @@ use std::process::Command;
 use catgpt_core::testkit::{Fault, Script};
 use rustix::process::Signal;
 
+use crate::config::configure;
 use crate::support::{Home, Server, end, signal, told, until};
 use crate::terminal::{PROMPT, Terminal};
 
@@ -217,6 +218,49 @@ fn files_personas_and_models_are_chosen_on_the_way() {
     server.run(&home, "mock,n=5", &["-s", "trip", "And now?"]).expect(0);
     assert_eq!(server.requests().last().unwrap().body["model"], "mock,n=3");
     assert_eq!(server.asked()[0].1, "You are a pirate.");
+}
+
+#[test]
+fn another_providers_model_answers_as_soon_as_it_is_wanted() {
+    let (home, server) = (Home::new(), Server::start());
+    let mut command = server.command(&home, MODEL, &["chat", "-s", "trip"]);
+    command.env("OPENAI_API_KEY", "sk-one").env("ANTHROPIC_API_KEY", "sk-two").env("ANTHROPIC_BASE_URL", server.url());
+    let mut terminal = Terminal::run(&command);
+    terminal.see(PROMPT).say("Three days").type_line("/model anthropic:mock,n=3").see("anthropic:mock,n=3 answers");
+    terminal.see(PROMPT).say("And the food?").type_line("/model").see("anthropic:").see(PROMPT);
+    // A new chat is the usual one's, and who goes back to the other finds its own.
+    terminal.say("/new other").say("hi").say("/open trip").say("And the drinks?");
+    terminal.say("/model responses:mock,n=2").say("And the way?").type_line("/quit");
+    terminal.end(0);
+    let asked: Vec<_> = server.requests().into_iter().filter(|request| request.body["model"].is_string()).collect();
+    let last = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+    let told: Vec<_> = asked.iter().map(|it| (last(&it.path), it.body["model"].as_str().unwrap())).collect();
+    let told: Vec<_> = told.iter().map(|(path, model)| (path.as_str(), *model)).collect();
+    let (claude, usual) = (("messages", "mock,n=3"), ("completions", MODEL));
+    assert_eq!(told, [usual, claude, usual, claude, ("responses", "mock,n=2")]);
+    let key = |n: usize| asked[n].headers.iter().find(|(_, value)| value.contains("sk-")).unwrap().1.clone();
+    assert_eq!((key(0), key(1)), ("Bearer sk-one".to_owned(), "sk-two".to_owned()));
+    assert!(asked[1].body.to_string().contains("Three days") && asked[4].body.to_string().contains("And the drinks?"));
+    assert_eq!((said(&home, "trip").len(), said(&home, "other").len()), (8, 2));
+}
+
+#[test]
+fn a_model_that_cannot_be_asked_is_told_and_the_one_before_goes_on() {
+    let (home, server) = (Home::new(), Server::start());
+    let mut terminal = talk(&server, &home, MODEL, &["chat", "-s", "trip"]);
+    terminal
+        .type_line("/model anthropic:claude")
+        .see("set ANTHROPIC_API_KEY")
+        .see("catgpt keys set anthropic")
+        .see(PROMPT);
+    terminal.say("hi").say("/model offline").type_line("and now?").see("whisker").see(PROMPT).type_line("/quit");
+    terminal.end(0);
+    assert_eq!(server.requests().len(), 1);
+    configure(&home, "titles = true\n");
+    let mut terminal = talk(&server, &home, MODEL, &["chat", "-s", "food"]);
+    terminal.type_line("/open trip").see("who makes neither titles").see(PROMPT).type_line("/model offline");
+    terminal.see("who makes neither titles").see(PROMPT).type_line("/quit");
+    terminal.end(0);
 }
 
 #[test]

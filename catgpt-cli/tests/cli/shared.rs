@@ -7,7 +7,8 @@ use catgpt_core::{Owner, TurnId, live};
 use catgpt_scratch::{Database, Redis};
 use serde_json::Value;
 
-use crate::support::{Home, finish, told};
+use crate::support::{Home, finish, told, until};
+use crate::terminal::Terminal;
 
 /// What Redis has of an answer of `catgpt --format jsonl`, whose first line names the turn.
 fn frames(redis: &Redis, answer: &[u8]) -> Vec<live::Frame> {
@@ -66,4 +67,23 @@ fn servers_that_do_not_answer_are_told_without_a_password() {
     let answered = home.run(&["--live", &redis, "hi"]).expect(0);
     assert!(!answered.err.contains("hunter2"), "{answered:?}");
     home.run(&["--live", "http://me:hunter2@host", "hi"]).expect(2);
+}
+
+#[test]
+fn a_terminal_shows_that_a_database_is_waited_for() {
+    let (home, database) = (Home::new(), Database::new());
+    // Another opener, as it brings the schema to its newest form.
+    let opener = "DO $$ BEGIN PERFORM pg_advisory_xact_lock(109270215913588);
+        WHILE NOT EXISTS (SELECT FROM pg_class WHERE relname = 'done') LOOP PERFORM pg_sleep(0.01); END LOOP; END $$";
+    std::thread::scope(|scope| {
+        scope.spawn(|| database.sql(opener));
+        let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        until("the schema is locked", || database.sql(held) == "1");
+        let mut terminal = Terminal::run(&home.command(&["chats", "--memory", &database.url()]));
+        terminal.see("opening the store …");
+        database.sql("CREATE TABLE done ()");
+        let shown = terminal.end_raw(0);
+        assert!(shown.ends_with("opening the store …\r\x1b[Kcatgpt: there are no chats yet\r\n"), "{shown:?}");
+    });
 }

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -35,6 +36,8 @@ impl Terminal {
     /// Runs the program there.
     pub(crate) fn run(command: &Command) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        // A program that held its own terminal's other side would not hear that it is gone.
+        fcntl_setfd(&master, FdFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
@@ -109,12 +112,17 @@ impl Terminal {
 
     /// Waits for the program's end; what the terminal has shown.
     pub(crate) fn end(self, code: i32) -> String {
+        plain(self.end_raw(code).as_bytes())
+    }
+
+    /// The same, byte for byte.
+    pub(crate) fn end_raw(self, code: i32) -> String {
         let ran: Ran = end(self.child);
         let mut shown = self.shown.0.lock().unwrap();
         while !shown.over {
             shown = self.shown.1.wait(shown).unwrap();
         }
-        let text = plain(&shown.bytes);
+        let text = String::from_utf8_lossy(&shown.bytes).into_owned();
         assert_eq!(ran.code, code, "{text}");
         text
     }

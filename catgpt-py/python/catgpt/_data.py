@@ -11,6 +11,7 @@ from ._persona import Params
 
 Role: TypeAlias = Literal["system", "user", "assistant", "summary"]
 ChangeKind: TypeAlias = Literal["created", "titled", "updated", "deleted", "turn_begun", "turn_ended", "renamed"]
+TitleSource: TypeAlias = Literal["prompt", "model", "user"]
 Status: TypeAlias = Literal["running", "complete", "cancelled", "interrupted", "failed", "paused"]
 
 
@@ -175,6 +176,8 @@ class SessionInfo:
     """How long after its last change it is deleted."""
     summary: int | None = None
     """The summary that stands for the beginning."""
+    titled_by: TitleSource | None = None
+    """Who gave the title: the beginning of the first prompt, a model, or a person."""
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> SessionInfo:

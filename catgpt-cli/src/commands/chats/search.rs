@@ -2,18 +2,42 @@
 
 use std::io::{self, Write};
 
-use catgpt_core::{SearchHit, User};
+use catgpt_core::{Progress, Result, SearchHit, User};
 
 use super::{local, utc};
 use crate::args::Search;
 use crate::exit::{Exit, Failure};
 use crate::notes::Notes;
 use crate::out::Out;
+use crate::progress::Line;
 use crate::refs::short;
 use crate::render::visible;
 
-/// Who finds nothing is told by an exit code, as `grep` does.
+/// Until all of it is shown, or until Ctrl-C.
 pub(super) async fn search(user: &User, options: &Search, out: &mut Out, notes: Notes) -> Result<Exit, Failure> {
+    tokio::select! {
+        done = find(user, options, out, notes) => done,
+        Ok(()) = tokio::signal::ctrl_c() => Ok(Exit::Interrupt),
+    }
+}
+
+/// Makes findable what is not yet, and shows how many messages that were. Whoever ends it loses nothing: the next one
+/// goes on from there.
+pub(crate) async fn index(user: &User, notes: Notes) -> Result<()> {
+    let (mut line, mut steps) = (Line::new("indexing", notes), 0);
+    let show = |done| {
+        steps += 1;
+        // What takes one step only is over before anybody has read of it.
+        if steps > 1 {
+            line.show(Progress { done, total: None });
+        }
+    };
+    user.index(show).await
+}
+
+/// Who finds nothing is told by an exit code, as `grep` does.
+async fn find(user: &User, options: &Search, out: &mut Out, notes: Notes) -> Result<Exit, Failure> {
+    index(user, notes).await?;
     let question = options.words.join(" ");
     let (mut after, mut left) = (None, options.limit);
     loop {

@@ -13,6 +13,7 @@ use crate::commands::block_on;
 use crate::commands::models::cached;
 use crate::config::{Config, SETTINGS, Store, known_personas};
 use crate::exit::Exit;
+use crate::notes::Notes;
 use crate::refs::short;
 
 /// How long somebody who types waits for a store.
@@ -71,9 +72,10 @@ fn chats(config: &Config) -> Vec<CompletionCandidate> {
     if store.file().is_some_and(|file| !file.exists()) {
         return Vec::new();
     }
+    let silent = Notes::new(&Common { quiet: true, ..Common::default() });
     let mut found = Vec::new();
     let look = async {
-        let engine = Engine::builder().model(Offline::new()).memory(store.open().await?).build();
+        let engine = Engine::builder().model(Offline::new()).memory(store.open(config, silent).await?).build();
         found = config.user(&engine)?.sessions(None, OFFERED).await?.sessions;
         Ok(Exit::Ok)
     };
