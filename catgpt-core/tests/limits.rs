@@ -27,6 +27,8 @@ on_each_memory! {
     a_turn_of_a_dead_process_settles_once
     without_prices_a_burial_leaves_the_cost_reserved
     owners_have_plans
+    what_a_model_makes_when_asked_counts_as_a_turn
+    many_titles_at_once_overrun_a_quota_by_one_at_most
     a_limit_is_lowered_raised_and_given_another_window
     nothing_is_stopped_for_a_send_that_cannot_begin
     what_a_turn_cost_is_told_everywhere
@@ -294,6 +296,57 @@ async fn owners_have_plans(store: Store) {
     let states = ann(&engine).limits(Some(plus.to_vec()), BTreeMap::new()).await.unwrap();
     assert_eq!(states.iter().map(|state| (state.used, state.max)).collect::<Vec<_>>(), [(3, 3), (300, 10_000)]);
     end(chat(&engine, 4).send("go").limits([]).await.unwrap()).await;
+}
+
+async fn what_a_model_makes_when_asked_counts_as_a_turn(store: Store) {
+    let model = hundred();
+    let limits = [turns(4), tokens(100_000), Limit::new("cost", Unit::Cost, 100_000, AGE)];
+    let engine = limits.iter().cloned().fold(builder(&model, &store).prices(prices()), EngineBuilder::limit).build();
+    let session = chat(&engine, "a");
+    end(session.send("go").await.unwrap()).await;
+    assert_eq!(session.make_title().await.unwrap(), "ok");
+    assert_eq!(session.summarize(None).await.unwrap().text, "ok");
+    // What was reserved has become what was used.
+    let user = ann(&engine);
+    let spent = sum(&user).await;
+    assert_eq!((spent.calls, total(&spent)), (3, 300));
+    assert_eq!(used(&user, "turns").await, 3);
+    assert_eq!((used(&user, "tokens").await, used(&user, "cost").await), (300, spent.cost));
+    // One that fails has used a turn, and nothing else.
+    let failing =
+        builder(&Scripted::script([Step::fails(ErrorKind::Refused)]), &store).limit(turns(4)).limit(tokens(100_000));
+    let failing = failing.build();
+    assert_eq!(chat(&failing, "a").make_title().await.unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!((used(&user, "turns").await, used(&user, "tokens").await), (4, 300));
+    // Then nothing goes any more, and no model is asked.
+    let asked = model.asked();
+    for error in [
+        session.send("go").await.map(drop).unwrap_err(),
+        session.make_title().await.map(drop).unwrap_err(),
+        session.summarize(None).await.map(drop).unwrap_err(),
+    ] {
+        assert_eq!((error.kind(), error.limit().unwrap().name.as_str()), (ErrorKind::Limited, "turns"));
+        assert!(error.retry_after().is_some());
+    }
+    assert_eq!((model.asked(), sum(&user).await.calls), (asked, 3));
+    // The owner's plan, and the keys that it counts by.
+    let rate = Limit::new("rate", Unit::Turns, 1, AGE).per_key("ip");
+    let title = || session.make_title().limits([rate.clone()]);
+    assert_eq!(title().await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    title().limit_key("ip", "192.0.2.1").await.unwrap();
+    assert_eq!(title().limit_key("ip", "192.0.2.1").await.unwrap_err().kind(), ErrorKind::Limited);
+    title().limit_key("ip", "192.0.2.2").await.unwrap();
+}
+
+async fn many_titles_at_once_overrun_a_quota_by_one_at_most(store: Store) {
+    let engine = builder(&hundred(), &store).limit(tokens(1_000)).build();
+    let session = chat(&engine, "a");
+    end(session.send("go").await.unwrap()).await;
+    join_all((0..100).map(async |_| session.make_title().await.map(drop))).await;
+    while session.make_title().await.is_ok() {}
+    let used = used(&ann(&engine), "tokens").await;
+    assert!((1_000..=1_100).contains(&used), "{used}");
+    assert_eq!(used, total(&sum(&ann(&engine)).await));
 }
 
 async fn a_limit_is_lowered_raised_and_given_another_window(store: Store) {

@@ -181,18 +181,26 @@ pub enum Call {
         session: SessionId,
         title: String,
     },
+    /// Counted by these limits; left out: the engine's.
     MakeTitle {
         owner: Option<String>,
         session: SessionId,
+        limits: Option<Vec<Limit>>,
+        #[serde(default)]
+        limit_keys: LimitKeys,
     },
     Summaries {
         owner: Option<String>,
         session: SessionId,
     },
+    /// The same.
     Summarize {
         owner: Option<String>,
         session: SessionId,
         upto: Option<Seq>,
+        limits: Option<Vec<Limit>>,
+        #[serde(default)]
+        limit_keys: LimitKeys,
     },
     /// `summary: null` is none.
     SetSummary {
