@@ -300,35 +300,36 @@ async fn owners_have_plans(store: Store) {
 
 async fn what_a_model_makes_when_asked_counts_as_a_turn(store: Store) {
     let model = hundred();
-    let limits = [turns(4), tokens(100_000), Limit::new("cost", Unit::Cost, 100_000, AGE)];
+    let limits = [turns(5), tokens(100_000), Limit::new("cost", Unit::Cost, 100_000, AGE)];
     let engine = limits.iter().cloned().fold(builder(&model, &store).prices(prices()), EngineBuilder::limit).build();
-    let session = chat(&engine, "a");
+    let (session, other) = (chat(&engine, "a"), chat(&engine, "b"));
     end(session.send("go").await.unwrap()).await;
+    end(other.send("go").await.unwrap()).await;
     assert_eq!(session.make_title().await.unwrap(), "ok");
     assert_eq!(session.summarize(None).await.unwrap().text, "ok");
     // What was reserved has become what was used.
     let user = ann(&engine);
     let spent = sum(&user).await;
-    assert_eq!((spent.calls, total(&spent)), (3, 300));
-    assert_eq!(used(&user, "turns").await, 3);
-    assert_eq!((used(&user, "tokens").await, used(&user, "cost").await), (300, spent.cost));
+    assert_eq!((spent.calls, total(&spent)), (4, 400));
+    assert_eq!(used(&user, "turns").await, 4);
+    assert_eq!((used(&user, "tokens").await, used(&user, "cost").await), (400, spent.cost));
     // One that fails has used a turn, and nothing else.
     let failing =
-        builder(&Scripted::script([Step::fails(ErrorKind::Refused)]), &store).limit(turns(4)).limit(tokens(100_000));
+        builder(&Scripted::script([Step::fails(ErrorKind::Refused)]), &store).limit(turns(5)).limit(tokens(100_000));
     let failing = failing.build();
     assert_eq!(chat(&failing, "a").make_title().await.unwrap_err().kind(), ErrorKind::Refused);
-    assert_eq!((used(&user, "turns").await, used(&user, "tokens").await), (4, 300));
+    assert_eq!((used(&user, "turns").await, used(&user, "tokens").await), (5, 400));
     // Then nothing goes any more, and no model is asked.
     let asked = model.asked();
     for error in [
         session.send("go").await.map(drop).unwrap_err(),
         session.make_title().await.map(drop).unwrap_err(),
-        session.summarize(None).await.map(drop).unwrap_err(),
+        other.summarize(None).await.map(drop).unwrap_err(),
     ] {
         assert_eq!((error.kind(), error.limit().unwrap().name.as_str()), (ErrorKind::Limited, "turns"));
         assert!(error.retry_after().is_some());
     }
-    assert_eq!((model.asked(), sum(&user).await.calls), (asked, 3));
+    assert_eq!((model.asked(), sum(&user).await.calls), (asked, 4));
     // The owner's plan, and the keys that it counts by.
     let rate = Limit::new("rate", Unit::Turns, 1, AGE).per_key("ip");
     let title = || session.make_title().limits([rate.clone()]);

@@ -8,7 +8,6 @@ use super::{SessionPage, UsageQuery, User};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{SessionId, TurnId};
 use crate::limits::{Limit, LimitKeys};
-use crate::reply::Reply;
 use crate::session::{Changes, NewSession, Send};
 use crate::transfer::{Export, ExportFormat};
 use crate::wire::rest::{self, Ask, Request, Response};
@@ -44,7 +43,7 @@ impl User {
     async fn answered(&self, ask: Ask, with: impl FnOnce(Send) -> Send) -> Result<Response> {
         Ok(match ask {
             Ask::Turn { command, format } => match self.perform(command, with).await? {
-                Some(reply) => events(reply, format),
+                Some(reply) => reply.into_response(format),
                 None => Response::empty(),
             },
             Ask::Cancel { turn } => done(self.cancel(turn).await?),
@@ -146,10 +145,6 @@ impl User {
         });
         Ok(Response::stream(format, stream::iter([Ok(begin(after))]).chain(news).boxed()))
     }
-}
-
-fn events(reply: Reply, format: Format) -> Response {
-    Response::stream(format, reply.into_bytes(format).map(Ok).boxed())
 }
 
 fn export_format(name: Option<String>) -> Result<ExportFormat> {

@@ -1,6 +1,6 @@
 //! Who somebody is without an account: a cookie for what is theirs, an address for how much they may ask.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use sha2::{Digest, Sha256};
 
@@ -51,16 +51,17 @@ impl Guest {
     }
 }
 
-/// By what a limit of an address counts. An IPv6 customer has a whole /64, so that counts as one; an IPv4 address in the
-/// form of IPv6 is that address.
-pub fn address_key(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [network @ .., _, _, _, _] = address.segments();
-            let [a, b, c, d] = network;
-            format!("{}/64", std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+/// By what a limit of an address counts, as a server or a proxy tells it. An IPv6 customer has a whole /64, so that counts as
+/// one; an IPv4 address in the form of IPv6 is that address; what is no address counts as it is.
+pub fn address_key(told: &str) -> String {
+    match told.trim().parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
+        Ok(address) => address.to_string(),
+        Err(_) if told.trim().is_empty() => "unknown".into(),
+        Err(_) => told.trim().into(),
     }
 }
 
@@ -125,9 +126,12 @@ mod tests {
             ("2001:db8:0:0:ffff::1", "2001:db8::/64"),
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
             ("::1", "::/64"),
+            (" 192.0.2.1 ", "192.0.2.1"),
+            ("a", "a"),
+            ("", "unknown"),
         ];
         for (address, key) in table {
-            assert_eq!(address_key(address.parse().unwrap()), key);
+            assert_eq!(address_key(address), key);
         }
     }
 }

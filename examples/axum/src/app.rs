@@ -1,18 +1,16 @@
 //! The routes: `POST /chat`, what the page asks first, and the engine's own HTTP API for all the rest.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, Response as Head, StatusCode, Uri};
+use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use catgpt_core::wire::{Format, rest};
 use catgpt_core::{Engine, Error, ErrorKind, Result, Send};
-use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_http::cors::{AllowHeaders, AllowMethods, CorsLayer};
@@ -67,36 +65,18 @@ async fn said(app: &App, guest: &Guest, body: &[u8]) -> Result<Response> {
     let Said { session, message, key, model, image } = serde_json::from_slice(body).map_err(unread)?;
     let send = app.settings.chosen(guest.user.session(session)?.send(message), model, image)?;
     let send = key.into_iter().fold(guest.counted(send), Send::key);
-    let events = send.await?.into_bytes(Format::Sse).map(Ok).boxed();
-    let headers = Format::Sse.headers().iter().map(|(name, value)| (*name, Cow::Borrowed(*value))).collect();
-    Ok(answer(rest::Response { status: 200, headers, body: rest::Body::Stream(events) }))
+    Ok(answer(send.await?.into_response(Format::Sse)))
 }
 
 /// Everything else is the engine's: lists, history, edits, attaching, search, usage, the feed.
-async fn api(guest: Extension<Guest>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let header = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
-    let request = rest::Request {
-        method: method.to_string(),
-        path: uri.path().into(),
-        query: uri.query().unwrap_or_default().into(),
-        last_event_id: header("last-event-id"),
-        accept: header("accept"),
-        body: body.into(),
-    };
+async fn api(Extension(guest): Extension<Guest>, head: Parts, body: Bytes) -> Response {
+    let request = rest::Request::from_http(&head, body);
     answer(guest.user.serve(request, |send| guest.counted(send)).await)
 }
 
 /// The engine's response as axum's.
 pub fn answer(given: rest::Response) -> Response {
-    let head = given
-        .headers
-        .iter()
-        .fold(Head::builder().status(given.status), |head, (name, value)| head.header(*name, &**value));
-    let body = match given.body {
-        rest::Body::Whole(bytes) => Body::from(bytes),
-        rest::Body::Stream(pieces) => Body::from_stream(pieces),
-    };
-    head.body(body).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    given.into_http().map(Body::new)
 }
 
 /// What the page shows, and how it talks.
@@ -108,7 +88,6 @@ async fn capabilities(State(app): State<App>) -> Json<Value> {
 }
 
 /// Whether to send requests here.
-async fn health(State(app): State<App>) -> impl IntoResponse {
-    let health = app.engine.health().await;
-    (if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
+async fn health(State(app): State<App>) -> Response {
+    answer(app.engine.health().await.into())
 }
