@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
-use axum::response::Response;
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use catgpt_core::wire::{Format, rest};
@@ -56,27 +56,21 @@ struct Said {
 }
 
 /// Says something, and streams the answer as server-sent events.
-async fn chat(State(app): State<App>, Extension(guest): Extension<Guest>, body: Bytes) -> Response {
-    said(&app, &guest, &body).await.unwrap_or_else(|error| answer(rest::Response::error(&error)))
+async fn chat(State(app): State<App>, Extension(guest): Extension<Guest>, body: Bytes) -> impl IntoResponse {
+    said(&app, &guest, &body).await.unwrap_or_else(|error| rest::Response::error(&error)).into_http()
 }
 
-async fn said(app: &App, guest: &Guest, body: &[u8]) -> Result<Response> {
+async fn said(app: &App, guest: &Guest, body: &[u8]) -> Result<rest::Response> {
     let unread = |_| Error::new(ErrorKind::InvalidInput, r#"send {"sessionId": "…", "message": "…"}"#);
     let Said { session, message, key, model, image } = serde_json::from_slice(body).map_err(unread)?;
     let send = app.settings.chosen(guest.user.session(session)?.send(message), model, image)?;
     let send = key.into_iter().fold(guest.counted(send), Send::key);
-    Ok(answer(send.await?.into_response(Format::Sse)))
+    Ok(send.await?.into_response(Format::Sse))
 }
 
 /// Everything else is the engine's: lists, history, edits, attaching, search, usage, the feed.
-async fn api(Extension(guest): Extension<Guest>, head: Parts, body: Bytes) -> Response {
-    let request = rest::Request::from_http(&head, body);
-    answer(guest.user.serve(request, |send| guest.counted(send)).await)
-}
-
-/// The engine's response as axum's.
-pub fn answer(given: rest::Response) -> Response {
-    given.into_http().map(Body::new)
+async fn api(Extension(guest): Extension<Guest>, head: Parts, body: Bytes) -> impl IntoResponse {
+    guest.user.serve(rest::Request::from_http(&head, body), |send| guest.counted(send)).await.into_http()
 }
 
 /// What the page shows, and how it talks.
@@ -88,6 +82,6 @@ async fn capabilities(State(app): State<App>) -> Json<Value> {
 }
 
 /// Whether to send requests here.
-async fn health(State(app): State<App>) -> Response {
-    answer(app.engine.health().await.into())
+async fn health(State(app): State<App>) -> impl IntoResponse {
+    rest::Response::from(app.engine.health().await).into_http()
 }

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use catgpt_core::wire::guest::{self, address_key};
 use catgpt_core::wire::rest;
 use catgpt_core::{Send, User};
 
-use crate::app::{App, answer};
+use crate::app::App;
 
 /// Who asks, and what the limits count him by.
 #[derive(Clone)]
@@ -31,9 +31,9 @@ pub async fn identify(State(app): State<App>, mut request: Request, next: Next) 
     let headers = request.headers();
     let secure = said(headers, "x-forwarded-proto") == Some("https");
     let known = guest::Guest::known("catgpt", said(headers, "cookie").unwrap_or_default(), secure);
-    let (known, user) = match known.and_then(|known| Ok((app.engine.user(known.owner.as_str())?, known))) {
-        Ok((user, known)) => (known, user),
-        Err(error) => return answer(rest::Response::error(&error)),
+    let (user, known) = match known.and_then(|known| Ok((app.engine.user(known.owner.as_str())?, known))) {
+        Ok(known) => known,
+        Err(error) => return rest::Response::error(&error).into_http().into_response(),
     };
     // A page that is opened again keeps its owner for another year.
     let renew = known.fresh || request.uri().path() == "/capabilities";
