@@ -308,50 +308,6 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_read_as_people_write_it() {
-        let good = [
-            ("20/minute", "x a minute", Unit::Turns, 20, 60),
-            (" 20 / minute ", "x a minute", Unit::Turns, 20, 60),
-            ("10 per hour", "x an hour", Unit::Turns, 10, 3_600),
-            ("1 turn a second", "x a second", Unit::Turns, 1, 1),
-            ("200000 tokens/day", "x a day", Unit::Tokens, 200_000, 86_400),
-            ("500 cost an hour", "x an hour", Unit::Cost, 500, 3_600),
-            ("0/day", "x a day", Unit::Turns, 0, 86_400),
-        ];
-        for (text, name, unit, max, seconds) in good {
-            assert_eq!(
-                Limit::rate("x", text).unwrap(),
-                Limit::new(name, unit, max, Duration::from_secs(seconds)),
-                "{text}"
-            );
-        }
-        let bad = [
-            "",
-            "many",
-            "20",
-            "/minute",
-            "20/",
-            "20 minute",
-            "20/minutes",
-            "20/Minute",
-            "-1/day",
-            "+1/day",
-            "1.5/day",
-            "20/minute/day",
-            "20 tokns/day",
-            "20 per per day",
-            "99999999999999999999/day",
-            "20/week",
-            "1/day,2/day",
-        ];
-        for text in bad {
-            let error = Limit::rate("x", text).unwrap_err();
-            assert_eq!(error.kind(), crate::ErrorKind::InvalidInput, "{text}");
-            assert!(error.to_string().contains("20/minute"), "{error}");
-        }
-    }
-
-    #[test]
     fn what_was_used_takes_the_place_of_what_was_reserved() {
         let all = [reserved(Unit::Turns, 1), reserved(Unit::Tokens, 100), reserved(Unit::Cost, 40)];
         let by = |usage, cost| settle(&all, &usage, cost).iter().map(|settle| settle.by).collect::<Vec<_>>();

@@ -429,3 +429,23 @@ async fn the_ledger_is_summed_up_as_asked(store: Store) {
     assert_eq!(user.usage(before).await.unwrap()[0].calls, 0);
     assert_eq!(sum(&engine.user("ben").unwrap()).await.calls, 0);
 }
+
+#[test]
+fn a_rate_is_read_as_people_write_it() {
+    #[derive(serde::Deserialize)]
+    struct Table {
+        good: Vec<(String, String, Unit, u64, u64)>,
+        bad: Vec<String>,
+    }
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/rates.json");
+    let Table { good, bad } = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert!(!good.is_empty() && !bad.is_empty());
+    for (text, name, unit, max, ms) in good {
+        assert_eq!(Limit::rate("x", &text).unwrap(), Limit::new(name, unit, max, Duration::from_millis(ms)), "{text}");
+    }
+    for text in bad {
+        let error = Limit::rate("x", &text).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{text}");
+        assert!(error.to_string().contains("20/minute"), "{error}");
+    }
+}

@@ -194,7 +194,10 @@ export type Op =
     }
   | { unindex: { limit: number } }
   | { reseal: { session: string; if_version: number | null; resealed: Resealed[] } }
-  | { bill: { session: string; model: string; purpose: Purpose; usage: Usage; cost: number } };
+  | { bill: { session: string; model: string; purpose: Purpose; usage: Usage; cost: number } }
+  /** All below their limits, or `limited` and nothing is done; `count` is a time that lies in the window of each. */
+  | { reserve: { counters: Counter[] } }
+  | { settle: { settle: Settle[] } };
 
 /** Bytes that take the place of others, if those have this SHA-256. */
 export interface Resealed {

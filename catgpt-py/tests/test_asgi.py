@@ -89,7 +89,7 @@ async def test_every_refusal_has_one_form_and_quotes_nothing(tmp_path: Path) -> 
     app = app_of(Engine(model=Scripted("Hello")), tmp_path)
     async with serving(app) as host, httpx.AsyncClient(base_url=f"http://{host}") as client:
         busy, unknown = [await client.post("/said", json={"text": text}) for text in ("Hi", "who")]
-        assert (busy.status_code, busy.json()["error"]["turn"], busy.headers["retry-after"]) == (409, "t", "2")
+        assert (busy.status_code, busy.json()["error"]["turn"], busy.headers["retry-after"]) == (409, "t", "3")
         assert (unknown.status_code, unknown.json()["error"]["kind"]) == (401, "unauthorized")
         unfit = await client.post("/said", json={"text": 7, "password": ["hunter2"]})
         assert (unfit.status_code, unfit.json()["error"]["kind"]) == (400, "invalid_input")
