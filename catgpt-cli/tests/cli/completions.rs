@@ -56,7 +56,7 @@ fn bash_is_offered_commands_options_and_values() {
         ("catgpt -s chatgpt:", "", "c1"),
         ("catgpt chats delete notes tri", "tri", "trip-to-kyoto"),
         ("catgpt -p pi", "pi", "pirate"),
-        ("catgpt personas show p", "p", "pirate plain"),
+        ("catgpt personas show p", "p", "plain pirate"),
         ("catgpt keys set an", "an", "anthropic"),
         ("catgpt config set per", "per", "persona"),
         ("catgpt completions po", "po", "powershell"),
