@@ -113,10 +113,10 @@ impl Call {
             }
             Self::Rename { owner, session: id, title } => json(&session(owner, id)?.rename(&title).await?),
             Self::MakeTitle { owner, session: id, limits, limit_keys } => {
-                json(&session(owner, id)?.make_title().counted(limits, limit_keys).await?)
+                json(&session(owner, id)?.make_title().counted(limits, limit_keys.unwrap_or_default()).await?)
             }
             Self::Summarize { owner, session: id, upto, limits, limit_keys } => {
-                json(&session(owner, id)?.summarize(upto).counted(limits, limit_keys).await?)
+                json(&session(owner, id)?.summarize(upto).counted(limits, limit_keys.unwrap_or_default()).await?)
             }
             Self::SetSummary { owner, session: id, summary } => json(&session(owner, id)?.set_summary(summary).await?),
             Self::SetPinned { owner, session: id, pinned } => json(&session(owner, id)?.set_pinned(pinned).await?),
@@ -175,7 +175,9 @@ impl Call {
             Self::Usage { owner, session, from_ms, to_ms, by } => {
                 json(&user(owner)?.usage(UsageQuery { from_ms, to_ms, session, by }).await?)
             }
-            Self::Limits { owner, limits, limit_keys } => json(&user(owner)?.limits(limits, limit_keys).await?),
+            Self::Limits { owner, limits, limit_keys } => {
+                json(&user(owner)?.limits(limits, limit_keys.unwrap_or_default()).await?)
+            }
             Self::Import { owner, source, watch: watched } => {
                 json(&told(source.of(&user(owner)?)?, watched.then_some(watch)).await?)
             }

@@ -1,6 +1,6 @@
 //! Who somebody is without an account: a cookie for what is theirs, an address for how much they may ask.
 
-use std::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr};
 
 use sha2::{Digest, Sha256};
 
