@@ -123,7 +123,7 @@ def test_a_wrong_limit_is_told_at_the_start(start: Callable[..., Any], tmp_path:
     try:
         start(RATE_LIMIT="many")
     except AssertionError as ended:
-        assert "RATE_LIMIT: 'many' is not like 20/minute" in str(ended)
+        assert "RATE_LIMIT: write a limit like `20/minute`" in str(ended)
     else:
         raise AssertionError("it started")
 
