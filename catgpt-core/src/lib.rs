@@ -74,8 +74,8 @@ pub use runner::summaries::Summaries;
 pub use runner::titles::Titles;
 pub use search::Piece;
 pub use session::{
-    Append, Branch, MAX_METADATA, MessagePage, Metadata, NewMessage, NewSession, Node, Send, Session, SessionInfo,
-    Summary,
+    Append, Branch, MAX_METADATA, Make, MessagePage, Metadata, NewMessage, NewSession, Node, Send, Session,
+    SessionInfo, Summary,
 };
 pub use tools::{CallAt, Decision, DecisionKind, Tool, ToolRules};
 pub use transfer::{ExportFormat, ImportFormat, ImportReport, Progress, Source};

@@ -14,6 +14,10 @@ use crate::message::Usage;
 /// The longest name of a limit and the longest value of a key, in bytes.
 const MAX_NAME: usize = 256;
 
+/// The times that [`Limit::rate`] knows, and how many seconds they have.
+const SPANS: [(&str, &str, u64); 4] =
+    [("second", "a", 1), ("minute", "a", 60), ("hour", "an", 3_600), ("day", "a", 86_400)];
+
 /// So much may be used in a window of time.
 ///
 /// Windows begin at multiples of their length since 1970 (a day's at midnight, UTC), each with nothing used. A turn may
@@ -67,6 +71,40 @@ impl Limit {
         Self { name: name.into(), per: Per::Owner, unit, max, window }
     }
 
+    /// So much of a thing in a time, as people write it: `20/minute`, `10 per hour`, `200000 tokens a day`. Turns are
+    /// counted unless it says `tokens` or `cost`, by each owner. The name is the thing's with its time: `messages a minute`.
+    ///
+    /// ```
+    /// use catgpt_core::Limit;
+    /// let rate = Limit::rate("messages", "20/minute")?.per_key("ip");
+    /// assert_eq!((rate.name.as_str(), rate.max), ("messages a minute", 20));
+    /// # Ok::<(), catgpt_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput` for what cannot be read.
+    pub fn rate(thing: &str, text: &str) -> Result<Self> {
+        let text = text.replace('/', " per ");
+        let mut words = text.split_whitespace();
+        let max = words.next().filter(|max| max.bytes().all(|byte| byte.is_ascii_digit()));
+        let max = max.and_then(|max| max.parse().ok());
+        let (unit, per) = match words.next() {
+            Some("turns" | "turn") => (Unit::Turns, words.next()),
+            Some("tokens" | "token") => (Unit::Tokens, words.next()),
+            Some("cost") => (Unit::Cost, words.next()),
+            per => (Unit::Turns, per),
+        };
+        let span = words.next().and_then(|span| SPANS.iter().find(|(name, ..)| *name == span));
+        match (max, per, span, words.next()) {
+            (Some(max), Some("per" | "a" | "an"), Some((span, a, seconds)), None) => {
+                Ok(Self::new(format!("{thing} {a} {span}"), unit, max, Duration::from_secs(*seconds)))
+            }
+            _ => Err(Error::invalid(
+                "write a limit like `20/minute` or `200000 tokens a day`: so many a second, minute, hour or day",
+            )),
+        }
+    }
+
     /// The same, counted by a key that each send says: an address, an API key, a tenant.
     #[must_use]
     pub fn per_key(self, key: impl Into<String>) -> Self {
@@ -107,7 +145,7 @@ impl Limit {
     pub(crate) fn state(&self, used: u64, now_ms: i64) -> LimitState {
         let window_ms = u64::try_from(self.window.as_millis()).unwrap_or(u64::MAX).max(1);
         let length = i64::try_from(window_ms).unwrap_or(i64::MAX);
-        let resets_ms = (now_ms - now_ms.rem_euclid(length)).saturating_add(length);
+        let resets_ms = began(self.window, now_ms).saturating_add(length);
         let Self { name, per, unit, max, .. } = self.clone();
         LimitState { name, per, unit, used, max, window_ms, resets_ms }
     }
@@ -154,6 +192,20 @@ pub(crate) fn reserve(limits: &[Limit], owner: &Owner, keys: &LimitKeys, most: M
         Ok(Counter { name, key, window, add: add.min(max), limit: max, unit })
     };
     limits.iter().map(counter).collect()
+}
+
+/// What was reserved with these counters, at this time.
+pub(crate) fn reserved(counters: Vec<Counter>, at_ms: i64) -> Vec<Reserved> {
+    let reserved = |counter: Counter| {
+        let Counter { name, key, window, add, unit, .. } = counter;
+        Reserved { name, key, start_ms: began(window, at_ms), add, unit }
+    };
+    counters.into_iter().map(reserved).collect()
+}
+
+/// When the window of this time began.
+fn began(window: Duration, now_ms: i64) -> i64 {
+    now_ms - now_ms.rem_euclid(i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1))
 }
 
 /// What becomes of a reservation when its turn has ended, however it did. Turns stay counted; tokens and cost become what

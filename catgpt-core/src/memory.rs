@@ -10,7 +10,7 @@ pub mod conformance;
 mod encrypted;
 pub mod in_memory;
 mod json;
-mod limits;
+pub(crate) mod limits;
 mod ops;
 #[cfg(feature = "postgres")]
 mod postgres;

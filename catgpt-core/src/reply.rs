@@ -21,7 +21,7 @@ use crate::message::Offset;
 use crate::observe::Attached;
 use crate::runner::{Runner, Running};
 use crate::turn::Stop;
-use crate::wire::{Encoder, Encoding};
+use crate::wire::{Encoder, Encoding, Format, rest};
 
 /// What dropping a [`Reply`] does to its turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -126,6 +126,11 @@ impl Reply {
             }
         }
         None
+    }
+
+    /// As a response in this format, with its headers. Dropping its body is dropping the reply.
+    pub fn into_response(self, format: Format) -> rest::Response {
+        rest::Response::stream(format, self.into_bytes(format).map(Ok).boxed())
     }
 
     /// As bytes of a [`Format`](crate::wire::Format), each item one write: what is there at the same time goes together.

@@ -2,6 +2,7 @@
 
 mod append;
 mod decide;
+mod make;
 mod organize;
 mod page;
 mod summaries;
@@ -28,6 +29,7 @@ use crate::runner::{Runner, wrong_answer};
 use crate::transfer::{self, Export, ExportFormat, Mark, Page};
 
 pub use append::{Append, NewMessage};
+pub use make::Make;
 pub(crate) use organize::Changes;
 pub use organize::{MAX_METADATA, Metadata, NewSession};
 pub use page::MessagePage;

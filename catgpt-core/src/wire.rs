@@ -3,6 +3,7 @@
 mod command;
 pub mod feed;
 mod format;
+pub mod guest;
 pub mod json;
 pub mod rest;
 pub mod sse;

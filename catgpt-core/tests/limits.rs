@@ -27,6 +27,8 @@ on_each_memory! {
     a_turn_of_a_dead_process_settles_once
     without_prices_a_burial_leaves_the_cost_reserved
     owners_have_plans
+    what_a_model_makes_when_asked_counts_as_a_turn
+    many_titles_at_once_overrun_a_quota_by_one_at_most
     a_limit_is_lowered_raised_and_given_another_window
     nothing_is_stopped_for_a_send_that_cannot_begin
     what_a_turn_cost_is_told_everywhere
@@ -296,6 +298,58 @@ async fn owners_have_plans(store: Store) {
     end(chat(&engine, 4).send("go").limits([]).await.unwrap()).await;
 }
 
+async fn what_a_model_makes_when_asked_counts_as_a_turn(store: Store) {
+    let model = hundred();
+    let limits = [turns(5), tokens(100_000), Limit::new("cost", Unit::Cost, 100_000, AGE)];
+    let engine = limits.iter().cloned().fold(builder(&model, &store).prices(prices()), EngineBuilder::limit).build();
+    let (session, other) = (chat(&engine, "a"), chat(&engine, "b"));
+    end(session.send("go").await.unwrap()).await;
+    end(other.send("go").await.unwrap()).await;
+    assert_eq!(session.make_title().await.unwrap(), "ok");
+    assert_eq!(session.summarize(None).await.unwrap().text, "ok");
+    // What was reserved has become what was used.
+    let user = ann(&engine);
+    let spent = sum(&user).await;
+    assert_eq!((spent.calls, total(&spent)), (4, 400));
+    assert_eq!(used(&user, "turns").await, 4);
+    assert_eq!((used(&user, "tokens").await, used(&user, "cost").await), (400, spent.cost));
+    // One that fails has used a turn, and nothing else.
+    let failing =
+        builder(&Scripted::script([Step::fails(ErrorKind::Refused)]), &store).limit(turns(5)).limit(tokens(100_000));
+    let failing = failing.build();
+    assert_eq!(chat(&failing, "a").make_title().await.unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!((used(&user, "turns").await, used(&user, "tokens").await), (5, 400));
+    // Then nothing goes any more, and no model is asked.
+    let asked = model.asked();
+    for error in [
+        session.send("go").await.map(drop).unwrap_err(),
+        session.make_title().await.map(drop).unwrap_err(),
+        other.summarize(None).await.map(drop).unwrap_err(),
+    ] {
+        assert_eq!((error.kind(), error.limit().unwrap().name.as_str()), (ErrorKind::Limited, "turns"));
+        assert!(error.retry_after().is_some());
+    }
+    assert_eq!((model.asked(), sum(&user).await.calls), (asked, 4));
+    // The owner's plan, and the keys that it counts by.
+    let rate = Limit::new("rate", Unit::Turns, 1, AGE).per_key("ip");
+    let title = || session.make_title().limits([rate.clone()]);
+    assert_eq!(title().await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    title().limit_key("ip", "192.0.2.1").await.unwrap();
+    assert_eq!(title().limit_key("ip", "192.0.2.1").await.unwrap_err().kind(), ErrorKind::Limited);
+    title().limit_key("ip", "192.0.2.2").await.unwrap();
+}
+
+async fn many_titles_at_once_overrun_a_quota_by_one_at_most(store: Store) {
+    let engine = builder(&hundred(), &store).limit(tokens(1_000)).build();
+    let session = chat(&engine, "a");
+    end(session.send("go").await.unwrap()).await;
+    join_all((0..100).map(async |_| session.make_title().await.map(drop))).await;
+    while session.make_title().await.is_ok() {}
+    let used = used(&ann(&engine), "tokens").await;
+    assert!((1_000..=1_100).contains(&used), "{used}");
+    assert_eq!(used, total(&sum(&ann(&engine)).await));
+}
+
 async fn a_limit_is_lowered_raised_and_given_another_window(store: Store) {
     let model = hundred();
     let with = |limit: Limit| builder(&model, &store).limit(limit).build();
@@ -374,4 +428,24 @@ async fn the_ledger_is_summed_up_as_asked(store: Store) {
     let before = UsageQuery { to_ms: days[0].day_ms, ..UsageQuery::default() };
     assert_eq!(user.usage(before).await.unwrap()[0].calls, 0);
     assert_eq!(sum(&engine.user("ben").unwrap()).await.calls, 0);
+}
+
+#[test]
+fn a_rate_is_read_as_people_write_it() {
+    #[derive(serde::Deserialize)]
+    struct Table {
+        good: Vec<(String, String, Unit, u64, u64)>,
+        bad: Vec<String>,
+    }
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/rates.json");
+    let Table { good, bad } = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert!(!good.is_empty() && !bad.is_empty());
+    for (text, name, unit, max, ms) in good {
+        assert_eq!(Limit::rate("x", &text).unwrap(), Limit::new(name, unit, max, Duration::from_millis(ms)), "{text}");
+    }
+    for text in bad {
+        let error = Limit::rate("x", &text).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{text}");
+        assert!(error.to_string().contains("20/minute"), "{error}");
+    }
 }

@@ -10,7 +10,7 @@ use catgpt_core::memory::Unit;
 use catgpt_core::model::{Gate, Step};
 use catgpt_core::wire::rest::{Body, ROUTES, Request, Response};
 use catgpt_core::{Engine, Limit, Scripted, Send, User};
-use common::{Store, engine, eventually, in_memory};
+use common::{Store, all, engine, eventually, in_memory};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
@@ -341,4 +341,11 @@ async fn what_is_refused_is_told_as_the_kind_it_is() {
         ann.serve(request("POST", "/sessions/s/turns", json!({ "text": "Hi" })), |send| send.limits(vec![busy])).await;
     assert_eq!((refused.status, header(&refused, "cache-control")), (429, Some("no-store")));
     assert!(header(&refused, "retry-after").unwrap().parse::<u64>().unwrap() > 0);
+    all(ann.session("s").unwrap().send("Hi").await.unwrap()).await;
+    // What a model makes counts as a turn does: by the limits that the application gives a send.
+    for path in ["/sessions/s/title", "/sessions/s/summary"] {
+        let post = || request("POST", path, json!({}));
+        let made = async |max| ann.serve(post(), |send| send.limits(vec![daily(max)])).await.status;
+        assert_eq!((made(0).await, made(100).await), (429, 200), "{path}");
+    }
 }

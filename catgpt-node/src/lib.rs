@@ -14,8 +14,9 @@ mod stream;
 
 use std::collections::{BTreeMap, HashMap};
 
+use catgpt_core::wire::guest as guests;
 use catgpt_core::wire::{Format, feed, rest};
-use catgpt_core::{Error, ErrorKind, Finished, SessionId};
+use catgpt_core::{Error, ErrorKind, Finished, Limit, SessionId};
 use napi_derive::napi;
 
 /// Every kind of error, for the check of the package's tables: `[[kind, retryable, HTTP status], …]`.
@@ -47,6 +48,26 @@ pub fn news_position(event_id: String) -> Option<Id> {
 #[napi]
 pub fn max_body() -> Id {
     rest::MAX_BODY.try_into().unwrap_or(Id::MAX)
+}
+
+/// A limit as people write it, as JSON.
+#[napi]
+pub fn rate(thing: String, text: String) -> napi::Result<String> {
+    Limit::rate(&thing, &text).map(|limit| write(&limit)).map_err(thrown)
+}
+
+/// Who sends these cookies, as JSON: `[owner, fresh, Set-Cookie]`.
+#[napi]
+pub fn guest(name: String, cookies: String, secure: bool) -> napi::Result<String> {
+    let guests::Guest { owner, fresh, set_cookie, .. } =
+        guests::Guest::known(&name, &cookies, secure).map_err(thrown)?;
+    Ok(write(&(owner, fresh, set_cookie)))
+}
+
+/// By what a limit of an address counts.
+#[napi]
+pub fn address_key(told: String) -> String {
+    guests::address_key(&told)
 }
 
 /// An id for a new session.

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, test } from "node:test";
-import { Engine } from "catgpt-node";
+import { Engine, Guest, addressKey } from "catgpt-node";
 import { GATED, scripted, settles, until } from "./kit/kit.js";
 
 /** Serves what `handle` answers, and gives `fetch` for it. */
@@ -161,4 +161,15 @@ test("options that are none are the application's mistake, and thrown", async ()
   const user = new Engine({ model: "offline", memory: "memory:" }).user("alice");
   const request = () => new Request("http://chat.example/sessions");
   await assert.rejects(user.serve(request(), { options: { busy: "maybe" } }), { code: "invalid_input" });
+});
+
+test("a guest is known by a cookie, and an address by its customer", () => {
+  const fresh = Guest.known(undefined);
+  assert.ok(fresh.fresh && fresh.owner.startsWith("guest:"));
+  assert.match(fresh.setCookie, /^catgpt=[0-9a-f]{32}; Path=\/; Max-Age=31536000; HttpOnly; SameSite=Lax$/);
+  const [cookie] = fresh.setCookie.split(";");
+  const { owner, fresh: again, setCookie } = Guest.known(`a=b; ${cookie}`, { secure: true });
+  assert.deepEqual([owner, again, setCookie], [fresh.owner, false, `${fresh.setCookie}; Secure`]);
+  assert.ok(Guest.known(cookie, { name: "other" }).fresh);
+  assert.deepEqual(["2001:db8::1", "::ffff:192.0.2.1", "", undefined].map(addressKey), ["2001:db8::/64", "192.0.2.1", "unknown", "unknown"]);
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { Engine, InvalidInputError, LimitedError } from "catgpt-node";
+import { Engine, InvalidInputError, Limit, LimitedError } from "catgpt-node";
 import { Scripted } from "catgpt-node/testing";
 
 /** So long that no test sees two windows. */
@@ -32,6 +32,32 @@ test("a refusal says what and when", async () => {
   assert.equal((await user.usage({ toMs: 0 }))[0].calls, 0);
 });
 
+test("what a model makes when asked counts as a turn", async () => {
+  const limits = [
+    { name: "turns", unit: "turns", max: 2, windowMs: AGE },
+    { name: "tokens", unit: "tokens", max: 100_000, windowMs: AGE },
+  ];
+  const user = new Engine({ model: hundred(), limits }).user("alice");
+  const session = user.session("a");
+  await (await session.send("Hi")).result();
+  assert.equal(await session.makeTitle(), "ok");
+  assert.deepEqual((await user.limits()).map(({ used }) => used), [2, 200]);
+  await assert.rejects(session.makeTitle(), LimitedError);
+  await assert.rejects(session.summarize(), LimitedError);
+  const plan = { limits: [{ ...Limit.rate("plan", "1/day"), per: { key: "ip" } }] };
+  await assert.rejects(session.summarize(plan), InvalidInputError);
+  assert.equal((await session.summarize({ ...plan, limitKeys: { ip: "192.0.2.1" } })).text, "ok");
+  await assert.rejects(session.makeTitle({ ...plan, limitKeys: { ip: "192.0.2.1" } }), LimitedError);
+});
+
+test("a rate is read as people write it", () => {
+  const { good, bad } = JSON.parse(readFileSync(new URL("../../spec/rates.json", import.meta.url), "utf8"));
+  for (const [text, name, unit, max, windowMs] of good) assert.deepEqual(Limit.rate("x", text), { name, unit, max, windowMs }, text);
+  for (const text of bad) {
+    assert.throws(() => Limit.rate("x", text), (error) => error instanceof InvalidInputError && error.message.includes("20/minute"), text);
+  }
+});
+
 test("limits that cannot be kept are refused at once", () => {
   const twice = { name: "a", unit: "turns", max: 1, windowMs: 60_000 };
   assert.throws(() => new Engine({ model: hundred(), limits: [twice, twice] }), /same name/);
@@ -48,6 +74,6 @@ test("the README's program runs as it stands", async () => {
       super({ ...options, model: hundred(), prices: { ...options.prices, "*": { input: 1, output: 10 } } });
     }
   };
-  await new AsyncFunction("Engine", "req", "console", code)(offline, { ip: "192.0.2.1" }, { log: (...what) => told.push(what) });
+  await new AsyncFunction("Engine", "Limit", "req", "console", code)(offline, Limit, { ip: "192.0.2.1" }, { log: (...what) => told.push(what) });
   assert.deepEqual(told, [[190], ["scripted", 190], ["daily spend", 190, 500_000]]);
 });

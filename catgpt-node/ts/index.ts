@@ -12,7 +12,7 @@ export {
   type OpenAiOptions,
   type ResponsesOptions,
 } from "./models.js";
-export { User, type ImportOptions, type LimitOptions, type UsageOptions } from "./user.js";
+export { User, type ImportOptions, type UsageOptions } from "./user.js";
 export { Session, type AppendOptions, type NewSession, type OnDrop, type SendOptions } from "./session.js";
 export { Reply } from "./reply.js";
 export { Feed, type FeedByteOptions } from "./news.js";
@@ -20,7 +20,9 @@ export { Persona } from "./persona.js";
 export { Image } from "./image.js";
 export { onLog, type LogLevel, type LogRecord } from "./log.js";
 export type * from "./data.js";
-export type { GroupBy, Limit, LimitInfo, LimitState, Per, Price, Spent, Unit } from "./limits.js";
+export { Guest, addressKey } from "./guest.js";
+export { Limit } from "./limits.js";
+export type { GroupBy, LimitInfo, LimitOptions, LimitState, Per, Price, Spent, Unit } from "./limits.js";
 export type { ChatModel, ModelAnswer, ModelEvent, ModelFunction, ModelRequest, ToolSpec } from "./model.js";
 export type * from "./memory.js";
 export type { CallOptions, LongCallOptions, OnProgress, Progress } from "./options.js";

@@ -1,6 +1,8 @@
 /** How much owners may use, what they have used, and what models cost: plain data. */
 import type { Usage } from "./data.js";
-import { spelled } from "./options.js";
+import { crossing } from "./errors.js";
+import { native } from "./native.js";
+import { spelled, type CallOptions } from "./options.js";
 
 /** What a million tokens of a model cost, in the unit that you choose. */
 export interface Price {
@@ -27,6 +29,24 @@ export interface Limit {
   windowMs: number;
   /** Left out: each owner's use by itself. */
   per?: Per | undefined;
+}
+
+export const Limit = {
+  /**
+   * So much of a thing in a time, as people write it: `Limit.rate("messages", "20/minute")`, `10 per hour`, `200000 tokens a
+   * day`. Turns of each owner are counted if it says nothing else; the name is `messages a minute`.
+   */
+  rate: (thing: string, text: string): Limit => {
+    const { name, unit, max, window_ms } = JSON.parse(crossing(() => native.rate(thing, text))) as RawLimit;
+    return { name, unit, max, windowMs: window_ms };
+  },
+};
+
+interface RawLimit {
+  name: string;
+  unit: Unit;
+  max: number;
+  window_ms: number;
 }
 
 /** A limit and how far it has come. */
@@ -64,6 +84,12 @@ export interface Spent {
   usage: Usage;
   /** In millionths of the unit of the prices. */
   cost: number;
+}
+
+/** By which limits, instead of the engine's, and with which keys. */
+export interface LimitOptions extends CallOptions {
+  limits?: readonly Limit[] | undefined;
+  limitKeys?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Options with limits in them, as they cross. */

@@ -56,6 +56,14 @@ export interface Chunk {
   body: Bytes;
 }
 
+/** A correction of a counter. */
+interface Settle {
+  name: string;
+  key: string;
+  start_ms: number;
+  by: number;
+}
+
 /** A counter that a turn must find below its limit, and to which it adds; its windows begin at multiples of their length. */
 export interface Counter {
   name: string;
@@ -141,7 +149,7 @@ export interface Finish {
   /** What it cost, in millionths of the unit of the prices. With the usage it goes to the owner's ledger, as one call. */
   cost: number;
   /** What is added to counters; none falls below 0. */
-  settle: { name: string; key: string; start_ms: number; by: number }[];
+  settle: Settle[];
   /** Only if its lease has run out: this ends a turn that died. */
   if_expired: boolean;
 }
@@ -194,7 +202,10 @@ export type Op =
     }
   | { unindex: { limit: number } }
   | { reseal: { session: string; if_version: number | null; resealed: Resealed[] } }
-  | { bill: { session: string; model: string; purpose: Purpose; usage: Usage; cost: number } };
+  | { bill: { session: string; model: string; purpose: Purpose; usage: Usage; cost: number } }
+  /** All below their limits, or `limited` and nothing is done; `count` is a time that lies in the window of each. */
+  | { reserve: { counters: Counter[] } }
+  | { settle: { settle: Settle[] } };
 
 /** Bytes that take the place of others, if those have this SHA-256. */
 export interface Resealed {

@@ -58,6 +58,9 @@ export interface Native {
   newsPosition(eventId: string): number | null;
   maxBody(): number;
   freshSession(): string;
+  rate(thing: string, text: string): string;
+  guest(name: string, cookies: string, secure: boolean): string;
+  addressKey(told: string): string;
   builtinPersona(name: string): string;
   readPersona(markdown: string): string;
   loadPersona(path: string): string;

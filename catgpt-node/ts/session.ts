@@ -1,7 +1,7 @@
 /** One conversation of an owner: say something, watch it, read it, change it. */
 import type { Branch, Content, ExportFormat, Message, MessagePage, Metadata, NewMessage, Node, Params, SessionInfo, Summary, TurnId, UiMessage } from "./data.js";
 import type { PaceOptions } from "./encoded.js";
-import { spelledLimits, type Limit } from "./limits.js";
+import { spelledLimits, type Limit, type LimitOptions } from "./limits.js";
 import type { CallOptions } from "./options.js";
 import type { Persona } from "./persona.js";
 import type { Reply } from "./reply.js";
@@ -206,9 +206,12 @@ export class Session {
     await this.#look({ do: "set_ttl", ttl_ms: ttlMs }, signal);
   }
 
-  /** Has a model make a title of the first message now. One that a person gave stays: then it rejects with `ConflictError`. */
-  makeTitle({ signal }: CallOptions = {}): Promise<string> {
-    return this.#look({ do: "make_title" }, signal);
+  /**
+   * Has a model make a title of the first message now. One that a person gave stays: then it rejects with `ConflictError`. It
+   * counts as a turn, by the engine's limits or by these.
+   */
+  makeTitle({ signal, ...options }: LimitOptions = {}): Promise<string> {
+    return this.#look({ do: "make_title", ...spelledLimits(options) }, signal);
   }
 
   /** All summaries that were ever made here. */
@@ -218,10 +221,10 @@ export class Session {
 
   /**
    * Has the conversation summed up now, up to the end of the turn of message `upto` (else of the newest whole turn), and
-   * uses that from the next turn on.
+   * uses that from the next turn on. It counts as a turn, by the engine's limits or by these.
    */
-  summarize({ upto, signal }: CallOptions & { upto?: number } = {}): Promise<Summary> {
-    return this.#look({ do: "summarize", upto }, signal);
+  summarize({ signal, ...options }: LimitOptions & { upto?: number } = {}): Promise<Summary> {
+    return this.#look({ do: "summarize", ...spelledLimits(options) }, signal);
   }
 
   /** Uses a former summary again, or none, from the next turn on. */

@@ -1,7 +1,7 @@
 /** The owner's handle: all that belongs to one owner, and nothing else. */
 import type { Change, Cursor, ExportFormat, ImportFormat, ImportReport, SearchPage, SessionPage, TurnId } from "./data.js";
 import { handle, serve, type HttpOptions, type HttpResponseLike, type IncomingMessageLike } from "./http.js";
-import { spelledLimits, type GroupBy, type Limit, type LimitState, type Spent } from "./limits.js";
+import { spelledLimits, type GroupBy, type LimitOptions, type LimitState, type Spent } from "./limits.js";
 import { Feed } from "./news.js";
 import { native } from "./native.js";
 import { spelled, type CallOptions, type LongCallOptions } from "./options.js";
@@ -27,12 +27,6 @@ export interface UsageOptions extends CallOptions {
   fromMs?: number | undefined;
   /** Up to the day before the day of this time. */
   toMs?: number | undefined;
-}
-
-/** Which limits to look at, instead of the engine's, and with which keys. */
-export interface LimitOptions extends CallOptions {
-  limits?: readonly Limit[] | undefined;
-  limitKeys?: Readonly<Record<string, string>> | undefined;
 }
 
 /** How to import, beside what. */

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use catgpt_core::bridge;
+use catgpt_core::error::ErrorInfo;
+use catgpt_core::wire::guest as guests;
 use catgpt_core::wire::{Format, feed, rest, sse};
-use catgpt_core::{Error, ErrorKind, Event, Image, Owner, Persona, SessionId};
+use catgpt_core::{Error, ErrorKind, Event, Image, Limit, Owner, Persona, SessionId};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::error::{Result, json};
 
@@ -86,6 +89,9 @@ pub(crate) fn formats() -> Vec<(String, Vec<(&'static str, &'static str)>)> {
     Format::ALL.map(|format| (json(&format).trim_matches('"').to_owned(), format.headers().to_vec())).to_vec()
 }
 
+/// The name and the value of a header.
+type Header = (&'static str, String);
+
 /// A route of the HTTP API: its method, its path, what it does, the arguments of its query, whether it takes a body.
 type Route = (&'static str, &'static str, &'static str, Vec<&'static str>, bool);
 
@@ -96,6 +102,36 @@ pub(crate) fn routes() -> Vec<Route> {
         .iter()
         .map(|route| (route.method, route.path, route.summary, route.query.to_vec(), route.body))
         .collect()
+}
+
+/// A refusal as a response, from an error as JSON: its status, its headers, its body.
+#[pyfunction]
+pub(crate) fn refusal<'py>(py: Python<'py>, error: &str) -> Result<(u16, Vec<Header>, Bound<'py, PyBytes>)> {
+    let unread = |error| Error::new(ErrorKind::InvalidInput, "this is no error").caused_by(error);
+    let info: ErrorInfo = serde_json::from_str(error).map_err(unread)?;
+    let response = rest::Response::error(&info.into());
+    let headers = response.headers.into_iter().map(|(name, value)| (name, value.into_owned())).collect();
+    let rest::Body::Whole(body) = response.body else { return Ok((response.status, headers, PyBytes::new(py, b""))) };
+    Ok((response.status, headers, PyBytes::new(py, &body)))
+}
+
+/// Who sends these cookies: the owner, whether they are new, and the header that sets the cookie.
+#[pyfunction]
+pub(crate) fn guest(name: &str, cookies: &str, secure: bool) -> Result<(String, bool, String)> {
+    let guests::Guest { owner, fresh, set_cookie, .. } = guests::Guest::known(name, cookies, secure)?;
+    Ok((owner.as_str().to_owned(), fresh, set_cookie))
+}
+
+/// By what a limit of an address counts.
+#[pyfunction]
+pub(crate) fn address_key(told: &str) -> String {
+    guests::address_key(told)
+}
+
+/// A limit as people write it, as JSON.
+#[pyfunction]
+pub(crate) fn rate(thing: &str, text: &str) -> Result<String> {
+    Ok(json(&Limit::rate(thing, text)?))
 }
 
 /// The built-in persona of this name, as JSON.

@@ -29,8 +29,9 @@ mod _native {
     use crate::fake::FakeServer;
     #[pymodule_export]
     use crate::functions::{
-        after_fork, before_fork, failure, forked, formats, image, image_from_file, kinds, news_position, owner,
-        persona, persona_from_file, persona_from_markdown, position, routes, session, shutdown, version,
+        address_key, after_fork, before_fork, failure, forked, formats, guest, image, image_from_file, kinds,
+        news_position, owner, persona, persona_from_file, persona_from_markdown, position, rate, refusal, routes,
+        session, shutdown, version,
     };
     #[pymodule_export]
     use crate::hub::Hub;

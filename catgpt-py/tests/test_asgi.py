@@ -37,6 +37,7 @@ from starlette.requests import HTTPConnection
 from .helpers import run, serving
 
 FRIEND = "https://friend.example"
+TURN = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
 class Said(BaseModel):
@@ -52,7 +53,7 @@ def app_of(engine: Engine, folder: Path, life: float = 60) -> FastAPI:
 
     @app.post("/said")
     async def said(said: Said) -> str:
-        raise SignInError("who are you?") if said.text == "who" else BusyError("busy", turn="t", retry_after=2.5)
+        raise SignInError("who are you?") if said.text == "who" else BusyError("busy", turn=TURN, retry_after=2.5)
 
     def who(given: str) -> list[float]:
         if not given.startswith("friend"):
@@ -89,7 +90,7 @@ async def test_every_refusal_has_one_form_and_quotes_nothing(tmp_path: Path) -> 
     app = app_of(Engine(model=Scripted("Hello")), tmp_path)
     async with serving(app) as host, httpx.AsyncClient(base_url=f"http://{host}") as client:
         busy, unknown = [await client.post("/said", json={"text": text}) for text in ("Hi", "who")]
-        assert (busy.status_code, busy.json()["error"]["turn"], busy.headers["retry-after"]) == (409, "t", "2")
+        assert (busy.status_code, busy.json()["error"]["turn"], busy.headers["retry-after"]) == (409, TURN, "3")
         assert (unknown.status_code, unknown.json()["error"]["kind"]) == (401, "unauthorized")
         unfit = await client.post("/said", json={"text": 7, "password": ["hunter2"]})
         assert (unfit.status_code, unfit.json()["error"]["kind"]) == (400, "invalid_input")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import textwrap
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,6 +55,36 @@ async def test_a_refusal_says_what_and_when() -> None:
         ]
         assert (await user.usage(session="b"))[0].usage.input_tokens == 90
         assert (await user.usage(to_ms=0))[0].calls == 0
+
+
+@run
+async def test_what_a_model_makes_when_asked_counts_as_a_turn() -> None:
+    limits = [Limit("turns", "turns", 2, window=AGE), Limit("tokens", "tokens", 100_000, window=AGE)]
+    async with Engine(model=hundred(), memory="memory:", limits=limits) as engine:
+        user = engine.user("alice")
+        session = user.session("a")
+        await (await session.send("Hi")).result()
+        assert await session.make_title() == "ok"
+        assert [state.used for state in await user.limits()] == [2, 200], "what was used, not what was reserved"
+        for making in (session.make_title, session.summarize):
+            with pytest.raises(LimitedError):
+                await making()
+        plan = [Limit.rate("plan", "1/day", per={"key": "ip"})]
+        with pytest.raises(InvalidInputError):
+            await session.summarize(limits=plan)
+        assert (await session.summarize(limits=plan, limit_keys={"ip": "192.0.2.1"})).text == "ok"
+        with pytest.raises(LimitedError):
+            await session.make_title(limits=plan, limit_keys={"ip": "192.0.2.1"})
+
+
+def test_a_rate_is_read_as_people_write_it() -> None:
+    table = json.loads((Path(__file__).parents[2] / "spec" / "rates.json").read_text())
+    for text, name, unit, most, ms in table["good"]:
+        assert Limit.rate("x", text) == Limit(name, unit, most, window=ms / 1000), text
+    for text in table["bad"]:
+        with pytest.raises(InvalidInputError, match="20/minute"):
+            Limit.rate("x", text)
+    assert Limit.rate("x", "1/day", per={"key": "ip"}).per == {"key": "ip"}
 
 
 def test_the_same_without_an_event_loop() -> None:

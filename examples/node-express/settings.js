@@ -1,11 +1,10 @@
 /** What the environment and `.env` say, and the engine that follows from it. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Engine, Images, InvalidInputError, Persona, UnsupportedError } from "catgpt-node";
+import { Engine, Images, InvalidInputError, Limit, Persona, UnsupportedError } from "catgpt-node";
 
 const beside = (path) => fileURLToPath(new URL(path, import.meta.url));
 const DAY = 86_400;
-const SPANS = { second: 1, minute: 60, hour: 3_600, day: DAY };
 const FEATURES = ["edit", "regenerate", "branches", "rename", "pin", "delete", "delete-empty", "batch-delete", "search"];
 FEATURES.push("usage", "summary", "export", "sounds");
 
@@ -44,13 +43,13 @@ export function settings(env = process.env) {
   };
 }
 
-/** `20/minute`: how many of these each address may have. */
-function limit(variable, what, rate) {
-  const [max, span] = rate.split("/");
-  if (!/^\d+$/.test(max) || !Object.hasOwn(SPANS, span)) {
-    throw new Error(`${variable}: ${rate} is not like 20/minute (second, minute, hour, day)`);
+/** So many for each address. */
+function limit(variable, thing, rate) {
+  try {
+    return { ...Limit.rate(thing, rate), per: { key: "ip" } };
+  } catch (error) {
+    throw new Error(`${variable}: ${error.message}`);
   }
-  return { name: `${what} a ${span}`, unit: "turns", max: Number(max), windowMs: SPANS[span] * 1000, per: { key: "ip" } };
 }
 
 /** The engine of this application. @param {ReturnType<typeof settings>} settings */

@@ -181,9 +181,12 @@ pub enum Call {
         session: SessionId,
         title: String,
     },
+    /// Counted by these limits; left out: the engine's.
     MakeTitle {
         owner: Option<String>,
         session: SessionId,
+        limits: Option<Vec<Limit>>,
+        limit_keys: Option<LimitKeys>,
     },
     Summaries {
         owner: Option<String>,
@@ -193,6 +196,8 @@ pub enum Call {
         owner: Option<String>,
         session: SessionId,
         upto: Option<Seq>,
+        limits: Option<Vec<Limit>>,
+        limit_keys: Option<LimitKeys>,
     },
     /// `summary: null` is none.
     SetSummary {
@@ -265,7 +270,7 @@ pub enum Call {
     Claim {
         owner: Option<String>,
         from: String,
-        #[serde(default = "claim_wait_ms")]
+        #[serde(default = "ten_seconds_ms")]
         wait_ms: u64,
     },
     Sessions {
@@ -327,8 +332,7 @@ pub enum Call {
     Limits {
         owner: Option<String>,
         limits: Option<Vec<Limit>>,
-        #[serde(default)]
-        limit_keys: LimitKeys,
+        limit_keys: Option<LimitKeys>,
     },
     /// Which models there are to choose from.
     Models,
@@ -380,7 +384,7 @@ pub enum Call {
     /// [`Metrics`](Self::Metrics) as Prometheus reads them.
     Prometheus,
     Close {
-        #[serde(default = "close_deadline_ms")]
+        #[serde(default = "ten_seconds_ms")]
         deadline_ms: u64,
     },
 }
@@ -390,11 +394,7 @@ fn page() -> u32 {
     100
 }
 
-fn close_deadline_ms() -> u64 {
-    10_000
-}
-
-/// A guest who signs in may have a reply that is still being written.
-fn claim_wait_ms() -> u64 {
+/// How long a close waits where nobody says, and a claim: a guest who signs in may have a reply that is still being written.
+fn ten_seconds_ms() -> u64 {
     10_000
 }

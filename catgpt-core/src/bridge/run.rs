@@ -112,8 +112,12 @@ impl Call {
                 json(&given::append(session(owner, id)?, messages, after, if_version, metadata).await?)
             }
             Self::Rename { owner, session: id, title } => json(&session(owner, id)?.rename(&title).await?),
-            Self::MakeTitle { owner, session: id } => json(&session(owner, id)?.make_title().await?),
-            Self::Summarize { owner, session: id, upto } => json(&session(owner, id)?.summarize(upto).await?),
+            Self::MakeTitle { owner, session: id, limits, limit_keys } => {
+                json(&session(owner, id)?.make_title().counted(limits, limit_keys.unwrap_or_default()).await?)
+            }
+            Self::Summarize { owner, session: id, upto, limits, limit_keys } => {
+                json(&session(owner, id)?.summarize(upto).counted(limits, limit_keys.unwrap_or_default()).await?)
+            }
             Self::SetSummary { owner, session: id, summary } => json(&session(owner, id)?.set_summary(summary).await?),
             Self::SetPinned { owner, session: id, pinned } => json(&session(owner, id)?.set_pinned(pinned).await?),
             Self::SetArchived { owner, session: id, archived } => {
@@ -171,7 +175,9 @@ impl Call {
             Self::Usage { owner, session, from_ms, to_ms, by } => {
                 json(&user(owner)?.usage(UsageQuery { from_ms, to_ms, session, by }).await?)
             }
-            Self::Limits { owner, limits, limit_keys } => json(&user(owner)?.limits(limits, limit_keys).await?),
+            Self::Limits { owner, limits, limit_keys } => {
+                json(&user(owner)?.limits(limits, limit_keys.unwrap_or_default()).await?)
+            }
             Self::Import { owner, source, watch: watched } => {
                 json(&told(source.of(&user(owner)?)?, watched.then_some(watch)).await?)
             }

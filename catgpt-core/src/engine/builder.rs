@@ -189,8 +189,8 @@ impl<M> EngineBuilder<M> {
     /// How long after their last change new sessions are deleted; by default they stay. A session may have its own time:
     /// [`Session::set_ttl`](crate::Session::set_ttl).
     #[must_use]
-    pub fn session_ttl(mut self, ttl: Duration) -> Self {
-        self.parts.session_ttl = Some(ttl);
+    pub fn session_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
+        self.parts.session_ttl = ttl.into();
         self
     }
 

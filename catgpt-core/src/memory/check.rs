@@ -64,6 +64,10 @@ impl Op {
                 resealed.iter().try_for_each(|resealed| sized(&resealed.bytes))?;
                 [None; 3]
             }
+            Self::Reserve { counters } => {
+                counters.iter().try_for_each(|counter| timed(counter.window))?;
+                [None; 3]
+            }
             Self::Unindex { limit: 0 } => return Err(Error::invalid("a step of it takes at least one session")),
             Self::Erase { limit: 0 } => return Err(Error::invalid("a step of an erasure takes at least one session")),
             _ => [None; 3],

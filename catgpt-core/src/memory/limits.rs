@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::json::milliseconds;
+use crate::error::{Error, ErrorKind, LimitInfo};
 use crate::id::SessionId;
 use crate::message::Usage;
 
@@ -28,6 +29,20 @@ pub struct Counter {
     pub limit: u64,
     /// What is counted, for whoever settles it.
     pub unit: Unit,
+}
+
+impl Counter {
+    /// The error where it is at its limit, and how long its window still is.
+    pub(crate) fn refused(&self, left: Option<Duration>) -> Error {
+        let Self { name, unit, limit, .. } = self;
+        refused(LimitInfo { name: name.clone(), unit: unit.as_str().to_owned(), max: *limit }, left)
+    }
+}
+
+/// The error where a limit is reached.
+pub(crate) fn refused(limit: LimitInfo, left: Option<Duration>) -> Error {
+    let error = Error::new(ErrorKind::Limited, "a limit is reached and nothing was sent: try again later");
+    error.with_limit(limit).with_retry_after(left)
 }
 
 /// What a [`Counter`] counts.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Row;
 use super::json::{bytes, bytes_option, hash, milliseconds_option};
-use super::limits::Purpose;
+use super::limits::{Counter, Purpose, Settle};
 use super::turns::Parent;
 use crate::id::{Owner, Seq, SessionId, TurnId};
 use crate::message::{Role, Status, Usage};
@@ -226,6 +226,18 @@ pub enum Op {
         usage: Usage,
         /// What it cost, in millionths of the unit of the prices.
         cost: u64,
+    },
+    /// Reserves what a model may use beside the turns, as [`Begin::reserve`](super::Begin) does for one: all of these
+    /// counters must be below their limits (else `Limited`, which names the first that is not, and nothing is done).
+    /// Answers [`Done::Count`]: a time in milliseconds since 1970 that lies in the window of each of them.
+    Reserve {
+        /// The counters.
+        counters: Vec<Counter>,
+    },
+    /// Corrects counters as the end of a turn does. Comes last of its call. Answers [`Done::Nothing`].
+    Settle {
+        /// The corrections.
+        settle: Vec<Settle>,
     },
 }
 

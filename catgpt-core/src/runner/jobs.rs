@@ -7,11 +7,13 @@ use std::time::Duration;
 use futures_util::{FutureExt, StreamExt};
 use tokio::time::{sleep, timeout};
 
+use super::limits::{ANSWER, Counted};
 use super::{Held, Runner};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::TurnAt;
 use crate::id::SessionId;
-use crate::memory::{Op, Purpose};
+use crate::limits::settle;
+use crate::memory::{Op, Purpose, Reserved};
 use crate::message::{FinishReason, Usage};
 use crate::model::{ChatModel, ModelEvent, ModelRequest, Secret};
 use crate::prompt::Measured;
@@ -25,6 +27,8 @@ pub(super) struct Asked {
     name: Option<String>,
     credentials: Option<Secret>,
     deadline: Duration,
+    /// By what it is counted; `None` for what the engine does by itself, after a turn that was.
+    counted: Option<Counted>,
 }
 
 /// What was answered.
@@ -32,6 +36,13 @@ pub(super) struct Answer {
     pub(super) text: String,
     /// Whether there would have been more.
     pub(super) cut_off: bool,
+}
+
+/// What a job used, if the model said anything, and what it had reserved.
+#[derive(Default)]
+pub(super) struct Used {
+    pub(super) usage: Option<Usage>,
+    reserved: Vec<Reserved>,
 }
 
 /// What is known of an answer that may still grow.
@@ -44,6 +55,11 @@ struct Heard {
 }
 
 impl Asked {
+    /// The same, counted by this.
+    pub(super) fn counted(self, counted: Option<Counted>) -> Self {
+        Self { counted, ..self }
+    }
+
     /// The model that bills are written for.
     pub(super) fn name(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.model.name().to_owned())
@@ -61,7 +77,13 @@ impl Runner {
     ) -> Asked {
         // A key that was given for the engine's model is not shown to another one.
         let credentials = credentials.filter(|_| own.is_none());
-        Asked { model: Arc::clone(own.unwrap_or(&self.model)), name: name.cloned(), credentials, deadline }
+        Asked {
+            model: Arc::clone(own.unwrap_or(&self.model)),
+            name: name.cloned(),
+            credentials,
+            deadline,
+            counted: None,
+        }
     }
 
     /// Holds the engine open for a job; `None` if it is closing.
@@ -70,18 +92,31 @@ impl Runner {
         (!turns.closed).then(|| self.hold(turns))
     }
 
-    /// Asks, again as the engine asks again for turns, and reads until it is `enough`. Also says what was used, if the
-    /// model said anything. `at` is the turn that set it off.
+    /// Asks, again as the engine asks again for turns, and reads until it is `enough`. Also says what was used. `at` is the
+    /// turn that set it off.
     pub(super) async fn ask(
         &self,
         asked: &Asked,
         at: &TurnAt,
         mut request: ModelRequest,
         enough: impl Fn(&str) -> bool,
-    ) -> (Result<Answer>, Option<Usage>) {
+    ) -> (Result<Answer>, Used) {
         request.model.clone_from(&asked.name);
         request.credentials.clone_from(&asked.credentials);
         let measured = Measured::of(&request, self.counter.as_ref());
+        let most = Usage {
+            input_tokens: measured.tokens,
+            output_tokens: request.params.max_tokens.map_or(ANSWER, u64::from),
+            ..Usage::default()
+        };
+        let reserved = match &asked.counted {
+            Some(counted) => self.reserve(&at.owner, counted, &asked.name(), &most).await,
+            None => Ok(Vec::new()),
+        };
+        let reserved = match reserved {
+            Ok(reserved) => reserved,
+            Err(error) => return (Err(error), Used::default()),
+        };
         let mut heard = Heard::default();
         let read = async {
             // No words reach a model that the hooks have not let through.
@@ -101,7 +136,7 @@ impl Runner {
             ..Usage::default()
         };
         let usage = heard.any.then(|| heard.usage.unwrap_or_else(estimate));
-        (answer.map(|cut_off| Answer { text: heard.text, cut_off }), usage)
+        (answer.map(|cut_off| Answer { text: heard.text, cut_off }), Used { usage, reserved })
     }
 
     /// Reads an answer; says whether it was cut off.
@@ -129,17 +164,15 @@ impl Runner {
         }
     }
 
-    /// The line of the ledger for a job, if it used anything.
-    pub(super) fn bill(
-        &self,
-        session: &SessionId,
-        model: String,
-        purpose: Purpose,
-        usage: Option<Usage>,
-    ) -> Option<Op> {
-        let usage = usage?;
-        let cost = self.policy.prices.cost(&model, &usage).unwrap_or_default();
-        Some(Op::Bill { session: session.clone(), model, purpose, usage, cost })
+    /// The line of the ledger for a job, if it used anything, and what becomes of its reservation.
+    pub(super) fn bill(&self, session: &SessionId, model: String, purpose: Purpose, used: &Used) -> Vec<Op> {
+        let usage = used.usage.unwrap_or_default();
+        let cost = self.policy.prices.cost(&model, &usage);
+        let settle = settle(&used.reserved, &usage, cost);
+        let (session, cost) = (session.clone(), cost.unwrap_or_default());
+        let bill = used.usage.map(|usage| Op::Bill { session, model, purpose, usage, cost });
+        let settle = (!settle.is_empty()).then_some(Op::Settle { settle });
+        bill.into_iter().chain(settle).collect()
     }
 
     /// Waits until the engine ends what still runs.

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use super::begin::{Ask, Order};
 use super::{Runner, wrong_answer};
-use crate::error::{Error, ErrorKind, LimitInfo, Result};
+use crate::error::{Error, LimitInfo, Result};
 use crate::id::Owner;
-use crate::limits::{Limit, Most, check, reserve, settle};
-use crate::memory::{Answer, Counter, CounterId, Memory, Query, Reserved, Settle, Unit};
+use crate::limits::{Limit, LimitKeys, Most, check, reserve, reserved, settle};
+use crate::memory::{Answer, Counter, CounterId, Done, Memory, Op, Query, Reserved, Settle, Unit, limits as counters};
 use crate::message::Usage;
 use crate::prices::Prices;
 use crate::prompt::content_tokens;
 
 /// How many tokens an answer is taken for beforehand, where neither the send nor the persona has a `max_tokens`.
-const ANSWER: u64 = 4_096;
+pub(super) const ANSWER: u64 = 4_096;
 /// The name and the unit of the limit on turns that run at once.
 const RUNNING: &str = "running";
 
@@ -23,6 +23,14 @@ pub(crate) struct Policy {
     pub(crate) prices: Prices,
     pub(crate) limits: Vec<Limit>,
     pub(crate) max_running: Option<u32>,
+}
+
+/// By what it is counted that somebody has a model do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counted {
+    /// `None`: the engine's.
+    pub(crate) limits: Option<Vec<Limit>>,
+    pub(crate) keys: LimitKeys,
 }
 
 /// What a turn must find and reserves.
@@ -77,6 +85,29 @@ impl Runner {
         Ok(Most { tokens, cost: self.policy.prices.cost(model, &usage) })
     }
 
+    /// Reserves what a job may use at most that somebody asked for: it counts as a turn.
+    pub(super) async fn reserve(
+        &self,
+        owner: &Owner,
+        counted: &Counted,
+        model: &str,
+        most: &Usage,
+    ) -> Result<Vec<Reserved>> {
+        let limits = counted.limits.as_deref().unwrap_or(&self.policy.limits);
+        check(limits)?;
+        let tokens = most.input_tokens.saturating_add(most.output_tokens);
+        let most = Most { tokens, cost: self.policy.prices.cost(model, most) };
+        let counters = reserve(limits, owner, &counted.keys, most)?;
+        if counters.is_empty() {
+            return Ok(Vec::new());
+        }
+        let at = match self.apply(owner, vec![Op::Reserve { counters: counters.clone() }]).await?.first() {
+            Some(Done::Count(ms)) => i64::try_from(*ms).map_err(|_| wrong_answer())?,
+            _ => return Err(wrong_answer()),
+        };
+        Ok(reserved(counters, at))
+    }
+
     /// Refuses a send that could not begin even if the running turn were stopped for it: turns are not given back.
     pub(super) async fn may_begin(&self, order: &Order) -> Result<()> {
         let turns: Vec<_> = order.gate.reserve.iter().filter(|counter| counter.unit == Unit::Turns).collect();
@@ -102,19 +133,13 @@ impl Runner {
 impl Gate {
     /// The error for the limit of this name; without one as many turns run as may.
     pub(super) fn refused(&self, name: Option<&str>, retry_after: Option<Duration>) -> Error {
-        let counter = self.reserve.iter().find(|counter| name == Some(&counter.name));
-        let limit = match counter {
-            Some(Counter { name, unit, limit, .. }) => {
-                LimitInfo { name: name.clone(), unit: unit.as_str().to_owned(), max: *limit }
+        match self.reserve.iter().find(|counter| name == Some(&counter.name)) {
+            Some(counter) => counter.refused(retry_after),
+            None => {
+                let (name, max) = (name.unwrap_or(RUNNING).to_owned(), self.max_running.map_or(0, u64::from));
+                counters::refused(LimitInfo { name, unit: RUNNING.to_owned(), max }, retry_after)
             }
-            None => LimitInfo {
-                name: name.unwrap_or(RUNNING).to_owned(),
-                unit: RUNNING.to_owned(),
-                max: self.max_running.map_or(0, u64::from),
-            },
-        };
-        let error = Error::new(ErrorKind::Limited, "a limit is reached and nothing was sent: try again later");
-        error.with_limit(limit).with_retry_after(retry_after)
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Runner;
+use super::jobs::Asked;
+use super::limits::Counted;
 use crate::body::{Body, message, messages};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::TurnAt;
@@ -192,11 +194,19 @@ impl Runner {
         let Some(upto) = summary::upto(&talk.branch, after, self.window.share(summaries.keep), counter) else {
             return Ok(());
         };
-        self.sum_up(summaries, at, talk, upto, credentials).await.map(drop)
+        let asked =
+            self.asked(summaries.model.as_ref(), summaries.model_name.as_ref(), credentials, summaries.deadline);
+        self.sum_up(summaries, at, talk, upto, asked).await.map(drop)
     }
 
     /// Sums up a session now, up to a message of the branch (`None`: its last reply that is whole).
-    pub(crate) async fn summarize(&self, owner: &Owner, session: &SessionId, upto: Option<Seq>) -> Result<Seq> {
+    pub(crate) async fn summarize(
+        &self,
+        owner: &Owner,
+        session: &SessionId,
+        upto: Option<Seq>,
+        counted: Counted,
+    ) -> Result<Seq> {
         let summaries = self.summaries.clone().unwrap_or_default();
         let talk = self.talk(owner, session).await?;
         let upto = match (summary::end_of_turn(&talk.branch, upto), upto) {
@@ -207,7 +217,8 @@ impl Runner {
         let turn = talk.branch.iter().find(|message| message.seq == upto).and_then(|message| message.turn);
         let at = TurnAt { owner: owner.clone(), session: session.clone(), turn: turn.unwrap_or_else(TurnId::fresh) };
         let changed = || Error::new(ErrorKind::Conflict, "another summary was made meanwhile; look at it first");
-        self.sum_up(&summaries, &at, talk, upto, None).await?.ok_or_else(changed)
+        let asked = self.asked(summaries.model.as_ref(), summaries.model_name.as_ref(), None, summaries.deadline);
+        self.sum_up(&summaries, &at, talk, upto, asked.counted(Some(counted))).await?.ok_or_else(changed)
     }
 
     /// Asks for a summary and adds it with its bill; `None` if another one stands there by then.
@@ -217,7 +228,7 @@ impl Runner {
         at: &TurnAt,
         talk: Talk,
         upto: Seq,
-        credentials: Option<Secret>,
+        asked: Asked,
     ) -> Result<Option<Seq>> {
         let (counter, over) = (self.counter.as_ref(), talk.active);
         let within = (self.window, counter);
@@ -226,17 +237,15 @@ impl Runner {
         let request = request.ok_or_else(nothing)?;
         let params = Params { max_tokens: summaries.max_tokens, ..Params::default() };
         let request = ModelRequest { params, ..request };
-        let asked =
-            self.asked(summaries.model.as_ref(), summaries.model_name.as_ref(), credentials, summaries.deadline);
-        let (answer, usage) = self.ask(&asked, at, request, |_| false).await;
+        let (answer, used) = self.ask(&asked, at, request, |_| false).await;
         let junk = || Error::new(ErrorKind::Truncated, "the model answered with nothing that could be a summary");
         let tokens = self.window.share(25).tokens;
         let text =
             answer.and_then(|answer| summary::clean(&answer.text, answer.cut_off, tokens, counter).ok_or_else(junk));
-        let bill = self.bill(&at.session, asked.name(), Purpose::Summary, usage);
+        let bill = self.bill(&at.session, asked.name(), Purpose::Summary, &used);
         let add = text.as_ref().ok().map(|text| {
             let body = Body::new(&Content::from(text.as_str())).encode();
-            Op::AddSummary { session: at.session.clone(), upto, over, body, model: asked.name(), usage }
+            Op::AddSummary { session: at.session.clone(), upto, over, body, model: asked.name(), usage: used.usage }
         });
         let ops: Vec<_> = add.into_iter().chain(bill).collect();
         let done = if ops.is_empty() { Vec::new() } else { self.apply(&at.owner, ops).await? };

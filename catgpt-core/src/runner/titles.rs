@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Runner;
 use super::begin::Order;
+use super::limits::Counted;
 use crate::body::{TitleSource, decode_title, encode_title, message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::TurnAt;
@@ -63,6 +64,8 @@ pub(super) struct Untitled {
     /// The title that it has: only in the place of this one it is given another.
     over: Option<Vec<u8>>,
     request: ModelRequest,
+    /// By what it is counted, if somebody asked for it.
+    counted: Option<Counted>,
 }
 
 impl Runner {
@@ -71,7 +74,7 @@ impl Runner {
         let titles = self.titles.as_ref().filter(|_| opened.user_seq == Some(1))?;
         let over = opened.session.title.clone().filter(|title| source(title) == TitleSource::Prompt)?;
         let request = title::request(&titles.prompt, order.ask.content.as_ref()?)?;
-        Some(Untitled { over: Some(over), request })
+        Some(Untitled { over: Some(over), request, counted: None })
     }
 
     /// Begins to make a title. The turn does not wait for it.
@@ -97,7 +100,7 @@ impl Runner {
     }
 
     /// Makes a title now, in the place of any that no person gave.
-    pub(crate) async fn make_title(&self, owner: &Owner, session: &SessionId) -> Result<String> {
+    pub(crate) async fn make_title(&self, owner: &Owner, session: &SessionId, counted: Counted) -> Result<String> {
         let titles = self.titles.clone().unwrap_or_default();
         let read = Read::Tree { session: session.clone(), after: 0, limit: FIRST, bodies: true };
         let view = self.memory.read(owner, read).await?;
@@ -112,7 +115,8 @@ impl Runner {
         let request = content.and_then(|content| title::request(&titles.prompt, &content)).ok_or_else(no_words)?;
         let at = TurnAt { owner: owner.clone(), session: session.clone(), turn };
         let meanwhile = || Error::new(ErrorKind::Conflict, "the session was given another title meanwhile");
-        self.title(&titles, at, Untitled { over, request }, None).await?.ok_or_else(meanwhile)
+        let untitled = Untitled { over, request, counted: Some(counted) };
+        self.title(&titles, at, untitled, None).await?.ok_or_else(meanwhile)
     }
 
     /// Asks for a title and writes it with its bill; `None` if the session has another one by then.
@@ -120,13 +124,14 @@ impl Runner {
         &self,
         titles: &Titles,
         at: TurnAt,
-        Untitled { over, request }: Untitled,
+        Untitled { over, request, counted }: Untitled,
         credentials: Option<Secret>,
     ) -> Result<Option<String>> {
         let asked = self.asked(titles.model.as_ref(), titles.model_name.as_ref(), credentials, titles.deadline);
-        let (answer, usage) = self.ask(&asked, &at, request, title::is_there).await;
+        let asked = asked.counted(counted);
+        let (answer, used) = self.ask(&asked, &at, request, title::is_there).await;
         let TurnAt { owner, session, .. } = at;
-        let bill = self.bill(&session, asked.name(), Purpose::Title, usage);
+        let bill = self.bill(&session, asked.name(), Purpose::Title, &used);
         let junk = || Error::new(ErrorKind::Truncated, "the model answered with nothing that could be a title");
         let title = answer.and_then(|answer| title::clean(&answer.text, titles.max_chars).ok_or_else(junk));
         let set = title.as_ref().ok().map(|title| {

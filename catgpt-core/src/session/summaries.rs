@@ -1,4 +1,4 @@
-//! Summaries of a session: made, listed, chosen, taken back. And a title when one is asked for.
+//! Summaries of a session: listed, chosen, taken back.
 
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    fn new(message: Message, active: Option<Seq>) -> Self {
+    pub(super) fn new(message: Message, active: Option<Seq>) -> Self {
         Self {
             seq: message.seq,
             upto: message.parent.unwrap_or_default(),
@@ -53,20 +53,6 @@ impl Session {
         Ok(summaries)
     }
 
-    /// Has the conversation summed up now, up to the end of the turn of message `upto` (`None`: of the newest whole turn),
-    /// and uses that from the next turn on. It may take as long as
-    /// [`Summaries::deadline`](crate::Summaries::deadline), and a turn may run meanwhile. What stands further back than
-    /// two windows is not read.
-    ///
-    /// # Errors
-    /// `InvalidInput` if nothing was said after the last summary, `NotFound` if `upto` is not of the active branch,
-    /// `Conflict` if another summary was made meanwhile, and whatever keeps the model from answering.
-    pub async fn summarize(&self, upto: impl Into<Option<Seq>>) -> Result<Summary> {
-        let seq = self.runner.summarize(&self.owner, &self.id, upto.into()).await?;
-        let message = self.runner.summary(&self.owner, &self.id, seq).await?;
-        Ok(Summary::new(message, Some(seq)))
-    }
-
     /// Uses a former summary again, or none, from the next turn on. The engine then makes a new one only once as much was
     /// said beyond the newest that there was as makes one due.
     ///
@@ -74,15 +60,5 @@ impl Session {
     /// `NotFound` if the session has no such summary.
     pub async fn set_summary(&self, summary: Option<Seq>) -> Result<()> {
         self.apply(Op::SetSummary { session: self.id.clone(), summary }).await
-    }
-
-    /// Has a model make a title of the first message now, as the engine does for new sessions if it is
-    /// [told to](crate::EngineBuilder::titles), and tells it.
-    ///
-    /// # Errors
-    /// `Conflict` if a person gave the session its title, `InvalidInput` if nothing was said, `Truncated` if there is no
-    /// title in the answer, and whatever keeps the model from answering.
-    pub async fn make_title(&self) -> Result<String> {
-        self.runner.make_title(&self.owner, &self.id).await
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{SessionPage, UsageQuery, User};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{SessionId, TurnId};
-use crate::reply::Reply;
+use crate::limits::{Limit, LimitKeys};
 use crate::session::{Changes, NewSession, Send};
 use crate::transfer::{Export, ExportFormat};
 use crate::wire::rest::{self, Ask, Request, Response};
@@ -43,15 +43,22 @@ impl User {
     async fn answered(&self, ask: Ask, with: impl FnOnce(Send) -> Send) -> Result<Response> {
         Ok(match ask {
             Ask::Turn { command, format } => match self.perform(command, with).await? {
-                Some(reply) => events(reply, format),
+                Some(reply) => reply.into_response(format),
                 None => Response::empty(),
             },
             Ask::Cancel { turn } => done(self.cancel(turn).await?),
             Ask::Usage { by, from_ms, to_ms, session } => {
                 let usage = self.usage(UsageQuery { from_ms, to_ms, session, by }).await?;
-                // Those that a send would be counted by.
-                let (limits, keys) = with(self.new_session().send("")).counted();
+                let (limits, keys) = self.counted(with);
                 found(&json!({ "usage": usage, "limits": self.limits(limits, keys).await? }))
+            }
+            Ask::MakeTitle { session } => {
+                let (limits, keys) = self.counted(with);
+                found(&json!({ "title": self.handle(session).make_title().counted(limits, keys).await? }))
+            }
+            Ask::Summarize { session, upto } => {
+                let (limits, keys) = self.counted(with);
+                found(&self.handle(session).summarize(upto).counted(limits, keys).await?)
             }
             Ask::Feed { after, format } => self.told_from(after, format).await?,
             Ask::Export { session: None, format } => {
@@ -64,6 +71,11 @@ impl User {
             }
             other => self.looked(other).await?,
         })
+    }
+
+    /// By what a send would be counted, and so all else that a model is asked for.
+    fn counted(&self, with: impl FnOnce(Send) -> Send) -> (Option<Vec<Limit>>, LimitKeys) {
+        with(self.new_session().send("")).counted()
     }
 
     /// What looks at an owner's sessions, or changes which there are.
@@ -105,8 +117,6 @@ impl User {
                 let copy = at(session).fork(id.unwrap_or_else(SessionId::fresh), upto).await?;
                 made(&copy.info().await?)
             }
-            Ask::MakeTitle { session } => found(&json!({ "title": at(session).make_title().await? })),
-            Ask::Summarize { session, upto } => found(&at(session).summarize(upto).await?),
             Ask::Summaries { session } => found(&json!({ "summaries": at(session).summaries().await? })),
             Ask::SetSummary { session, summary } => done(at(session).set_summary(summary).await?),
             _ => {
@@ -135,10 +145,6 @@ impl User {
         });
         Ok(Response::stream(format, stream::iter([Ok(begin(after))]).chain(news).boxed()))
     }
-}
-
-fn events(reply: Reply, format: Format) -> Response {
-    Response::stream(format, reply.into_bytes(format).map(Ok).boxed())
 }
 
 fn export_format(name: Option<String>) -> Result<ExportFormat> {

@@ -4,6 +4,8 @@
 
 mod ask;
 mod given;
+#[cfg(feature = "http")]
+mod http;
 mod route;
 
 use std::borrow::Cow;
@@ -15,6 +17,7 @@ use serde_json::json;
 
 use super::Format;
 use crate::error::{Error, ErrorInfo, ErrorKind, Result};
+use crate::observe::Health;
 
 pub use ask::Ask;
 pub(crate) use given::spelled;
@@ -119,6 +122,13 @@ impl Response {
     pub(crate) fn put(&mut self, name: &'static str, value: impl Into<Cow<'static, str>>) {
         self.headers.retain(|(other, _)| *other != name);
         self.headers.push((name, value.into()));
+    }
+}
+
+impl From<Health> for Response {
+    /// For a `/health`: 200, or 503 where no requests should be sent.
+    fn from(health: Health) -> Self {
+        Self::json(if health.healthy { 200 } else { 503 }, &health)
     }
 }
 

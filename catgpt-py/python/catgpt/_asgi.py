@@ -4,20 +4,23 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from asyncio import sleep
 from collections.abc import Callable, Sequence
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from . import _native
 from ._engine import Engine
 from ._errors import CatgptError, InvalidInputError, UnauthorizedError
 
@@ -66,8 +69,8 @@ class SignInError(UnauthorizedError):
 
 def error_response(error: CatgptError) -> Response:
     """An error as a response: 409 for a busy session, 404 for what is not there, and so on."""
-    wait = {} if error.retry_after is None else {"retry-after": str(max(1, round(error.retry_after)))}
-    return JSONResponse({"error": error.to_dict()}, error.http_status, headers=wait)
+    _, headers, body = _native.refusal(json.dumps(error.to_dict()))
+    return Response(body, error.http_status, dict(headers))
 
 
 def install(app: Starlette, *, origins: Sequence[str] = (), expose_headers: Sequence[str] = ()) -> None:
@@ -128,14 +131,34 @@ def page(app: Starlette, folder: str | os.PathLike[str]) -> None:
 def address(asked: HTTPConnection, header: str | None = None) -> str:
     """By what a limit of an address counts: where the connection comes from, or what a header says that your platform sets.
     A customer of IPv6 has a whole /64, and so counts as one."""
-    host = (asked.headers.get(header) if header else None) or (asked.client.host if asked.client else "")
-    try:
-        found = ip_address(host)
-    except ValueError:
-        return host or "unknown"
-    if not isinstance(found, IPv6Address):
-        return str(found)
-    return str(found.ipv4_mapped or ip_network((int(found), 64), strict=False))
+    told = asked.headers.get(header) if header else None
+    return _native.address_key(told or (asked.client.host if asked.client else ""))
+
+
+class Guests:
+    """Knows browsers without an account: `app.add_middleware(Guests)`. Each has a cookie of 128 random bits that no script can
+    read, and `request.state.owner` is whose sessions are theirs. The store holds a hash of it. A page that is opened again,
+    at one of the paths `renew`, keeps its cookie for another year."""
+
+    def __init__(self, app: ASGIApp, *, cookie: str = "catgpt", renew: Sequence[str] = ("/",)) -> None:
+        self._app = app
+        self._cookie = cookie
+        self._renew = frozenset(renew)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        cookies = "; ".join(Headers(scope=scope).getlist("cookie"))
+        owner, fresh, line = _native.guest(self._cookie, cookies, scope["scheme"] in ("https", "wss"))
+        scope.setdefault("state", {})["owner"] = owner
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start" and (fresh or scope["path"] in self._renew):
+                MutableHeaders(scope=message).append("set-cookie", line)
+            await send(message)
+
+        await self._app(scope, receive, answer)
 
 
 def token(asked: HTTPConnection) -> str:

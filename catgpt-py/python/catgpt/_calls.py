@@ -242,9 +242,9 @@ def info(at: At) -> Ask[SessionInfo]:
     return Ask(at.call("info"), SessionInfo.from_dict)
 
 
-def make_title(at: At) -> Ask[str]:
+def make_title(at: At, given: Sequence[Limit] | None, keys: Mapping[str, str] | None) -> Ask[str]:
     """A title that a model makes now."""
-    return Ask(at.call("make_title"), str)
+    return Ask(at.call("make_title", limits=limits(given), limit_keys=keys and dict(keys)), str)
 
 
 def summaries(at: At) -> Ask[list[Summary]]:
@@ -256,13 +256,15 @@ def summaries(at: At) -> Ask[list[Summary]]:
     return Ask(at.call("summaries"), found)
 
 
-def summarize(at: At, upto: int | None) -> Ask[Summary]:
+def summarize(
+    at: At, upto: int | None, given: Sequence[Limit] | None, keys: Mapping[str, str] | None
+) -> Ask[Summary]:
     """A summary that a model makes now."""
 
     def made(row: dict[str, Any]) -> Summary:
         return Summary(**row)
 
-    return Ask(at.call("summarize", upto=upto), made)
+    return Ask(at.call("summarize", upto=upto, limits=limits(given), limit_keys=keys and dict(keys)), made)
 
 
 def sessions(at: At, after: Cursor | None, limit: int | None, archived: bool | None) -> Ask[SessionPage]:

@@ -59,14 +59,7 @@ class Served(Head, AsyncIterator[bytes]):
         self._hub = hub
 
     async def __anext__(self) -> bytes:
-        try:
-            while (data := self._served.poll_bytes()) is None:
-                await self._hub.parked(self._served.id)
-        finally:
-            self._hub.waiters.pop(self._served.id, None)
-        if not data:
-            raise StopAsyncIteration
-        return data
+        return await self._hub.bytes(self._served)
 
     async def read(self) -> bytes:
         """All of the body."""

@@ -77,6 +77,17 @@ class Hub:
             del self.waiters[ticket.id]
             self.waiters.pop(ticket.watch, None)
 
+    async def bytes(self, source: _native.Stream | _native.Served) -> bytes:
+        """The next bytes of a response; `StopAsyncIteration` where it has ended."""
+        try:
+            while (data := source.poll_bytes()) is None:
+                await self.parked(source.id)
+        finally:
+            self.waiters.pop(source.id, None)
+        if not data:
+            raise StopAsyncIteration
+        return data
+
     def wake(self, number: int, outcome: object = None) -> None:
         """Wakes whoever waits for this number."""
         waiter = self.waiters.get(number)

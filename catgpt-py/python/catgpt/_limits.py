@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
+from . import _native
 from ._data import Usage
 
 
@@ -46,6 +48,13 @@ class Limit:
     """In how many seconds."""
     per: Per = "owner"
     """Whose use is counted together."""
+
+    @classmethod
+    def rate(cls, thing: str, text: str, *, per: Per = "owner") -> Limit:
+        """So much of a thing in a time, as people write it: `Limit.rate("messages", "20/minute", per={"key": "ip"})`. Also
+        `10 per hour` and `200000 tokens a day`; turns are counted if it says nothing else. The name is `messages a minute`."""
+        read = json.loads(_native.rate(thing, text))
+        return cls(read["name"], read["unit"], read["max"], read["window_ms"] / 1000, per)
 
     def to_dict(self) -> dict[str, Any]:
         """Its JSON form."""

@@ -3,7 +3,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, Final, Literal, SupportsIndex, final
 
-__all__ = ["MAX_BODY", "Desk", "Engine", "FakeServer", "Hub", "Log", "Play", "Reasoning", "Served", "Stream", "Text", "Ticket", "after_fork", "before_fork", "failure", "forked", "formats", "image", "image_from_file", "kinds", "news_position", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "routes", "session", "shutdown", "version"]
+__all__ = ["MAX_BODY", "Desk", "Engine", "FakeServer", "Hub", "Log", "Play", "Reasoning", "Served", "Stream", "Text", "Ticket", "address_key", "after_fork", "before_fork", "failure", "forked", "formats", "guest", "image", "image_from_file", "kinds", "news_position", "owner", "persona", "persona_from_file", "persona_from_markdown", "position", "rate", "refusal", "routes", "session", "shutdown", "version"]
 
 MAX_BODY: Final[int]
 """
@@ -300,6 +300,11 @@ class Ticket:
         The number that comes when there is news of how far the call is.
         """
 
+def address_key(told: str) -> str:
+    """
+    By what a limit of an address counts.
+    """
+
 def after_fork() -> None:
     """
     This process has forked, and is the parent.
@@ -323,6 +328,11 @@ def forked() -> None:
 def formats() -> list[tuple[str, list[tuple[str, str]]]]:
     """
     Every format a reply can be sent in, with the headers of its response.
+    """
+
+def guest(name: str, cookies: str, secure: bool) -> tuple[str, bool, str]:
+    """
+    Who sends these cookies: the owner, whether they are new, and the header that sets the cookie.
     """
 
 def image(data: bytes) -> str:
@@ -368,6 +378,16 @@ def persona_from_markdown(text: str) -> str:
 def position(event_id: str) -> tuple[str, int] | None:
     """
     The turn and the offset in the id of a server-sent event.
+    """
+
+def rate(thing: str, text: str) -> str:
+    """
+    A limit as people write it, as JSON.
+    """
+
+def refusal(error: str) -> tuple[int, list[tuple[str, str]], bytes]:
+    """
+    A refusal as a response, from an error as JSON: its status, its headers, its body.
     """
 
 def routes() -> list[tuple[str, str, str, list[str], bool]]:

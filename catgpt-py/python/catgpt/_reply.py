@@ -162,14 +162,9 @@ class Encoded(AsyncIterator[bytes]):
     async def __anext__(self) -> bytes:
         self._reply._claim()
         try:
-            while (data := self._stream.poll_bytes()) is None:
-                await self._hub.parked(self._stream.id)
+            return await self._hub.bytes(self._stream)
         finally:
-            self._hub.waiters.pop(self._stream.id, None)
             self._reply._reading.release()
-        if not data:
-            raise StopAsyncIteration
-        return data
 
     async def aclose(self) -> None:
         """Ends the subscription."""

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from . import _native
-from ._asgi import REFUSALS, SignInError, accept, address, close_at, error_response, install, operations, page, token
+from ._asgi import REFUSALS, Guests, SignInError, accept, address, close_at, error_response, install, operations, page, token
 from ._calls import Format, SendOptions
 from ._engine import Engine, Session, User
 from ._http import MAX_BODY, Served
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REFUSALS",
+    "Guests",
     "ReplyResponse",
     "ResponseOptions",
     "ServedResponse",

@@ -1,18 +1,16 @@
 //! The routes: `POST /chat`, what the page asks first, and the engine's own HTTP API for all the rest.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, Response as Head, StatusCode, Uri};
+use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use catgpt_core::wire::{Format, rest};
 use catgpt_core::{Engine, Error, ErrorKind, Result, Send};
-use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_http::cors::{AllowHeaders, AllowMethods, CorsLayer};
@@ -58,45 +56,21 @@ struct Said {
 }
 
 /// Says something, and streams the answer as server-sent events.
-async fn chat(State(app): State<App>, Extension(guest): Extension<Guest>, body: Bytes) -> Response {
-    said(&app, &guest, &body).await.unwrap_or_else(|error| answer(rest::Response::error(&error)))
+async fn chat(State(app): State<App>, Extension(guest): Extension<Guest>, body: Bytes) -> impl IntoResponse {
+    said(&app, &guest, &body).await.unwrap_or_else(|error| rest::Response::error(&error)).into_http()
 }
 
-async fn said(app: &App, guest: &Guest, body: &[u8]) -> Result<Response> {
+async fn said(app: &App, guest: &Guest, body: &[u8]) -> Result<rest::Response> {
     let unread = |_| Error::new(ErrorKind::InvalidInput, r#"send {"sessionId": "…", "message": "…"}"#);
     let Said { session, message, key, model, image } = serde_json::from_slice(body).map_err(unread)?;
     let send = app.settings.chosen(guest.user.session(session)?.send(message), model, image)?;
     let send = key.into_iter().fold(guest.counted(send), Send::key);
-    let events = send.await?.into_bytes(Format::Sse).map(Ok).boxed();
-    let headers = Format::Sse.headers().iter().map(|(name, value)| (*name, Cow::Borrowed(*value))).collect();
-    Ok(answer(rest::Response { status: 200, headers, body: rest::Body::Stream(events) }))
+    Ok(send.await?.into_response(Format::Sse))
 }
 
 /// Everything else is the engine's: lists, history, edits, attaching, search, usage, the feed.
-async fn api(guest: Extension<Guest>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let header = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
-    let request = rest::Request {
-        method: method.to_string(),
-        path: uri.path().into(),
-        query: uri.query().unwrap_or_default().into(),
-        last_event_id: header("last-event-id"),
-        accept: header("accept"),
-        body: body.into(),
-    };
-    answer(guest.user.serve(request, |send| guest.counted(send)).await)
-}
-
-/// The engine's response as axum's.
-pub fn answer(given: rest::Response) -> Response {
-    let head = given
-        .headers
-        .iter()
-        .fold(Head::builder().status(given.status), |head, (name, value)| head.header(*name, &**value));
-    let body = match given.body {
-        rest::Body::Whole(bytes) => Body::from(bytes),
-        rest::Body::Stream(pieces) => Body::from_stream(pieces),
-    };
-    head.body(body).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+async fn api(Extension(guest): Extension<Guest>, head: Parts, body: Bytes) -> impl IntoResponse {
+    guest.user.serve(rest::Request::from_http(&head, body), |send| guest.counted(send)).await.into_http()
 }
 
 /// What the page shows, and how it talks.
@@ -109,6 +83,5 @@ async fn capabilities(State(app): State<App>) -> Json<Value> {
 
 /// Whether to send requests here.
 async fn health(State(app): State<App>) -> impl IntoResponse {
-    let health = app.engine.health().await;
-    (if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
+    rest::Response::from(app.engine.health().await).into_http()
 }

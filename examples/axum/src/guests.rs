@@ -1,19 +1,16 @@
 //! Who somebody is without an account: a cookie for what is theirs, an address for how much they may ask.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use catgpt_core::wire::guest::{self, address_key};
 use catgpt_core::wire::rest;
-use catgpt_core::{Error, ErrorKind, Send, User};
-use sha2::{Digest, Sha256};
+use catgpt_core::{Send, User};
 
-use crate::app::{App, answer};
-
-const COOKIE: &str = "catgpt";
-const YEAR: u32 = 365 * 86_400;
+use crate::app::App;
 
 /// Who asks, and what the limits count him by.
 #[derive(Clone)]
@@ -29,52 +26,28 @@ impl Guest {
     }
 }
 
-/// Knows browsers by a cookie of 128 random bits that no script can read, and gives one to those who have none.
+/// Knows browsers by their cookie, and gives one to those who have none.
 pub async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let shown = request.headers().get_all(header::COOKIE).iter().find_map(ours);
-    // A page that is opened again keeps its owner for another year.
-    let renew = shown.is_none() || request.uri().path() == "/capabilities";
-    let secure = request.headers().get("x-forwarded-proto").is_some_and(|proto| proto == "https");
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let address = address(request.headers(), app.settings.client_ip_header.as_ref(), peer);
-    let known = shown.map_or_else(fresh, Ok).and_then(|cookie| Ok((app.engine.user(owner(&cookie))?, cookie)));
-    let (user, cookie) = match known {
+    let headers = request.headers();
+    let secure = said(headers, "x-forwarded-proto") == Some("https");
+    let known = guest::Guest::known("catgpt", said(headers, "cookie").unwrap_or_default(), secure);
+    let (user, known) = match known.and_then(|known| Ok((app.engine.user(known.owner.as_str())?, known))) {
         Ok(known) => known,
-        Err(error) => return answer(rest::Response::error(&error)),
+        Err(error) => return rest::Response::error(&error).into_http().into_response(),
     };
+    // A page that is opened again keeps its owner for another year.
+    let renew = known.fresh || request.uri().path() == "/capabilities";
+    // Whose limit it is: what the platform's header says if one is named, else where the connection comes from.
+    let told = app.settings.client_ip_header.as_ref().and_then(|name| said(headers, name.as_str()));
+    let peer = || request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_string());
+    let address = address_key(&told.map(str::to_owned).or_else(peer).unwrap_or_default());
     request.extensions_mut().insert(Guest { user, address });
     let mut response = next.run(request).await;
-    let secure = if secure { "; Secure" } else { "" };
-    let line = format!("{COOKIE}={cookie}; Path=/; Max-Age={YEAR}; HttpOnly; SameSite=Lax{secure}");
-    response.headers_mut().extend(line.parse().ok().filter(|_| renew).map(|line| (header::SET_COOKIE, line)));
+    let cookie = known.set_cookie.parse().ok().filter(|_| renew);
+    response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
     response
 }
 
-/// The store holds a hash: who reads a backup cannot act as its owners.
-pub fn owner(cookie: &str) -> String {
-    let digest = Sha256::digest(cookie);
-    format!("guest:{}", digest[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>())
-}
-
-fn ours(header: &HeaderValue) -> Option<String> {
-    let ours = |value: &&str| value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let mut pairs = header.to_str().ok()?.split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.find_map(|(name, value)| Some(value).filter(ours).filter(|_| name == COOKIE)).map(str::to_owned)
-}
-
-fn fresh() -> Result<String, Error> {
-    let mut bits = [0; 16];
-    getrandom::fill(&mut bits).map_err(|error| Error::new(ErrorKind::Unexpected, "no randomness").caused_by(error))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bits)))
-}
-
-/// Whose limit it is: what the platform's header says if one is named, else where the connection comes from. An IPv6
-/// customer has a whole /64, so that counts as one.
-fn address(headers: &HeaderMap, named: Option<&HeaderName>, peer: Option<IpAddr>) -> String {
-    let told = named.and_then(|name| headers.get(name)?.to_str().ok()?.trim().parse().ok());
-    match told.or(peer) {
-        Some(IpAddr::V6(address)) => IpAddr::from(((u128::from(address) >> 64) << 64).to_be_bytes()).to_string(),
-        Some(address) => address.to_string(),
-        None => "unknown".into(),
-    }
+fn said<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }

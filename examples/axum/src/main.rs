@@ -7,7 +7,6 @@ mod settings;
 mod tests;
 
 use std::error::Error;
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +14,8 @@ use std::time::Duration;
 use clap::Parser;
 use settings::Settings;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -31,28 +31,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("http://{}", listener.local_addr()?);
 
     let app = app::router(engine.clone(), settings).into_make_service_with_connect_info::<SocketAddr>();
-    let (tell, told) = oneshot::channel::<()>();
-    let server = axum::serve(listener, app).with_graceful_shutdown(async { told.await.unwrap_or_default() });
+    let server = axum::serve(listener, app).with_graceful_shutdown(told_to_end());
+    // The server waits for its answers, and the engine ends them.
     let close = async {
         told_to_end().await;
-        let _ = tell.send(());
-        engine.close(deadline).await.map_err(Box::<dyn Error>::from)
+        engine.close(deadline).await
     };
-    tokio::try_join!(async { server.into_future().await.map_err(Box::from) }, close)?;
-    Ok(())
+    let (served, closed) = tokio::join!(server.into_future(), close);
+    Ok(served.and(closed.map_err(std::io::Error::other))?)
 }
 
-#[cfg(unix)]
+/// Waits for SIGTERM, or Ctrl-C.
 async fn told_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut end), Ok(mut key)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+    #[cfg(unix)]
+    let end = async { Some(signal(SignalKind::terminate()).ok()?.recv().await) };
+    #[cfg(not(unix))]
+    let end = std::future::pending::<()>();
     tokio::select! {
-        _ = end.recv() => {}
-        _ = key.recv() => {}
+        _ = end => {}
+        _ = tokio::signal::ctrl_c() => {}
     }
-}
-
-#[cfg(not(unix))]
-async fn told_to_end() {
-    let _ = tokio::signal::ctrl_c().await;
 }

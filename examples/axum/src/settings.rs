@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
-use catgpt_core::memory::Unit;
 use catgpt_core::{
     ByName, ChatModel, Engine, Error, ErrorKind, Images, Limit, Offline, OpenAi, Persona, Result, Send, memory,
 };
@@ -12,8 +11,6 @@ use clap::Parser;
 
 const FEATURES: &str =
     "edit regenerate branches rename pin delete delete-empty batch-delete search usage summary export sounds";
-const SPANS: [(&str, u64); 4] = [("second", 1), ("minute", 60), ("hour", 3_600), ("day", 86_400)];
-const DAY: u64 = 86_400;
 
 /// A cat on the web. Each option is a variable, too. The model is OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL; with
 /// neither a key nor an endpoint the built-in cat answers.
@@ -62,12 +59,10 @@ pub struct Settings {
 impl Settings {
     /// The engine of this application.
     pub async fn engine(&self, model: impl ChatModel) -> Result<Engine> {
-        let mut engine =
-            Engine::builder().model(model).persona(Persona::cat()).memory(memory::open(&self.database_url).await?);
-        let in_memory = self.database_url.starts_with("memory:").then_some(DAY);
-        if let Some(seconds) = self.session_ttl.or(in_memory) {
-            engine = engine.session_ttl(Duration::from_secs(seconds));
-        }
+        let in_memory = self.database_url.starts_with("memory:").then_some(86_400);
+        let ttl = self.session_ttl.or(in_memory).map(Duration::from_secs);
+        let engine = Engine::builder().model(model).persona(Persona::cat()).session_ttl(ttl);
+        let engine = engine.memory(memory::open(&self.database_url).await?);
         Ok(self.rate_limit.iter().cloned().fold(engine, |engine, limit| engine.limit(limit)).build())
     }
 
@@ -96,9 +91,7 @@ impl Settings {
     pub fn chosen(&self, send: Send, model: Option<String>, image: bool) -> Result<Send> {
         let refused = |kind, why: &'static str| Err(Error::new(kind, why));
         match model {
-            _ if image && !self.draws() => {
-                refused(ErrorKind::Unsupported, "there are no pictures here: that takes a key")
-            }
+            _ if image && !self.draws() => refused(ErrorKind::Unsupported, "pictures take a key, and here is none"),
             _ if image => Ok(send.model("image").limits([&self.rate_limit[..], &self.image_rate_limit].concat())),
             None => Ok(send),
             Some(model) if self.models.contains(&model) => Ok(send.model(model)),
@@ -107,13 +100,7 @@ impl Settings {
     }
 }
 
-/// Reads `20/minute`.
-fn limit(what: &str, rate: &str) -> Result<Limit, String> {
-    let read = || {
-        let (max, span) = rate.trim().split_once('/')?;
-        let (_, seconds) = SPANS.iter().find(|(name, _)| *name == span)?;
-        let (name, max) = (format!("{what} a {span}"), max.parse().ok()?);
-        Some(Limit::new(name, Unit::Turns, max, Duration::from_secs(*seconds)).per_key("ip"))
-    };
-    read().ok_or_else(|| "write it like 20/minute (second, minute, hour, day)".into())
+/// So many for each address.
+fn limit(thing: &str, rate: &str) -> Result<Limit> {
+    Ok(Limit::rate(thing, rate)?.per_key("ip"))
 }

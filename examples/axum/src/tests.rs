@@ -5,6 +5,7 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use catgpt_core::model::{Gate, Scripted, Step};
+use catgpt_core::wire::guest::Guest;
 use catgpt_core::{Engine, Message, Role, Status};
 use clap::Parser;
 use futures_util::StreamExt;
@@ -12,8 +13,8 @@ use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::app;
 use crate::settings::Settings;
-use crate::{app, guests};
 
 /// What TLS is made with has to be named before a client is made, also one that uses none.
 fn client() -> reqwest::Client {
@@ -82,7 +83,7 @@ impl Browser {
 
     /// Whose sessions the engine keeps for it: the cookie itself stands in no store.
     fn owner(&self) -> String {
-        guests::owner(self.cookie.split_once('=').unwrap().1)
+        Guest::known("catgpt", &self.cookie, false).unwrap().owner.as_str().to_owned()
     }
 }
 
@@ -289,5 +290,5 @@ async fn only_models_that_are_offered_can_be_chosen() {
 fn a_setting_that_cannot_be_used_is_named() {
     let refused = |option| Settings::try_parse_from(["catgpt", option, "many"]).unwrap_err().to_string();
     assert!(refused("--port").contains("--port"));
-    assert!(refused("--rate-limit").contains("write it like 20/minute"));
+    assert!(refused("--rate-limit").contains("20/minute"));
 }

@@ -14,7 +14,6 @@ load_dotenv(HERE / ".env")
 CAT = Persona.load(HERE / "cat.md")
 FEATURES = ["edit", "regenerate", "branches", "rename", "pin", "delete", "delete-empty", "batch-delete", "search"]
 FEATURES += ["usage", "summary", "export", "sounds"]
-SPANS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 DAY = 86_400
 
 
@@ -30,13 +29,10 @@ def names(name: str) -> list[str]:
 
 def rates(name: str, what: str, usual: str) -> list[Limit]:
     """`20/minute, 500/day`: how many of these each address may have."""
-    limits = []
-    for rate in names(name) or [usual]:
-        most, _, span = rate.partition("/")
-        if not most.isdecimal() or span not in SPANS:
-            raise SystemExit(f"{name}: {rate!r} is not like {usual} (second, minute, hour, day)")
-        limits.append(Limit(f"{what} a {span}", "turns", int(most), window=SPANS[span], per={"key": "ip"}))
-    return limits
+    try:
+        return [Limit.rate(what, rate, per={"key": "ip"}) for rate in names(name) or [usual]]
+    except InvalidInputError as error:
+        raise SystemExit(f"{name}: {error}") from None
 
 
 @dataclass(frozen=True)

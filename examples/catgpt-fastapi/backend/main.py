@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from catgpt import Engine, SendOptions, User
-from catgpt.fastapi import address, chat_api, install, lifespan, operations, page, sse_response
+from catgpt.fastapi import Guests, address, chat_api, install, lifespan, operations, page, sse_response
 from fastapi import Depends, FastAPI, Request, Response
 from pydantic import BaseModel, Field
 
 from config import CAT, settings
-from guests import Guests
 
 engine = Engine(**settings.engine())
 app = FastAPI(title="CatGPT", lifespan=lifespan(engine, rare_gc=True))
-app.add_middleware(Guests)
+app.add_middleware(Guests, renew=["/capabilities"])
 install(app, origins=settings.origins)
 
 

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after } from "node:test";
 import { makeApp } from "../app.js";
-import { owner } from "../guests.js";
+import { Guest } from "catgpt-node";
 import { makeEngine, settings } from "../settings.js";
 
 /** A model that says `Hello `, waits at the gate `g`, says `world` and has finished. */
@@ -43,7 +43,7 @@ export class Browser {
 
   /** Whose sessions the engine keeps for it: the cookie itself stands in no store. */
   get owner() {
-    return owner(this.cookie.split("=")[1]);
+    return Guest.known(this.cookie).owner;
   }
 
   chat(sessionId, message, more = {}) {

@@ -91,7 +91,7 @@ test("pictures take a key and have a limit of their own", async () => {
 
 test("a setting that cannot be used is named", () => {
   assert.throws(() => settings({ PORT: "many" }), /PORT/);
-  assert.throws(() => settings({ RATE_LIMIT: "many" }), /RATE_LIMIT: many is not like/);
+  assert.throws(() => settings({ RATE_LIMIT: "many" }), /RATE_LIMIT: write a limit like/);
   assert.equal(settings({ OPENAI_API_KEY: "x" }).model, "gpt-4o-mini");
   assert.equal(settings({ OPENAI_BASE_URL: "http://127.0.0.1/v1", OPENAI_MODEL: "m" }).model, "m");
   assert.equal(settings({}).model, "offline");

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::concurrency::{at_once, started};
 use super::kit::{SHORT, User, answer_again, bury, count, end, ever, fails, id, say, until, user};
 use super::{Checked, Store};
-use crate::error::ErrorKind::{Conflict, InvalidInput, NotFound};
+use crate::error::ErrorKind::{Conflict, InvalidInput, Limited, NotFound};
 use crate::id::TurnId;
 use crate::memory::{
-    Answer, Begin, Begun, Counter, CounterId, Finish, Op, Opened, Parent, Query, Reserved, Sealed, Settle, Unit,
+    Answer, Begin, Begun, Counter, CounterId, Done, Finish, Op, Opened, Parent, Query, Reserved, Sealed, Settle, Unit,
 };
 
 /// A counter with a limit.
@@ -271,6 +271,55 @@ pub(super) async fn a_window_has_a_length(store: &dyn Store) -> Checked {
     ann.whole(reserving("s", &[&endless])).await;
     limited(ann.begin(reserving("s", &[&endless])).await.unwrap(), "endless");
     assert_eq!(ann.query(Query::Counters(Vec::new())).await.unwrap(), Answer::Counters(Vec::new()));
+    Ok(())
+}
+
+fn beside(counters: &[&Counter]) -> Op {
+    Op::Reserve { counters: counters.iter().map(|counter| (*counter).clone()).collect() }
+}
+
+pub(super) async fn what_is_used_beside_the_turns_is_limited_too(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    let (tens, last) = (upto(10, 6), Counter { limit: 1, ..ever("last", "ann") });
+    let years = Counter { name: "years".into(), window: Duration::from_secs(10 * 365 * 86_400), ..upto(10, 6) };
+    let done = ann.apply(vec![beside(&[&tens, &last, &years])]).await.unwrap();
+    let [Done::Count(at)] = done[..] else { panic!("expected a time, got {done:?}") };
+    assert_eq!(ann.counts(&[&tens, &last, &years]).await, [6, 1, 6]);
+    // What is at its limit keeps out all of a call, and says which it is and until when.
+    let refused = ann.apply(vec![Op::create(id("s")), beside(&[&tens, &last])]).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.limit().map(|limit| limit.name.as_str())), (Limited, Some("last")));
+    assert_eq!(refused.limit().map(|limit| (limit.unit.as_str(), limit.max)), Some(("turns", 1)));
+    assert!(refused.retry_after().is_some_and(|left| !left.is_zero()));
+    fails(ann.session("s").await, NotFound);
+    assert_eq!(ann.counts(&[&tens, &last]).await, [6, 1]);
+    // Turns find the same counters.
+    limited(ann.begin(reserving("s", &[&last])).await.unwrap(), "last");
+    // The time is one of each window, so what was reserved is found again.
+    let start_ms = |counter: &Counter| {
+        let (at, length) = (i64::try_from(at).unwrap(), i64::try_from(counter.window.as_millis()).unwrap());
+        at - at % length
+    };
+    let down = |counter: &Counter| {
+        let (name, key) = (counter.name.clone(), counter.key.clone());
+        Settle { name, key, start_ms: start_ms(counter), by: -4 }
+    };
+    let settled = ann.apply(vec![Op::Settle { settle: vec![down(&years), down(&tens)] }]).await.unwrap();
+    assert_eq!((settled, ann.counts(&[&tens, &last, &years]).await), (vec![Done::Nothing], vec![2, 1, 2]));
+    fails(ann.apply(vec![beside(&[&Counter { window: Duration::ZERO, ..tens }])]).await, InvalidInput);
+    Ok(())
+}
+
+pub(super) async fn of_64_reservations_beside_the_turns_one_passes_the_last_place(store: &dyn Store) -> Checked {
+    let ann = user(store);
+    let counter = upto(1, 1);
+    let reserved = at_once(64, |_| {
+        let (ann, op) = (ann.clone(), beside(&[&counter]));
+        async move { ann.apply(vec![op]).await }
+    })
+    .await;
+    assert_eq!(reserved.iter().filter(|done| done.is_ok()).count(), 1);
+    reserved.into_iter().filter(Result::is_err).for_each(|refused| fails(refused, Limited));
+    assert_eq!(count(&ann, &counter).await, 1);
     Ok(())
 }
 

@@ -266,6 +266,8 @@ macro_rules! __conformance_behaviours {
                 a_window_has_a_length
                 only_so_many_turns_run
                 of_64_begins_only_so_many_run
+                what_is_used_beside_the_turns_is_limited_too
+                of_64_reservations_beside_the_turns_one_passes_the_last_place
             }
             concurrency {
                 one_of_64_begins_wins

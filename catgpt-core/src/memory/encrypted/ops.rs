@@ -84,7 +84,9 @@ impl Encrypted {
             | Op::Claim { .. }
             | Op::SetSummary { .. }
             | Op::Unindex { .. }
-            | Op::Bill { .. } => op,
+            | Op::Bill { .. }
+            | Op::Reserve { .. }
+            | Op::Settle { .. } => op,
         })
     }
 

@@ -8,7 +8,7 @@ use super::state::{State, Time};
 use crate::error::Result;
 use crate::event::ChangeKind::{self, Created, Deleted, Renamed, Titled, Updated};
 use crate::id::{OpId, Owner, Seq, SessionId, TurnId};
-use crate::memory::{Done, Op};
+use crate::memory::{Counter, Done, Op, Settle};
 
 impl State {
     pub(super) fn apply(&mut self, owner: &Owner, op_id: OpId, ops: Vec<Op>) -> Result<Vec<Done>> {
@@ -43,6 +43,8 @@ pub(super) struct Draft<'a> {
 pub(super) enum Later {
     Note(Owner, SessionId, ChangeKind),
     Bill(Line, Sum),
+    Reserve(Vec<Counter>),
+    Settle(Vec<Settle>),
     /// The keys of these sessions, and the ledger, come over from this owner.
     TakeOver(Owner, Vec<SessionId>),
     /// The owner has no sessions any more; all else goes.
@@ -83,7 +85,20 @@ impl Draft<'_> {
                 self.later.push(Later::Bill(line, Sum::once(usage, cost)));
                 Ok(Done::Nothing)
             }
+            Op::Reserve { counters } => self.reserve(counters),
+            Op::Settle { settle } => {
+                self.later.push(Later::Settle(settle));
+                Ok(Done::Nothing)
+            }
         }
+    }
+
+    fn reserve(&mut self, counters: Vec<Counter>) -> Result<Done> {
+        if let Some((counter, left)) = self.state.over(&counters, self.now) {
+            return Err(counter.refused(Some(left)));
+        }
+        self.later.push(Later::Reserve(counters));
+        Ok(Done::Count(self.state.clock.ms(self.now).try_into().unwrap_or_default()))
     }
 
     /// Remembers a session as it is before the first change to it.
@@ -217,6 +232,8 @@ impl Draft<'_> {
         match later {
             Later::Note(owner, id, kind) => self.state.note(&owner, &id, None, kind),
             Later::Bill(line, sum) => self.state.ledger.add(line, sum),
+            Later::Reserve(counters) => drop(self.state.reserve(counters, self.now)),
+            Later::Settle(settle) => settle.into_iter().for_each(|settle| self.state.counters.settle(settle)),
             Later::TakeOver(from, sessions) => self.take_over(&from, &sessions),
             Later::Forget => self.forget_all(),
         }

@@ -84,14 +84,20 @@ impl State {
         if begin.max_running.is_some_and(|most| running >= most as usize) {
             return Some(Begun::Limited { name: None, retry_after: None });
         }
+        self.over(&begin.reserve, now)
+            .map(|(counter, left)| Begun::Limited { name: Some(counter.name.clone()), retry_after: Some(left) })
+    }
+
+    /// The first of these counters that is at its limit, and how long its window still is.
+    pub(super) fn over<'a>(&self, counters: &'a [Counter], now: Time) -> Option<(&'a Counter, Duration)> {
         let now_ms = self.clock.ms(now);
         let over = |counter: &&Counter| {
             self.counters.count(&counter.name, &counter.key, counter.window, now_ms) >= counter.limit
         };
-        begin.reserve.iter().find(over).map(|counter| {
+        counters.iter().find(over).map(|counter| {
             let end_ms = start(counter.window, now_ms).saturating_add(millis(counter.window));
             let left = u64::try_from(end_ms.saturating_sub(now_ms)).unwrap_or_default();
-            Begun::Limited { name: Some(counter.name.clone()), retry_after: Some(Duration::from_millis(left)) }
+            (counter, Duration::from_millis(left))
         })
     }
 

@@ -1,10 +1,13 @@
 //! What goes wrong between the store and us, what may pass by itself, and how it is said to the caller.
 
+use std::time::Duration;
+
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::error::{Error, ErrorKind};
 use crate::id::TurnId;
+use crate::memory::limits;
 
 /// Why a try failed.
 #[derive(Debug)]
@@ -146,6 +149,7 @@ fn refused(refusal: &DbError) -> Error {
         },
         "no_message" => Error::not_found("message").with("seq", fact),
         "changed" => changed(fact),
+        "limited" => limited(&fact).unwrap_or_else(|| damaged("a limit without a name")),
         "messages" => {
             let sentence = "the session does not end where the import goes on: look at it, then bring what it lacks";
             Error::new(ErrorKind::Conflict, sentence).with("messages", fact)
@@ -163,6 +167,12 @@ fn refused(refusal: &DbError) -> Error {
         }
         _ => Error::new(ErrorKind::Unexpected, "the store refused for a reason of its own: please report this"),
     }
+}
+
+/// A counter at its limit: the limit, and the milliseconds that are left of its window.
+fn limited(fact: &str) -> Option<Error> {
+    let (limit, left) = serde_json::from_str(fact).ok()?;
+    Some(limits::refused(limit, Some(Duration::from_millis(left))))
 }
 
 /// Neither the detail nor a statement is shown: there may be somebody's words in them.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::fault::damaged;
 use super::link::Link;
 use super::row::{TEXTS, count, int, list, millis, to_json, uuid};
-use super::turn::{place, spent};
+use super::turn::{Asked, place, spent};
 use crate::error::Result;
 use crate::id::{OpId, Owner, Seq};
 use crate::memory::{Done, Imported, NewRow, Op, Resealed, Row, Stored, Terms, TitleTerms};
@@ -119,6 +119,10 @@ impl<'a> Call<'a> {
                 "kind": "bill", "session": session, "model": model, "purpose": purpose.code(),
                 "spent": spent(usage, *cost),
             }),
+            Op::Reserve { counters } => {
+                json!({ "kind": "reserve", "counters": counters.iter().map(Asked::of).collect::<Vec<_>>() })
+            }
+            Op::Settle { settle } => json!({ "kind": "settle", "settle": settle }),
         })
     }
 
@@ -147,7 +151,13 @@ impl<'a> Call<'a> {
             Op::Import { session, .. } => self.sessions.push(session.id.as_str()),
             Op::DeleteMany { sessions } => self.sessions.extend(sessions.iter().map(|session| session.as_str())),
             Op::Cancel { turn } => self.turns.push(uuid(turn.to_bytes())),
-            Op::DeleteEmpty { .. } | Op::Erase { .. } | Op::Claim { .. } | Op::Bill { .. } | Op::Unindex { .. } => {}
+            Op::DeleteEmpty { .. }
+            | Op::Erase { .. }
+            | Op::Claim { .. }
+            | Op::Bill { .. }
+            | Op::Reserve { .. }
+            | Op::Settle { .. }
+            | Op::Unindex { .. } => {}
         }
     }
 

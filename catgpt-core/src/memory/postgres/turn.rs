@@ -72,7 +72,7 @@ fn some<T>(list: &[T]) -> Option<&[T]> {
 
 /// A counter with numbers that the database can keep.
 #[derive(Serialize)]
-struct Asked<'a> {
+pub(super) struct Asked<'a> {
     name: &'a str,
     key: &'a str,
     window_ms: i64,
@@ -82,7 +82,7 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn of(counter: &'a Counter) -> Self {
+    pub(super) fn of(counter: &'a Counter) -> Self {
         Self {
             name: &counter.name,
             key: &counter.key,

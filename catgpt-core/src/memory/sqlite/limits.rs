@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::fault::Outcome;
 use super::row::{count, int, left, millis};
 use crate::id::Owner;
-use crate::memory::{Answer, Begin, Begun, Counter, CounterId, Reserved, Settle};
+use crate::memory::{Answer, Begin, Begun, Counter, CounterId, Done, Reserved, Settle};
 
 /// Whether the owner's limits let another turn begin; if not, why.
 pub(super) fn limited(conn: &Connection, owner: &Owner, begin: &Begin, now: i64) -> Outcome<Option<Begun>> {
@@ -16,14 +16,28 @@ pub(super) fn limited(conn: &Connection, owner: &Owner, begin: &Begin, now: i64)
     {
         return Ok(Some(Begun::Limited { name: None, retry_after: None }));
     }
-    for counter in &begin.reserve {
+    let over = over(conn, &begin.reserve, now)?;
+    Ok(over.map(|(counter, left)| Begun::Limited { name: Some(counter.name.clone()), retry_after: Some(left) }))
+}
+
+/// The first of these counters that is at its limit, and how long its window still is.
+fn over<'a>(conn: &Connection, counters: &'a [Counter], now: i64) -> Outcome<Option<(&'a Counter, Duration)>> {
+    for counter in counters {
         let start = start(counter.window, now);
         if value(conn, &counter.name, &counter.key, start)?.unwrap_or(0) >= counter.limit {
-            let retry_after = Some(left(start.saturating_add(millis(counter.window)), now));
-            return Ok(Some(Begun::Limited { name: Some(counter.name.clone()), retry_after }));
+            return Ok(Some((counter, left(start.saturating_add(millis(counter.window)), now))));
         }
     }
     Ok(None)
+}
+
+/// Reserves what is used beside the turns.
+pub(super) fn reserve_beside(conn: &Connection, counters: &[Counter], now: i64) -> Outcome<Done> {
+    if let Some((counter, left)) = over(conn, counters, now)? {
+        return Err(counter.refused(Some(left)).into());
+    }
+    reserve(conn, counters, now)?;
+    Ok(Done::Count(now.try_into().unwrap_or_default()))
 }
 
 fn running(conn: &Connection, owner: &Owner, now: i64) -> Outcome<u64> {

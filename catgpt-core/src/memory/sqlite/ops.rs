@@ -6,7 +6,7 @@ use super::edit::{self, cancel, mark, set_head, set_meta, set_pin, set_summary, 
 use super::fault::Outcome;
 use super::ledger::{self, Line};
 use super::row::now;
-use super::{append, bulk, grow, reseal, search, sweep};
+use super::{append, bulk, grow, limits, reseal, search, sweep};
 use crate::id::{OpId, Owner};
 use crate::memory::{Done, Op};
 
@@ -93,6 +93,11 @@ fn run(conn: &Connection, owner: &Owner, op: &Op, now: i64) -> Outcome<Done> {
         Op::Bill { session, model, purpose, usage, cost } => {
             let line = Line { session, model, purpose: *purpose };
             ledger::add(conn, owner, &line, *usage, *cost, now)?;
+            Ok(Done::Nothing)
+        }
+        Op::Reserve { counters } => limits::reserve_beside(conn, counters, now),
+        Op::Settle { settle } => {
+            limits::settle(conn, settle)?;
             Ok(Done::Nothing)
         }
     }
