@@ -29,9 +29,10 @@ mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -49,15 +50,24 @@ use crate::id::{OpId, Owner};
 /// How many connections read.
 const READERS: usize = 2;
 
+/// How long closing takes words out of the index that were deleted here.
+const AT_CLOSE: Duration = Duration::from_secs(2);
+
 /// Conversations in one SQLite file.
 ///
 /// Writes of many sessions share a commit, which is on disk when they are answered. Other programs may use the same
 /// file at the same time; it must lie on a local disk. A file that this makes is readable by its owner alone.
 ///
+/// What is deleted is overwritten in the file at once. Its words leave the search index in small steps, one with each
+/// [`sweep`](Memory::sweep) and more when the store is closed; those of an erased owner before the erasure is answered.
+///
 /// Dropping it ends its threads after what they were given; [`close`](Memory::close) also waits for them.
 pub struct Sqlite {
     path: Arc<Path>,
     shelf: Arc<Shelf>,
+    /// Whether words were deleted through this, and whether it is about to take some out of the index.
+    deleted: AtomicBool,
+    forgetting: AtomicBool,
 }
 
 /// The ends of the threads' queues, and the signs that the threads are gone.
@@ -82,7 +92,12 @@ impl Sqlite {
             let _ = done.send(connect::writer(&place).and_then(|conn| start(&place, conn)));
         })?;
         let threads = opened.await.map_err(|_| gone())?.map_err(|fault| fault.into_error(&path))?;
-        Ok(Self { shelf: Shelf::new(Arc::clone(&path), threads), path })
+        Ok(Self::on(path, threads))
+    }
+
+    fn on(path: Arc<Path>, threads: Threads) -> Self {
+        let shelf = Shelf::new(Arc::clone(&path), threads);
+        Self { path, shelf, deleted: AtomicBool::default(), forgetting: AtomicBool::default() }
     }
 
     async fn write<T: Send + 'static>(
@@ -106,17 +121,25 @@ impl Sqlite {
         self.answer(answer.await)
     }
 
-    /// Takes the words of what was deleted out of the index, in steps, between which others write; if all of the owner is
-    /// `gone`, him too.
-    async fn forget_words(&self, owner: &Owner, gone: bool) -> Result<()> {
-        let mut first = true;
-        loop {
-            let owner = owner.clone();
-            if !self.write(Care::Erase, move |conn| search::forget(conn, &owner, first, gone)).await? {
-                return Ok(());
-            }
-            first = false;
+    /// A step to take the words of what was deleted out of the index; says whether there is another.
+    async fn forget_some(&self) -> Result<bool> {
+        let first = !self.forgetting.load(Ordering::Relaxed);
+        let more = self.write(Care::Erase, move |conn| search::forget(conn, first)).await?;
+        self.forgetting.store(more, Ordering::Relaxed);
+        Ok(more)
+    }
+
+    /// Takes an erased owner out of the index, and all words that were deleted, in steps, between which others write.
+    async fn forget_owner(&self, owner: &Owner) -> Result<()> {
+        let whose = owner.clone();
+        if !self.look(move |conn| search::knows(conn, &whose)).await? {
+            return Ok(());
         }
+        // What an earlier step began with does not hold these words.
+        self.forgetting.store(false, Ordering::Relaxed);
+        while self.forget_some().await? {}
+        let whose = owner.clone();
+        self.write(Care::Erase, move |conn| search::leave(conn, &whose)).await
     }
 
     fn answer<T>(&self, answer: std::result::Result<Outcome<T>, oneshot::error::RecvError>) -> Result<T> {
@@ -182,14 +205,12 @@ impl Memory for Sqlite {
             sessions || matches!(op, Op::Erase { .. } | Op::Unindex { .. } | Op::Reseal { .. })
         };
         let care = if ops.iter().any(deletes) { Care::Erase } else { Care::Machine };
-        let words = ops.iter().any(|op| matches!(op, Op::Delete { .. } | Op::DeleteMany { .. }));
         let erases: Vec<_> = ops.iter().map(|op| matches!(op, Op::Erase { .. } | Op::Unindex { .. })).collect();
         let whose = owner.clone();
         let done = self.write(care, move |conn| ops::apply(conn, &whose, op_id, &ops)).await?;
+        self.deleted.fetch_or(matches!(care, Care::Erase), Ordering::Relaxed);
         if erases.into_iter().zip(&done).any(|(erase, done)| erase && *done == Done::Count(0)) {
-            self.forget_words(owner, true).await?;
-        } else if words && done.iter().any(|done| *done != Done::Count(0)) {
-            self.forget_words(owner, false).await?;
+            self.forget_owner(owner).await?;
         }
         Ok(done)
     }
@@ -215,6 +236,9 @@ impl Memory for Sqlite {
                 self.write(care, move |conn| sweep::delete(conn, &found.due)).await?
             }
         };
+        if found.words || self.forgetting.load(Ordering::Relaxed) {
+            self.forget_some().await?;
+        }
         Ok(Swept { expired: found.expired, deleted, more: found.more })
     }
 
@@ -230,6 +254,11 @@ impl Memory for Sqlite {
     }
 
     async fn close(&self) -> Result<()> {
+        let begun = Instant::now();
+        if self.deleted.swap(false, Ordering::Relaxed) {
+            // What is left over goes with the sweeps of others; a store that cannot do it is closed all the same.
+            while begun.elapsed() < AT_CLOSE && self.forget_some().await.unwrap_or(false) {}
+        }
         let Some(Threads { writer, readers, writing, reading }) = self.shelf.close() else { return Ok(()) };
         drop(readers);
         // An error is the thread's end, which is what is waited for.

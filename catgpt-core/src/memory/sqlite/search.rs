@@ -219,37 +219,44 @@ pub(super) fn unindex(conn: &Connection, owner: &Owner, limit: u32) -> Outcome<D
     Ok(Done::Count(sids.len() as u64))
 }
 
+/// The first number of an index page on which FTS5 notes what was deleted and still stands in the index: its
+/// `FTS5_TOMBSTONE_ROWID` of the segment 0.
+const NOTES: i64 = (1 << 16) << 37;
+
+/// Whether words of deleted messages stand in the index.
+pub(super) fn stale(conn: &Connection) -> Outcome<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM search_data WHERE id >= ?1)";
+    Ok(conn.prepare_cached(sql)?.query_row([NOTES], |record| record.get(0))?)
+}
+
+/// Whether the owner has words, or had some.
+pub(super) fn knows(conn: &Connection, owner: &Owner) -> Outcome<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM finder WHERE owner = ?1)";
+    Ok(conn.prepare_cached(sql)?.query_row([owner.as_str()], |record| record.get(0))?)
+}
+
 /// One step to take the words of deleted messages out of the index, where they stand until it is written anew. Answers
-/// whether there is another. Only for an owner who has words; if all of them are `gone`, the last step takes the
-/// owner's numbers away. A step ends
-/// by what it writes, so one that passes over the words of many hundred thousand messages takes longer than others.
-pub(super) fn forget(conn: &Connection, owner: &Owner, first: bool, gone: bool) -> Outcome<bool> {
-    let known: bool = conn
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM finder WHERE owner = ?1)")?
-        .query_row([owner.as_str()], |record| record.get(0))?;
-    if !known {
+/// whether there is another. A step ends by what it writes, so one that passes over the words of many hundred thousand
+/// messages takes longer than others.
+pub(super) fn forget(conn: &Connection, first: bool) -> Outcome<bool> {
+    if first && !stale(conn)? {
         return Ok(false);
     }
     if conn.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM doc)")?.query_row([], |record| record.get(0))? {
         // Nobody's words are left: nothing is to be kept, so there is nothing to write anew.
         conn.execute("INSERT INTO search(search) VALUES('delete-all')", [])?;
-        return leave(conn, owner, gone).map(|()| false);
+        return Ok(false);
     }
     // A negative number begins anew with the whole index.
     let pages = if first { -STEP } else { STEP };
     let before = conn.total_changes();
     conn.prepare_cached("INSERT INTO search(search, rank) VALUES('merge', ?1)")?.execute([pages])?;
     // So SQLite's documentation: a step that had nothing to do changes less than two rows.
-    let more = conn.total_changes() - before >= 2;
-    if !more {
-        leave(conn, owner, gone)?;
-    }
-    Ok(more)
+    Ok(conn.total_changes() - before >= 2)
 }
 
-fn leave(conn: &Connection, owner: &Owner, gone: bool) -> Outcome<()> {
-    if gone {
-        conn.prepare_cached("DELETE FROM finder WHERE owner = ?1")?.execute([owner.as_str()])?;
-    }
+/// Takes the owner's numbers away.
+pub(super) fn leave(conn: &Connection, owner: &Owner) -> Outcome<()> {
+    conn.prepare_cached("DELETE FROM finder WHERE owner = ?1")?.execute([owner.as_str()])?;
     Ok(())
 }

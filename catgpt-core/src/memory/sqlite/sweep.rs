@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::fault::Outcome;
 use super::journal;
 use super::row::{now, text, turn};
+use super::search::stale;
 use crate::event::ChangeKind;
 use crate::id::{Owner, TurnId};
 
@@ -23,6 +24,8 @@ pub(super) struct Found {
     pub(super) expired: Vec<(Owner, TurnId)>,
     pub(super) due: Vec<Due>,
     pub(super) more: bool,
+    /// Whether words of deleted messages stand in the index.
+    pub(super) words: bool,
 }
 
 /// Rows to delete: all up to the last one.
@@ -47,7 +50,7 @@ pub(super) fn find(conn: &Connection, limit: u32) -> Outcome<Found> {
     let now = now();
     let (before, most) = (now - KEPT, limit as usize);
     let mut expired = expired(conn, limit, now)?;
-    let mut found = Found { expired: Vec::new(), due: Vec::new(), more: expired.len() > most };
+    let mut found = Found { expired: Vec::new(), due: Vec::new(), more: expired.len() > most, words: stale(conn)? };
     expired.truncate(most);
     found.expired = expired;
     for (name, sql) in [

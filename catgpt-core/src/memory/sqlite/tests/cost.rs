@@ -8,7 +8,6 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 use super::kit::{ann, end, folder, id, say, started, talk};
 use crate::id::OpId;
-use crate::memory::sqlite::fork::Shelf;
 use crate::memory::sqlite::writer::Care;
 use crate::memory::sqlite::{Sqlite, connect, start};
 use crate::memory::{Begin, Checkpoint, Memory, Op, Parent};
@@ -39,7 +38,7 @@ fn watched(path: &Path) -> (Sqlite, Arc<Mutex<Work>>) {
     conn.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT | TraceEventCodes::SQLITE_TRACE_ROW, Some(note)).unwrap();
     let threads = start(path, conn).unwrap();
     let path: Arc<Path> = path.into();
-    (Sqlite { shelf: Shelf::new(Arc::clone(&path), threads), path }, work)
+    (Sqlite::on(path, threads), work)
 }
 
 fn taken(work: &Mutex<Work>) -> Work {

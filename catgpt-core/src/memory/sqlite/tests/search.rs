@@ -235,3 +235,31 @@ async fn an_erasure_that_was_cut_off_is_made_whole_by_the_next() {
     erase(&store, &eve).await;
     assert!(!marked(folder.path(), "evemark"));
 }
+
+#[tokio::test]
+async fn the_words_of_deleted_sessions_leave_the_file_with_the_sweeps_or_when_it_is_closed() {
+    let folder = folder();
+    let store = open(&folder.path().join("chat.db")).await;
+    for session in ["first", "second", "third"] {
+        let begin = say(session, "Hi");
+        let turn = begin.turn;
+        started(store.begin_turn(&ann(), begin).await);
+        store.finish_turn(&ann(), end(turn, "Hello")).await.unwrap();
+        let messages = vec![Terms { seq: 1, terms: vec![format!("{session}word")] }];
+        let op = Op::Index { session: id(session), from: 0, upto: 2, messages, title: None };
+        apply(&store, &ann(), op).await;
+    }
+    apply(&store, &ann(), Op::Delete { session: id("first") }).await;
+    assert!(marked(folder.path(), "firstword"), "it is no part of a deletion to write the index anew");
+    let mut sweeps = 0;
+    while marked(folder.path(), "firstword") {
+        store.sweep(10).await.unwrap();
+        sweeps += 1;
+        assert!(sweeps < 10);
+    }
+    assert_eq!(found(&store, &ann(), &["secondword".into()], false, 9).await.len(), 1);
+    apply(&store, &ann(), Op::Delete { session: id("second") }).await;
+    assert!(marked(folder.path(), "secondword"));
+    store.close().await.unwrap();
+    assert!(!marked(folder.path(), "secondword") && marked(folder.path(), "thirdword"));
+}
