@@ -133,7 +133,7 @@ impl Reply {
         rest::Response::stream(format, self.into_bytes(format).map(Ok).boxed())
     }
 
-    /// As bytes of a [`Format`](crate::wire::Format), each item one write: what is there at the same time goes together.
+    /// As bytes of a [`Format`], each item one write: what is there at the same time goes together.
     /// A silent model is heard as a sign of life, and writes keep their distance, as the [`Encoding`] says. Dropping it
     /// is dropping the reply.
     pub fn into_bytes(mut self, encoding: impl Into<Encoding>) -> BoxStream<'static, Vec<u8>> {
