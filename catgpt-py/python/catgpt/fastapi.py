@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from urllib.parse import quote
@@ -252,7 +252,7 @@ def lifespan(
 
 
 @contextlib.contextmanager
-def _rare_gc() -> Iterator[None]:
+def _rare_gc() -> Generator[None, None, None]:
     young, middle, old = gc.get_threshold()
     gc.collect()
     gc.freeze()
