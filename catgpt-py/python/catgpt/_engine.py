@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from . import _calls, _hub, _native, _process, _transfer
 from ._calls import Ask, At, OnDrop, OnProgress, SendOptions
 from ._content import Content, content
-from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionPage, Summary
-from ._limits import Limit
+from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionPage
 from ._organize import AllSessions, OneSession
 from ._process import EngineOptions, Parts
 from ._reply import Reply, Sending
@@ -271,32 +270,6 @@ class Session(OneSession):
     async def tree(self, after: int | None = None, limit: int | None = None) -> list[Message]:
         """Messages of all branches after a number, in order."""
         return await self._engine._ask(_calls.tree(self._at, after, limit))
-
-    async def make_title(
-        self, *, limits: Sequence[Limit] | None = None, limit_keys: Mapping[str, str] | None = None
-    ) -> str:
-        """Has a model make a title of the first message now, and tells it. One that a person gave stays: then this is a
-        `ConflictError`. It counts as a turn, by the engine's limits or by these."""
-        return await self._engine._ask(_calls.make_title(self._at, limits, limit_keys))
-
-    async def summaries(self) -> list[Summary]:
-        """All summaries that were ever made here."""
-        return await self._engine._ask(_calls.summaries(self._at))
-
-    async def summarize(
-        self,
-        upto: int | None = None,
-        *,
-        limits: Sequence[Limit] | None = None,
-        limit_keys: Mapping[str, str] | None = None,
-    ) -> Summary:
-        """Has the conversation summed up now, up to the end of the turn of a message (else of the newest whole turn), and
-        uses that from the next turn on. It counts as a turn, by the engine's limits or by these."""
-        return await self._engine._ask(_calls.summarize(self._at, upto, limits, limit_keys))
-
-    async def set_summary(self, summary: int | None) -> None:
-        """Uses a former summary again, or none, from the next turn on."""
-        await self._engine._ask(_calls.do(self._at, "set_summary", summary=summary))
 
     def export(self, format: ExportFormat | None = None) -> AsyncIterator[str]:
         """This conversation, as text in pieces."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from . import _append, _calls, _http, _native
 from ._append import After, NewMessage
 from ._calls import At, NewSession, OnProgress, SendOptions
-from ._data import SessionInfo
+from ._data import SessionInfo, Summary
 from ._found import Branch, MessagePage, News, Node, SearchPage
 from ._http import ServedSync
 from ._limits import GroupBy, Limit, LimitState, Spent
@@ -50,6 +50,32 @@ class OneSession:
     def rename(self, title: str) -> None:
         """Gives it a title."""
         self._engine._ask(_calls.do(self._at, "rename", title=title))
+
+    def make_title(
+        self, *, limits: Sequence[Limit] | None = None, limit_keys: Mapping[str, str] | None = None
+    ) -> str:
+        """Has a model make a title of the first message now, and tells it. One that a person gave stays: then this is a
+        `ConflictError`. It counts as a turn, by the engine's limits or by these."""
+        return self._engine._ask(_calls.make_title(self._at, limits, limit_keys))
+
+    def summaries(self) -> list[Summary]:
+        """All summaries that were ever made here."""
+        return self._engine._ask(_calls.summaries(self._at))
+
+    def summarize(
+        self,
+        upto: int | None = None,
+        *,
+        limits: Sequence[Limit] | None = None,
+        limit_keys: Mapping[str, str] | None = None,
+    ) -> Summary:
+        """Has the conversation summed up now, up to the end of the turn of a message (else of the newest whole turn), and
+        uses that from the next turn on. It counts as a turn, by the engine's limits or by these."""
+        return self._engine._ask(_calls.summarize(self._at, upto, limits, limit_keys))
+
+    def set_summary(self, summary: int | None) -> None:
+        """Uses a former summary again, or none, from the next turn on."""
+        self._engine._ask(_calls.do(self._at, "set_summary", summary=summary))
 
     def set_pinned(self, pinned: bool) -> None:
         """Lets it stand before the others in lists, or among them again."""

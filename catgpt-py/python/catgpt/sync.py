@@ -7,16 +7,15 @@ there it refuses to.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from . import _background, _calls, _hub, _native, _process, _transfer
 from ._calls import Ask, At, Format, OnDrop, OnProgress, SendOptions
 from ._content import Content, content
-from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionPage, Summary
+from ._data import Change, Cursor, Health, ImportReport, Message, Metric, ModelInfo, SessionPage
 from ._events import Event, Finished, Text
-from ._limits import Limit
 from ._organize_sync import AllSessions, OneSession
 from ._process import EngineOptions, Parts
 from ._reply import Feed
@@ -375,32 +374,6 @@ class Session(OneSession):
     def tree(self, after: int | None = None, limit: int | None = None) -> list[Message]:
         """Messages of all branches after a number, in order."""
         return self._engine._ask(_calls.tree(self._at, after, limit))
-
-    def make_title(
-        self, *, limits: Sequence[Limit] | None = None, limit_keys: Mapping[str, str] | None = None
-    ) -> str:
-        """Has a model make a title of the first message now, and tells it. One that a person gave stays: then this is a
-        `ConflictError`. It counts as a turn, by the engine's limits or by these."""
-        return self._engine._ask(_calls.make_title(self._at, limits, limit_keys))
-
-    def summaries(self) -> list[Summary]:
-        """All summaries that were ever made here."""
-        return self._engine._ask(_calls.summaries(self._at))
-
-    def summarize(
-        self,
-        upto: int | None = None,
-        *,
-        limits: Sequence[Limit] | None = None,
-        limit_keys: Mapping[str, str] | None = None,
-    ) -> Summary:
-        """Has the conversation summed up now, up to the end of the turn of a message (else of the newest whole turn), and
-        uses that from the next turn on. It counts as a turn, by the engine's limits or by these."""
-        return self._engine._ask(_calls.summarize(self._at, upto, limits, limit_keys))
-
-    def set_summary(self, summary: int | None) -> None:
-        """Uses a former summary again, or none, from the next turn on."""
-        self._engine._ask(_calls.do(self._at, "set_summary", summary=summary))
 
     def export(self, format: ExportFormat | None = None) -> Iterator[str]:
         """This conversation, as text in pieces."""
