@@ -1,6 +1,6 @@
 //! Names of things: who owns, which conversation, which turn.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -158,6 +158,14 @@ pub struct TurnAt {
     pub session: SessionId,
     /// The turn.
     pub turn: TurnId,
+}
+
+/// Bytes as lower hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 #[cfg(test)]

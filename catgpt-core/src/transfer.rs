@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind};
-use crate::id::SessionId;
+use crate::id::{SessionId, hex};
 
 pub use export::{Export, ExportFormat, Mark, Page};
 pub(crate) use export::{list, page};
@@ -92,6 +92,5 @@ fn fingerprint<'a>(prefix: &str, pieces: impl Iterator<Item = &'a [u8]>) -> Sess
         hash.update(piece);
         hash.update(b"\n");
     }
-    let hex: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    SessionId::new(format!("{prefix}:{hex}")).expect("hexadecimal digits are an id")
+    SessionId::new(format!("{prefix}:{}", hex(&hash.finalize()[..8]))).expect("hexadecimal digits are an id")
 }

@@ -1,13 +1,12 @@
 //! The copy of a persona that a session keeps: its one form, its hash, its versioned bytes.
 
-use std::fmt::Write as _;
-
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::Persona;
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::hex;
 use crate::model::Params;
 
 /// The version of the format.
@@ -82,13 +81,6 @@ fn damaged(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error 
     Error::new(ErrorKind::Store, "the stored persona is damaged: give the session another")
         .with_retryable(false)
         .caused_by(cause)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv6Addr};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::Owner;
+use crate::id::{Owner, hex};
 
 const YEAR: u32 = 365 * 86_400;
 
@@ -74,10 +74,6 @@ fn random() -> Result<String> {
     let none = |error| Error::new(ErrorKind::Unexpected, "the system has no randomness").caused_by(error);
     getrandom::fill(&mut bits).map_err(none)?;
     Ok(hex(&bits))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
