@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::id::Owner;
+use crate::memory::limits::began;
 use crate::memory::{Counter, CounterId, Reserved, Settle, Unit, milliseconds};
 use crate::message::Usage;
 
@@ -201,11 +202,6 @@ pub(crate) fn reserved(counters: Vec<Counter>, at_ms: i64) -> Vec<Reserved> {
         Reserved { name, key, start_ms: began(window, at_ms), add, unit }
     };
     counters.into_iter().map(reserved).collect()
-}
-
-/// When the window of this time began.
-fn began(window: Duration, now_ms: i64) -> i64 {
-    now_ms - now_ms.rem_euclid(i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1))
 }
 
 /// What becomes of a reservation when its turn has ended, however it did. Turns stay counted; tokens and cost become what

@@ -39,6 +39,11 @@ impl Counter {
     }
 }
 
+/// When the window of this moment began, in milliseconds since 1970.
+pub(crate) fn began(window: Duration, now_ms: i64) -> i64 {
+    now_ms - now_ms.rem_euclid(i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1))
+}
+
 /// The error where a limit is reached.
 pub(crate) fn refused(limit: LimitInfo, left: Option<Duration>) -> Error {
     let error = Error::new(ErrorKind::Limited, "a limit is reached and nothing was sent: try again later");

@@ -7,6 +7,7 @@ use super::aged::swept;
 use super::session::Running;
 use super::state::{DAY, REMEMBERED, State, Time, millis};
 use crate::id::Owner;
+use crate::memory::limits::began;
 use crate::memory::{Begin, Begun, Counter, Reserved, Settle};
 
 /// What was counted in each window. There is a maximum of them: where there are too many, those go that end first.
@@ -29,13 +30,13 @@ struct Counted {
 impl Counters {
     /// How far a counter has come in the window of this moment.
     pub(super) fn count(&self, name: &str, key: &str, window: Duration, now_ms: i64) -> u64 {
-        let id = (name.to_owned(), key.to_owned(), start(window, now_ms));
+        let id = (name.to_owned(), key.to_owned(), began(window, now_ms));
         self.values.get(&id).map_or(0, |counted| counted.count)
     }
 
     fn add(&mut self, counter: Counter, now_ms: i64) -> Reserved {
         let Counter { name, key, window, add, unit, .. } = counter;
-        let start_ms = start(window, now_ms);
+        let start_ms = began(window, now_ms);
         let (id, end_ms) = ((name.clone(), key.clone(), start_ms), start_ms.saturating_add(millis(window)));
         if !self.values.contains_key(&id) && self.values.len() >= REMEMBERED {
             self.drop_first();
@@ -95,7 +96,7 @@ impl State {
             self.counters.count(&counter.name, &counter.key, counter.window, now_ms) >= counter.limit
         };
         counters.iter().find(over).map(|counter| {
-            let end_ms = start(counter.window, now_ms).saturating_add(millis(counter.window));
+            let end_ms = began(counter.window, now_ms).saturating_add(millis(counter.window));
             let left = u64::try_from(end_ms.saturating_sub(now_ms)).unwrap_or_default();
             (counter, Duration::from_millis(left))
         })
@@ -106,9 +107,4 @@ impl State {
         let now_ms = self.clock.ms(now);
         counters.into_iter().map(|counter| self.counters.add(counter, now_ms)).collect()
     }
-}
-
-/// When the window of this moment began.
-fn start(window: Duration, now_ms: i64) -> i64 {
-    now_ms - now_ms.rem_euclid(millis(window).max(1))
 }

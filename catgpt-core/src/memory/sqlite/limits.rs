@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::fault::Outcome;
 use super::row::{count, int, left, millis};
 use crate::id::Owner;
+use crate::memory::limits::began;
 use crate::memory::{Answer, Begin, Begun, Counter, CounterId, Done, Reserved, Settle};
 
 /// Whether the owner's limits let another turn begin; if not, why.
@@ -23,7 +24,7 @@ pub(super) fn limited(conn: &Connection, owner: &Owner, begin: &Begin, now: i64)
 /// The first of these counters that is at its limit, and how long its window still is.
 fn over<'a>(conn: &Connection, counters: &'a [Counter], now: i64) -> Outcome<Option<(&'a Counter, Duration)>> {
     for counter in counters {
-        let start = start(counter.window, now);
+        let start = began(counter.window, now);
         if value(conn, &counter.name, &counter.key, start)?.unwrap_or(0) >= counter.limit {
             return Ok(Some((counter, left(start.saturating_add(millis(counter.window)), now))));
         }
@@ -52,7 +53,7 @@ pub(super) fn reserve(conn: &Connection, counters: &[Counter], now: i64) -> Outc
         ON CONFLICT DO UPDATE SET value = excluded.value";
     let one = |counter: &Counter| {
         let Counter { name, key, window, add, unit, .. } = counter;
-        let start_ms = start(*window, now);
+        let start_ms = began(*window, now);
         let value = value(conn, name, key, start_ms)?.unwrap_or(0).saturating_add(*add);
         let ends = start_ms.saturating_add(millis(*window));
         conn.prepare_cached(sql)?.execute((name, key, start_ms, ends, int(value)))?;
@@ -74,16 +75,11 @@ pub(super) fn settle(conn: &Connection, settle: &[Settle]) -> Outcome<()> {
 }
 
 pub(super) fn counters(conn: &Connection, ids: &[CounterId], now: i64) -> Outcome<Answer> {
-    let one = |id: &CounterId| Ok(value(conn, &id.name, &id.key, start(id.window, now))?.unwrap_or(0));
+    let one = |id: &CounterId| Ok(value(conn, &id.name, &id.key, began(id.window, now))?.unwrap_or(0));
     Ok(Answer::Counters(ids.iter().map(one).collect::<Outcome<_>>()?))
 }
 
 fn value(conn: &Connection, name: &str, key: &str, start: i64) -> Outcome<Option<u64>> {
     let sql = "SELECT value FROM counter WHERE name = ?1 AND key = ?2 AND start = ?3";
     Ok(conn.prepare_cached(sql)?.query_row((name, key, start), |record| count(record, 0)).optional()?)
-}
-
-/// When the window of this moment began.
-fn start(window: Duration, now: i64) -> i64 {
-    now - now.rem_euclid(millis(window).max(1))
 }
