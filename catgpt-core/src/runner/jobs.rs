@@ -55,11 +55,6 @@ struct Heard {
 }
 
 impl Asked {
-    /// The same, counted by this.
-    pub(super) fn counted(self, counted: Option<Counted>) -> Self {
-        Self { counted, ..self }
-    }
-
     /// The model that bills are written for.
     pub(super) fn name(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.model.name().to_owned())
@@ -74,16 +69,11 @@ impl Runner {
         name: Option<&String>,
         credentials: Option<Secret>,
         deadline: Duration,
+        counted: Option<Counted>,
     ) -> Asked {
         // A key that was given for the engine's model is not shown to another one.
         let credentials = credentials.filter(|_| own.is_none());
-        Asked {
-            model: Arc::clone(own.unwrap_or(&self.model)),
-            name: name.cloned(),
-            credentials,
-            deadline,
-            counted: None,
-        }
+        Asked { model: Arc::clone(own.unwrap_or(&self.model)), name: name.cloned(), credentials, deadline, counted }
     }
 
     /// Holds the engine open for a job; `None` if it is closing.
@@ -104,19 +94,18 @@ impl Runner {
         request.model.clone_from(&asked.name);
         request.credentials.clone_from(&asked.credentials);
         let measured = Measured::of(&request, self.counter.as_ref());
-        let most = Usage {
-            input_tokens: measured.tokens,
-            output_tokens: request.params.max_tokens.map_or(ANSWER, u64::from),
-            ..Usage::default()
-        };
-        let reserved = match &asked.counted {
-            Some(counted) => self.reserve(&at.owner, counted, &asked.name(), &most).await,
-            None => Ok(Vec::new()),
-        };
-        let reserved = match reserved {
-            Ok(reserved) => reserved,
-            Err(error) => return (Err(error), Used::default()),
-        };
+        let mut used = Used::default();
+        if let Some(counted) = &asked.counted {
+            let most = Usage {
+                input_tokens: measured.tokens,
+                output_tokens: request.params.max_tokens.map_or(ANSWER, u64::from),
+                ..Usage::default()
+            };
+            match self.reserve(&at.owner, counted, &asked.name(), &most).await {
+                Ok(reserved) => used.reserved = reserved,
+                Err(error) => return (Err(error), used),
+            }
+        }
         let mut heard = Heard::default();
         let read = async {
             // No words reach a model that the hooks have not let through.
@@ -135,8 +124,8 @@ impl Runner {
             estimated: true,
             ..Usage::default()
         };
-        let usage = heard.any.then(|| heard.usage.unwrap_or_else(estimate));
-        (answer.map(|cut_off| Answer { text: heard.text, cut_off }), Used { usage, reserved })
+        used.usage = heard.any.then(|| heard.usage.unwrap_or_else(estimate));
+        (answer.map(|cut_off| Answer { text: heard.text, cut_off }), used)
     }
 
     /// Reads an answer; says whether it was cut off.

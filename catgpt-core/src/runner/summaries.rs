@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Runner;
-use super::jobs::Asked;
 use super::limits::Counted;
 use crate::body::{Body, message, messages};
 use crate::error::{Error, ErrorKind, Result};
@@ -194,9 +193,7 @@ impl Runner {
         let Some(upto) = summary::upto(&talk.branch, after, self.window.share(summaries.keep), counter) else {
             return Ok(());
         };
-        let asked =
-            self.asked(summaries.model.as_ref(), summaries.model_name.as_ref(), credentials, summaries.deadline);
-        self.sum_up(summaries, at, talk, upto, asked).await.map(drop)
+        self.sum_up(summaries, at, talk, upto, (credentials, None)).await.map(drop)
     }
 
     /// Sums up a session now, up to a message of the branch (`None`: its last reply that is whole).
@@ -217,8 +214,7 @@ impl Runner {
         let turn = talk.branch.iter().find(|message| message.seq == upto).and_then(|message| message.turn);
         let at = TurnAt { owner: owner.clone(), session: session.clone(), turn: turn.unwrap_or_else(TurnId::fresh) };
         let changed = || Error::new(ErrorKind::Conflict, "another summary was made meanwhile; look at it first");
-        let asked = self.asked(summaries.model.as_ref(), summaries.model_name.as_ref(), None, summaries.deadline);
-        self.sum_up(&summaries, &at, talk, upto, asked.counted(Some(counted))).await?.ok_or_else(changed)
+        self.sum_up(&summaries, &at, talk, upto, (None, Some(counted))).await?.ok_or_else(changed)
     }
 
     /// Asks for a summary and adds it with its bill; `None` if another one stands there by then.
@@ -228,7 +224,7 @@ impl Runner {
         at: &TurnAt,
         talk: Talk,
         upto: Seq,
-        asked: Asked,
+        (credentials, counted): (Option<Secret>, Option<Counted>),
     ) -> Result<Option<Seq>> {
         let (counter, over) = (self.counter.as_ref(), talk.active);
         let within = (self.window, counter);
@@ -237,6 +233,8 @@ impl Runner {
         let request = request.ok_or_else(nothing)?;
         let params = Params { max_tokens: summaries.max_tokens, ..Params::default() };
         let request = ModelRequest { params, ..request };
+        let (model, name) = (summaries.model.as_ref(), summaries.model_name.as_ref());
+        let asked = self.asked(model, name, credentials, summaries.deadline, counted);
         let (answer, used) = self.ask(&asked, at, request, |_| false).await;
         let junk = || Error::new(ErrorKind::Truncated, "the model answered with nothing that could be a summary");
         let tokens = self.window.share(25).tokens;

@@ -127,8 +127,8 @@ impl Runner {
         Untitled { over, request, counted }: Untitled,
         credentials: Option<Secret>,
     ) -> Result<Option<String>> {
-        let asked = self.asked(titles.model.as_ref(), titles.model_name.as_ref(), credentials, titles.deadline);
-        let asked = asked.counted(counted);
+        let asked =
+            self.asked(titles.model.as_ref(), titles.model_name.as_ref(), credentials, titles.deadline, counted);
         let (answer, used) = self.ask(&asked, &at, request, title::is_there).await;
         let TurnAt { owner, session, .. } = at;
         let bill = self.bill(&session, asked.name(), Purpose::Title, &used);
