@@ -32,7 +32,7 @@ impl Line {
 
     /// Shows how far it is.
     pub(crate) fn show(&mut self, progress: Progress) {
-        if self.last.is_none_or(|last| last.elapsed() >= EVERY) {
+        if self.shown && self.last.is_none_or(|last| last.elapsed() >= EVERY) {
             self.write(&bar(progress));
         }
     }

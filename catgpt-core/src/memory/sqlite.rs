@@ -254,8 +254,8 @@ impl Memory for Sqlite {
     }
 
     async fn close(&self) -> Result<()> {
-        let begun = Instant::now();
         if self.deleted.swap(false, Ordering::Relaxed) {
+            let begun = Instant::now();
             // What is left over goes with the sweeps of others; a store that cannot do it is closed all the same.
             while begun.elapsed() < AT_CLOSE && self.forget_some().await.unwrap_or(false) {}
         }
