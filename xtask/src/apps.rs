@@ -119,10 +119,10 @@ fn every_test(root: &Path, count: &mut Count) -> Result<(), String> {
     Ok(())
 }
 
-/// What the steps `python` and `node` have built is used as it is; where they never ran, it is built now.
+/// The packages that the applications use.
 pub(crate) fn ready(root: &Path) -> Result<(), String> {
-    python::ready(root)?;
-    node::ready(root)
+    python::install(root)?;
+    node::build(root)
 }
 
 /// The folders of `examples/` that have tests in Python.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use catgpt_scratch::Durability;
 
@@ -18,19 +19,19 @@ pub(crate) fn tests(root: &Path) -> (Count, Result<(), String>) {
     }
 }
 
-/// Builds the native half and the package as it stands in the tree.
+/// Builds the native half and the package as it stands in the tree: once in a run, for an earlier run's may be of another
+/// tree.
 pub(crate) fn build(root: &Path) -> Result<(), String> {
+    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
+    BUILT.get_or_init(|| make(root)).clone()
+}
+
+fn make(root: &Path) -> Result<(), String> {
     let folder = root.join("catgpt-node");
     tools(root)?;
     install(&folder)?;
     run::show(npm(&folder).args(["run", "--silent", "native"]))?;
     run::show(npm(&folder).args(["run", "--silent", "build"]))
-}
-
-/// Builds the package, unless it has been.
-pub(crate) fn ready(root: &Path) -> Result<(), String> {
-    let uses = ["--input-type=module", "--eval", "import 'catgpt-node'"];
-    if run::exists(run::inside(&root.join("catgpt-node"), "node").args(uses)) { Ok(()) } else { build(root) }
 }
 
 /// Installs what a folder's lock file names.

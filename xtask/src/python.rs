@@ -1,6 +1,7 @@
 //! The Python package: installed into an environment of its own under `target/`, tested, and its types checked.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use catgpt_scratch::Durability;
 
@@ -46,14 +47,6 @@ pub(crate) fn python(root: &Path) -> PathBuf {
     home(root).join("bin").join("python")
 }
 
-/// Installs the package into the environment, unless it is in there.
-pub(crate) fn ready(root: &Path) -> Result<(), String> {
-    if run::exists(run::inside(root, python(root)).args(["-c", "import catgpt"])) {
-        return Ok(());
-    }
-    install(root).map(|_| ())
-}
-
 /// Installs what these lists name, beside the package.
 pub(crate) fn require(root: &Path, lists: &[PathBuf]) -> Result<(), String> {
     let Some(first) = lists.first() else { return Ok(()) };
@@ -62,8 +55,14 @@ pub(crate) fn require(root: &Path, lists: &[PathBuf]) -> Result<(), String> {
     run::show(lists[1..].iter().fold(&mut pip, |pip, list| pip.arg("--requirement").arg(list)))
 }
 
-/// Makes the environment if it is not there, and puts the package into it as it stands in the tree.
+/// The environment with the package as it stands in the tree: made once in a run, for an earlier run's may be of another
+/// tree.
 pub(crate) fn install(root: &Path) -> Result<PathBuf, String> {
+    static MADE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    MADE.get_or_init(|| make(root)).clone()
+}
+
+fn make(root: &Path) -> Result<PathBuf, String> {
     let (home, python, folder) = (home(root), python(root), root.join("catgpt-py"));
     if !run::exists(run::inside(root, &python).arg("--version")) {
         let made = run::show(run::inside(root, "python3").args(["-m", "venv", "--clear"]).arg(&home));

@@ -1,5 +1,6 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { defineConfig } from "vitest/config";
+import { DEADLINE_MS } from "./kit/wait.ts";
 
 /** What mostly waits begins first, beside what works. */
 class PatientFirst extends BaseSequencer {
@@ -20,6 +21,7 @@ export default defineConfig({
     // Only what hangs comes to this: each wait has a shorter deadline of its own.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: DEADLINE_MS, interval: 40 } },
     // In a file tests share an application, so they follow each other.
     sequence: { concurrent: false, sequencer: PatientFirst },
   },

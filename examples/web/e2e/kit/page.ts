@@ -62,17 +62,13 @@ export class Chat {
   }
 
   /** Waits until the newest answer has this status. */
-  async ends(status: string, deadlineMs?: number): Promise<void> {
-    let seen: string | null = null;
-    await eventually(`the answer is ${status}`, async () => (seen = await this.status()) === status, deadlineMs).catch((error: unknown) => {
-      throw new Error(`${String(error)}; it is ${seen}`);
-    });
+  async ends(status: string, timeout = DEADLINE_MS): Promise<void> {
+    await expect.poll(() => this.status(), { timeout, message: `the answer is ${status}` }).toBe(status);
   }
 
-  /** Waits until the newest answer shows exactly this. */
-  async shows(text: string, deadlineMs?: number): Promise<void> {
-    let seen = "";
-    await eventually("the answer shows its text", async () => (seen = await this.said()) === text, deadlineMs).catch(() => expect(seen).toBe(text));
+  /** Waits until the newest answer shows exactly this: that a model has said it does not mean that it is painted. */
+  async shows(text: string, timeout = DEADLINE_MS): Promise<void> {
+    await expect.poll(() => this.said(), { timeout, message: "the answer shows its text" }).toBe(text);
   }
 
   /** The chat that is shown; it has an id once its first answer began. */

@@ -28,7 +28,7 @@ export function branches(stage: Stage): void {
     await eventually("the first is shown", async () => (await label.innerText()).trim() === "1/2");
     await chat.questions.last().getByTestId("branch-next").click();
     await chat.shows("None.");
-    expect(await chat.questions.count()).toBe(1);
+    await expect.poll(() => chat.questions.count()).toBe(1);
   });
 
   test("another answer is a branch of the answer", async () => {
@@ -46,7 +46,7 @@ export function branches(stage: Stage): void {
     await chat.shows("Once.");
     await chat.reload();
     await chat.shows("Once.");
-    expect(await chat.questions.count()).toBe(1);
+    await expect.poll(() => chat.questions.count()).toBe(1);
   });
 
   test("a chat that is deleted while it is answered is gone, and its model is let go", async () => {

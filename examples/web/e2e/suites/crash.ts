@@ -20,17 +20,17 @@ export function crash(stage: Stage): void {
     gate.open();
     await stage.app.start();
     // The dead one's lease has to run out first.
-    await chat.ends("interrupted", 30_000);
+    await chat.ends("interrupted", 60_000);
     const kept = textOf((await chat.stored()).at(-1)).trim();
     expect(whole.startsWith(kept)).toBe(true);
     await chat.shows(kept);
     stage.model.when("crash", ...pieces(whole, 6));
     await chat.get("retry").last().click();
     await chat.ends("complete");
-    expect(await chat.said()).toBe(whole);
+    await chat.shows(whole);
     await chat.reload();
     await chat.ends("complete");
-    expect(await chat.said()).toBe(whole);
-    expect(await chat.questions.count()).toBe(1);
+    await chat.shows(whole);
+    await expect.poll(() => chat.questions.count()).toBe(1);
   });
 }

@@ -56,7 +56,7 @@ export function accounts(stage: Stage): void {
     await second.item(id).waitFor();
     await second.title(id).click();
     await second.shows("As somebody.");
-    expect(await second.questions.count()).toBe(2);
+    await expect.poll(() => second.questions.count()).toBe(2);
   });
 
   test("a wrong password is told and changes nothing", async () => {
@@ -88,7 +88,7 @@ export function expiry(stage: Stage, seconds: number): void {
     await eventually("the first one has ended", () => Date.now() > first.ends_ms + 500, seconds * 1000 + 5_000);
     gate.open();
     await chat.ends("complete");
-    expect(await chat.said()).toBe(whole);
+    await chat.shows(whole);
     expect((await token(chat)).user_id).toBe(first.user_id);
   });
 
@@ -106,9 +106,9 @@ export function expiry(stage: Stage, seconds: number): void {
     await person.context.unroute("**/auth/refresh");
     gate.open();
     await chat.ends("complete");
-    expect(await chat.said()).toBe(whole);
+    await chat.shows(whole);
     expect((await token(chat)).user_id).toBe(first.user_id);
-    expect(await chat.questions.count()).toBe(1);
+    await expect.poll(() => chat.questions.count()).toBe(1);
   });
 }
 

@@ -15,15 +15,15 @@ export function limits(stage: Stage): void {
     await chat.ask("three");
     const banner = chat.get("banner");
     await banner.waitFor();
-    expect(await banner.getAttribute("data-kind")).toBe("limited");
+    await expect.poll(() => banner.getAttribute("data-kind")).toBe("limited");
     const seconds = async () => Number(/(\d+) s/.exec(await chat.get("banner-countdown").innerText())?.[1]);
     const first = await seconds();
     expect(first).toBeGreaterThan(0);
     expect(first).toBeLessThanOrEqual(60);
     // A window that just ends takes the countdown away.
     await eventually("it counts down", async () => (await chat.get("banner-countdown").count()) === 0 || (await seconds()) < first);
-    expect(await chat.get("composer").inputValue()).toBe("three");
-    expect(await chat.questions.count()).toBe(2);
+    await expect.poll(() => chat.get("composer").inputValue()).toBe("three");
+    await expect.poll(() => chat.questions.count()).toBe(2);
     expect(stage.model.about("three")).toHaveLength(0);
   });
 }

@@ -34,7 +34,7 @@ export function long(stage: Stage): void {
     console.info(`a chat of ${LONG.messages} messages opened in ${took} ms`);
     // A second is the promise; on a machine that tests share with others, its order of magnitude.
     expect(took).toBeLessThan(5_000);
-    expect(await newest.getByTestId("message-text").innerText()).toContain(`Answer ${LONG.messages}.`);
+    await expect.poll(() => newest.getByTestId("message-text").innerText()).toContain(`Answer ${LONG.messages}.`);
     const first = chat.page.locator('[data-testid="message"][data-seq="1"]');
     const scroller = chat.get("messages");
     await eventually(
@@ -49,7 +49,7 @@ export function long(stage: Stage): void {
     const drawn = await chat.get("message-text").count();
     console.info(`${drawn} of them are drawn at its beginning`);
     expect(drawn).toBeLessThan(200);
-    expect(await first.getByTestId("message-text").innerText()).toBe("Question 1");
+    await expect.poll(() => first.getByTestId("message-text").innerText()).toBe("Question 1");
   });
 
   test("an answer of 10 000 words leaves typing smooth", async () => {
@@ -61,7 +61,7 @@ export function long(stage: Stage): void {
     const began = Date.now();
     await chat.get("composer").pressSequentially("typed meanwhile");
     console.info(`15 keys while an answer runs: ${Date.now() - began} ms`);
-    expect(await chat.get("composer").inputValue()).toBe("typed meanwhile");
+    await expect.poll(() => chat.get("composer").inputValue()).toBe("typed meanwhile");
     await chat.ends("complete", 60_000);
     expect((await chat.said()).split(/\s+/)).toEqual(whole.trim().split(/\s+/));
   });

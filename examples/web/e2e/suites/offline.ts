@@ -23,8 +23,8 @@ export function offline(stage: Stage): void {
     await chat.page.waitForTimeout(AWAY_MS);
     stage.proxy.up();
     await chat.ends("complete");
-    expect(await chat.said()).toBe(whole);
-    expect(await chat.questions.count()).toBe(1);
+    await chat.shows(whole);
+    await expect.poll(() => chat.questions.count()).toBe(1);
     await eventually("the page is calm again", async () => !(await chat.get("connection").isVisible()));
   });
 
@@ -39,7 +39,7 @@ export function offline(stage: Stage): void {
     gate.open();
     await chat.person.context.setOffline(false);
     await chat.ends("complete");
-    expect(await chat.said()).toBe(words(60));
+    await chat.shows(words(60));
     await eventually("the page is calm again", async () => !(await chat.get("connection").isVisible()));
   });
 
@@ -52,7 +52,7 @@ export function offline(stage: Stage): void {
     await eventually("the question is shown", async () => (await chat.questions.count()) === 2);
     stage.proxy.up();
     await chat.shows("Heard.", 40_000);
-    expect(await chat.questions.count()).toBe(2);
+    await expect.poll(() => chat.questions.count()).toBe(2);
     expect((await chat.stored()).map(({ role }) => role)).toEqual(["user", "assistant", "user", "assistant"]);
     expect(stage.model.about("into the void")).toHaveLength(1);
   });
@@ -69,6 +69,6 @@ export function offline(stage: Stage): void {
       gate.open();
     }
     await chat.ends("complete");
-    expect(await chat.said()).toBe(whole);
+    await chat.shows(whole);
   });
 }

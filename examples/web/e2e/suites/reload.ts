@@ -30,13 +30,13 @@ export function reload(stage: Stage): void {
       await chat.shows(until(whole, share, 9));
       await chat.reload();
       await chat.shows(until(whole, share, 9));
-      expect(await chat.status()).toBe("running");
+      await expect.poll(() => chat.status()).toBe("running");
       gate.open();
     }
     await chat.ends("complete");
-    expect(await chat.said()).toBe(whole);
+    await chat.shows(whole);
     expect(textOf((await chat.stored()).at(-1))).toBe(whole);
-    expect(await chat.questions.count()).toBe(1);
+    await expect.poll(() => chat.questions.count()).toBe(1);
     expect(stage.model.about("reloads")).toHaveLength(1);
   });
 
@@ -55,6 +55,6 @@ export function reload(stage: Stage): void {
     expect(await within("the model was heard out", stage.model.about("closes")[0]!.ended)).toBe("whole");
     const second = await person.tab(address);
     await second.ends("complete");
-    expect(await second.said()).toBe(whole);
+    await second.shows(whole);
   });
 }

@@ -31,7 +31,7 @@ export function replicas(stage: Stage, other: () => App): void {
     for (const tab of [second, first]) await tab.ends("cancelled");
     expect(await within("the model's caller hung up", stage.model.about("across")[0]!.ended)).toBe("hung up");
     gate.open();
-    for (const tab of [second, first]) expect(await tab.said()).toBe(until(whole, 0.5, 6));
+    for (const tab of [second, first]) await tab.shows(until(whole, 0.5, 6));
   });
 
   test("a replica that is killed leaves its answer to the other", async () => {
@@ -54,7 +54,7 @@ export function replicas(stage: Stage, other: () => App): void {
     stage.model.when("killed", ...pieces(whole, 6));
     await chat.get("retry").last().click();
     await chat.ends("complete");
-    expect(await chat.said()).toBe(whole);
+    await chat.shows(whole);
     await stage.app.start();
   });
 
@@ -71,7 +71,7 @@ export function replicas(stage: Stage, other: () => App): void {
       gate.open();
     }
     await chat.ends("complete");
-    expect(await chat.said()).toBe(whole);
-    expect(await chat.questions.count()).toBe(1);
+    await chat.shows(whole);
+    await expect.poll(() => chat.questions.count()).toBe(1);
   });
 }

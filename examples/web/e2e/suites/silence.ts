@@ -16,8 +16,8 @@ export function silence(stage: Stage): void {
       const chat = await stage.visit();
       await chat.ask("think");
       await chat.ends("complete", THINKING_MS + 30_000);
-      expect(await chat.said()).toBe("Forty-two.");
-      expect(await chat.questions.count()).toBe(1);
+      await chat.shows("Forty-two.");
+      await expect.poll(() => chat.questions.count()).toBe(1);
       expect(stage.model.about("think")).toHaveLength(1);
     },
     THINKING_MS + 60_000,

@@ -25,7 +25,7 @@ export function sounds(stage: Stage): void {
     await chat.get("sounds").click();
     await eventually("a first meow", async () => (await started()) === 1);
     await chat.reload();
-    expect(await chat.get("sounds").getAttribute("aria-checked")).toBe("true");
+    await expect.poll(() => chat.get("sounds").getAttribute("aria-checked")).toBe("true");
     await chat.ask("Purr?");
     await within("the answer is under way", gate.reached);
     await eventually("a purr", async () => (await started()) > 0);

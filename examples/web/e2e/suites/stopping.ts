@@ -28,12 +28,12 @@ export function stopping(stage: Stage): void {
     await chat.ends("cancelled");
     expect(await within("the model's caller hung up", stage.model.about(name)[0]!.ended)).toBe("hung up");
     gate.open();
-    expect(await chat.said()).toBe(kept);
+    await chat.shows(kept);
     await chat.reload();
     await chat.ends("cancelled");
-    expect(await chat.said()).toBe(kept);
+    await chat.shows(kept);
     await eventually("it has a row of use", async () => (await chat.usage()).some(({ calls }) => calls > 0));
     await chat.talk(`${name}, and then?`);
-    expect(await chat.answers.count()).toBe(2);
+    await expect.poll(() => chat.answers.count()).toBe(2);
   });
 }

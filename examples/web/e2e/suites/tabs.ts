@@ -5,7 +5,7 @@ import { Gate, pieces, text } from "../kit/model.ts";
 import type { Chat } from "../kit/page.ts";
 import type { Stage } from "../kit/stage.ts";
 import { eventually, within } from "../kit/wait.ts";
-import { words } from "./reload.ts";
+import { until, words } from "./reload.ts";
 
 export function tabs(stage: Stage): void {
   test("two tabs see the same answer grow, and what either of them says", async () => {
@@ -20,10 +20,7 @@ export function tabs(stage: Stage): void {
     const id = await a.id();
     await eventually("the other tab lists it as running", async () => (await b.item(id).getAttribute("data-running")) === "true");
     await b.title(id).click();
-    // The model has sent it; that it is painted too takes as long as it takes.
-    await eventually("some of it is seen", async () => (await a.said()).length > 0);
-    const seen = await a.said();
-    await b.shows(seen);
+    for (const tab of [a, b]) await tab.shows(until(whole, 0.5, 6));
     half.open();
     await within("the answer is at its end", end.reached);
     for (const tab of [a, b]) await tab.shows(whole);

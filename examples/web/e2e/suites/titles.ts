@@ -31,7 +31,7 @@ export function titles(stage: Stage): void {
     gate.open();
     await within("the title was made", stage.model.asked.findLast(({ isTitle }) => isTitle)!.ended);
     await chat.talk("more paws");
-    expect(await chat.title(id).innerText()).toContain("Mine");
+    await expect.poll(() => chat.title(id).innerText()).toContain("Mine");
     await chat.reload();
     await eventually("it is still that", async () => (await chat.title(id).innerText()).includes("Mine"));
   });
