@@ -95,6 +95,18 @@ fn ctrl_c_stops_the_answer_and_keeps_it() {
 }
 
 #[test]
+fn what_is_not_utf8_is_told_and_the_conversation_goes_on() {
+    let (home, server) = (Home::new(), Server::start());
+    let mut terminal = talk(&server, &home, MODEL, &["chat", "-s", "trip"]);
+    terminal.press(b"caf\xe9 au lait\rtwo\r").see("not UTF-8").see(PROMPT);
+    terminal.say("hi");
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(server.asked().last().unwrap().1, "hi");
+    terminal.press("\x04");
+    terminal.end(0);
+}
+
+#[test]
 fn ctrl_c_clears_the_line_and_ctrl_d_leaves() {
     let (home, server) = (Home::new(), Server::start());
     let mut terminal = talk(&server, &home, MODEL, &["chat", "-s", "trip"]);
