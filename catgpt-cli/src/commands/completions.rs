@@ -50,15 +50,15 @@ fn manual(folder: &Path) -> Result<Exit, Failure> {
 /// Writes what can stand at the end of the line, one a line, with what it is after a tab. Whatever goes wrong, nothing
 /// is told: somebody is typing.
 pub(crate) fn complete(given: Given, common: &Common) -> Result<Exit, Failure> {
-    let (words, keep) = match &given.line {
+    let (words, quote, keep) = match &given.line {
         Some(part) => {
-            let words = line::words(given.words.first().map_or("", String::as_str));
+            let (words, quote) = line::words(given.words.first().map_or("", String::as_str));
             let last = words.last().map_or("", String::as_str);
             // bash replaces only what follows the last : or = or @.
             let keep = last.len() - if last.ends_with(part.as_str()) { part.len() } else { last.len() };
-            (words, keep)
+            (words, quote, keep)
         }
-        None => (given.words, 0),
+        None => (given.words, None, 0),
     };
     let index = words.len().saturating_sub(1);
     let mut command = values::offered(Cli::command(), &words, common);
@@ -68,7 +68,7 @@ pub(crate) fn complete(given: Given, common: &Common) -> Result<Exit, Failure> {
         let Some(value) = candidate.get_value().to_str().and_then(|value| value.get(keep..)) else { continue };
         let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
         let clean = |text: &str| text.lines().next().unwrap_or_default().replace(char::is_control, " ");
-        let value = if given.line.is_some() { line::escaped(value) } else { clean(value) };
+        let value = if given.line.is_some() { line::escaped(value, quote) } else { clean(value) };
         if writeln!(out.to, "{value}\t{}", clean(&help)).is_err() {
             break;
         }

@@ -52,7 +52,8 @@ fn bash_is_offered_commands_options_and_values() {
         ("catgpt -s tr", "tr", "trip-to-kyoto"),
         ("catgpt --session=tr", "tr", "trip-to-kyoto"),
         ("catgpt -s my", "my", "my\\ chat"),
-        ("catgpt -s 'my", "my", "my\\ chat"),
+        ("catgpt -s 'my", "my", "my chat"),
+        ("catgpt -s \"my", "my", "my chat"),
         ("catgpt -s chatgpt:", "", "c1"),
         ("catgpt chats delete notes tri", "tri", "trip-to-kyoto"),
         ("catgpt -p pi", "pi", "pirate"),
@@ -75,9 +76,10 @@ fn a_person_presses_tab_in_bash() {
     let home = home();
     let mut command = shell(&home, "bash", &["--norc", "--noprofile", "-i"], "bash");
     command.env("TERM", "dumb");
-    let typed = "source ./script\ncatgpt chats show tri\t 1 > shown.txt\nexit\n";
-    on_terminal(command, [true, true, true], typed).0.expect(0);
-    assert_eq!(fs::read_to_string(home.path().join("shown.txt")).unwrap(), "hi");
+    let quoted = ["\"my", "'my", "my"].map(|begun| format!("catgpt chats show {begun}\t 1 >> shown.txt\n")).concat();
+    let typed = format!("source ./script\ncatgpt chats show tri\t 1 > shown.txt\n{quoted}exit\n");
+    on_terminal(command, [true, true, true], &typed).0.expect(0);
+    assert_eq!(fs::read_to_string(home.path().join("shown.txt")).unwrap(), "hihihihi");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A line of bash as far as it is typed, as words.
 
-/// The words, without their quotes; the last one may be unfinished, or not begun. What stands before the program, such
-/// as `A=b`, is none of them.
-pub(super) fn words(line: &str) -> Vec<String> {
+/// The words, without their quotes; the last one may be unfinished, or not begun; and the quote in which it stands. What
+/// stands before the program, such as `A=b`, is none of them.
+pub(super) fn words(line: &str) -> (Vec<String>, Option<char>) {
     let mut words = vec![String::new()];
     let (mut quote, mut escaped, mut begun) = (None, false, false);
     for c in line.chars() {
@@ -29,7 +29,7 @@ pub(super) fn words(line: &str) -> Vec<String> {
     }
     let before = words.iter().take(words.len() - 1).take_while(|word| is_assignment(word)).count();
     words.drain(..before);
-    words
+    (words, quote)
 }
 
 fn last(words: &mut [String]) -> &mut String {
@@ -41,15 +41,21 @@ fn is_assignment(word: &str) -> bool {
     word.split_once('=').is_some_and(|(name, _)| named(name))
 }
 
-/// A value as bash reads it back.
-pub(super) fn escaped(value: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:@=,+%~".contains(c);
+/// A value as bash reads it back in this quote, or in none.
+pub(super) fn escaped(value: &str, quote: Option<char>) -> String {
+    let plain = |c: char| match quote {
+        Some('"') => !"\\\"$`".contains(c),
+        Some(_) => c != '\'',
+        None => c.is_alphanumeric() || "-_./:@=,+%~".contains(c),
+    };
     let mut escaped = String::new();
     for c in value.chars().filter(|c| !c.is_control()) {
-        if !plain(c) {
-            escaped.push('\\');
+        match quote {
+            _ if plain(c) => escaped.push(c),
+            // Nothing escapes it there: the quote ends, and begins again.
+            Some('\'') => escaped.push_str("'\\''"),
+            _ => escaped.extend(['\\', c]),
         }
-        escaped.push(c);
     }
     escaped
 }
@@ -70,15 +76,19 @@ mod tests {
             ("catgpt '' ", &["catgpt", "", ""]),
             ("", &[""]),
         ] {
-            assert_eq!(words(line), found, "{line}");
+            assert_eq!(words(line).0, found, "{line}");
         }
     }
 
     #[test]
     fn what_is_offered_is_read_back_as_it_is() {
         for value in ["my chat", "a'b\"c", "$(rm)", "`x`;&|", "chatgpt:c1", "päron 🙂"] {
-            assert_eq!(words(&escaped(value)), [value]);
+            for quote in [None, Some('"'), Some('\'')] {
+                let mark = quote.map(String::from).unwrap_or_default();
+                let line = format!("{mark}{}", escaped(value, quote));
+                assert_eq!(words(&line), (vec![value.to_owned()], quote), "{line}");
+            }
         }
-        assert_eq!(escaped("a\nb"), "ab");
+        assert_eq!(escaped("a\nb", None), "ab");
     }
 }
