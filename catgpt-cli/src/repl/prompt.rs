@@ -10,7 +10,7 @@ use etcetera::BaseStrategy;
 use rustyline::config::Builder;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{Behavior, Cmd, CompletionType, Editor, KeyCode, KeyEvent, Modifiers};
+use rustyline::{Behavior, Cmd, CompletionType, Editor, EventHandler, KeyCode, KeyEvent, Modifiers};
 
 use super::complete::Words;
 use super::terminal::Terminal;
@@ -50,6 +50,8 @@ impl Prompt {
         for key in [KeyEvent(KeyCode::Enter, Modifiers::ALT), KeyEvent::ctrl('J')] {
             editor.bind_sequence(key, Cmd::Newline);
         }
+        let pause = terminal.pause().map_err(|error| unusable(&error))?;
+        editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(pause)));
         let history = history();
         if let Some(history) = &history {
             // There may be none yet.

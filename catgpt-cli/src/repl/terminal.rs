@@ -5,7 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
+use nix::sys::signal::{Signal, raise};
+use rustix::process::{getpgrp, getpid};
 use rustix::termios::{InputModes, LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
+use rustyline::{Cmd, ConditionalEventHandler, Event, EventContext, RepeatCount};
 
 use crate::color;
 
@@ -52,15 +55,48 @@ impl Terminal {
         let _ = tcflush(&self.input, QueueSelector::IFlush);
     }
 
-    /// Nobody may be there any more. A paste has to be known as one also between two prompts.
+    /// What stops the program while a line is typed.
+    pub(super) fn pause(&self) -> io::Result<Pause> {
+        Ok(Pause { input: self.input.try_clone()?, found: self.found.clone() })
+    }
+
+    /// A paste has to be known as one also between two prompts.
     fn set(&self, modes: &Termios, pastes: bool) {
-        let _ = tcsetattr(&self.input, OptionalActions::Now, modes);
-        let stdout = io::stdout();
-        if color::is_lively(&stdout) {
-            let mut stdout = stdout.lock();
-            let _ = stdout.write_all(if pastes { b"\x1b[?2004h" } else { b"\x1b[?2004l" });
-            let _ = stdout.flush();
+        set(&self.input, modes, pastes);
+    }
+}
+
+/// Nobody may be there any more.
+fn set(input: &OwnedFd, modes: &Termios, pastes: bool) {
+    let _ = tcsetattr(input, OptionalActions::Now, modes);
+    let stdout = io::stdout();
+    if color::is_lively(&stdout) {
+        let mut stdout = stdout.lock();
+        let _ = stdout.write_all(if pastes { b"\x1b[?2004h" } else { b"\x1b[?2004l" });
+        let _ = stdout.flush();
+    }
+}
+
+/// Ctrl-Z while a line is typed. The editor's own way stops the group of processes, which hits one thread after the other:
+/// it had the terminal back before it stood still, and the shell took it away again for good.
+#[derive(Debug)]
+pub(super) struct Pause {
+    input: OwnedFd,
+    found: Termios,
+}
+
+impl ConditionalEventHandler for Pause {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        let typing = tcgetattr(&self.input).ok()?;
+        // Whoever waits for it, such as a script, has to stop too: the editor's own way.
+        if getpgrp() != getpid() {
+            return None;
         }
+        set(&self.input, &self.found, false);
+        // It comes back when the shell lets the program go on, or at once where no shell could.
+        let _ = raise(Signal::SIGTSTP);
+        set(&self.input, &typing, true);
+        Some(Cmd::Repaint)
     }
 }
 

@@ -107,6 +107,22 @@ fn what_is_not_utf8_is_told_and_the_conversation_goes_on() {
 }
 
 #[test]
+fn ctrl_z_stops_the_program_and_the_line_goes_on_where_it_was() {
+    let (home, server) = (Home::new(), Server::start());
+    let program = server.command(&home, MODEL, &[]);
+    let mut shell = Command::new("bash");
+    shell.args(["--norc", "--noprofile", "-i"]).current_dir(home.path());
+    shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.env("PS1", "$ ").env("PROGRAM", program.get_program());
+    let mut terminal = Terminal::run(&shell);
+    terminal.see("$ ").type_line("$PROGRAM chat -m mock,n=4 -s trip").see(PROMPT).press("hal").see("hal");
+    terminal.press("\x1a").see("Stopped").see("$ ").type_line("fg").see("> hal").press("lo\r").see(PROMPT);
+    assert_eq!(server.asked().last().unwrap().1, "hallo");
+    terminal.press("\x04").see("$ ").type_line("exit");
+    terminal.end(0);
+}
+
+#[test]
 fn ctrl_c_clears_the_line_and_ctrl_d_leaves() {
     let (home, server) = (Home::new(), Server::start());
     let mut terminal = talk(&server, &home, MODEL, &["chat", "-s", "trip"]);
