@@ -14,7 +14,7 @@ from ._content import Image
 from ._data import Call, Part, Request, Usage
 from ._hooks import Hooks
 from ._hub import Hub
-from ._tools import Tools
+from ._tools import Tools, readable
 
 
 class Delta(TypedDict, total=False):
@@ -150,7 +150,11 @@ class Server:
         if method == "stream" or (isinstance(self.code, Hooks) and method != "after_turn"):
             _errors.keep(body["turn"] or number, error)
         if isinstance(error, _errors.CatgptError | _errors.ToolError):
-            self.desk.fail(number, json.dumps(error.to_dict()))
+            try:
+                self.desk.fail(number, readable(error.to_dict()))
+            except Exception:
+                # Its message is no text.
+                self.desk.raised(number, type(error).__name__)
         else:
             self.desk.raised(number, type(error).__name__)
 
