@@ -38,11 +38,13 @@ type Lines = Editor<Words, FileHistory>;
 pub(super) struct Prompt {
     /// Not here while somebody types.
     editor: Option<Lines>,
+    /// Where lines are kept, if they may be.
     history: Option<PathBuf>,
 }
 
 impl Prompt {
-    pub(super) fn new(words: Words, terminal: &Terminal) -> Result<Self> {
+    /// `keeps`: whether what is typed may be written to a file.
+    pub(super) fn new(words: Words, terminal: &Terminal, keeps: bool) -> Result<Self> {
         let behavior = if terminal.apart { Behavior::PreferTerm } else { Behavior::Stdio };
         let config = config(behavior).map_err(|error| unusable(&error))?;
         let mut editor = Lines::with_config(config).map_err(|error| unusable(&error))?;
@@ -57,7 +59,7 @@ impl Prompt {
             // There may be none yet.
             let _ = editor.load_history(history);
         }
-        Ok(Self { editor: Some(editor), history })
+        Ok(Self { editor: Some(editor), history: history.filter(|_| keeps) })
     }
 
     /// Waits for a line. After a signal nobody is asked again.

@@ -14,6 +14,8 @@ use crate::terminal::{PROMPT, Terminal};
 const MODEL: &str = "mock,n=4";
 /// Long enough that no test sees its end.
 const SLOW: &str = "mock,n=100000,d=10";
+/// What was typed, in the home of its owner.
+const HISTORY: &str = ".local/state/catgpt/history";
 
 /// A conversation with a model of the server, at its first prompt.
 fn talk(server: &Server, home: &Home, model: &str, words: &[&str]) -> Terminal {
@@ -359,7 +361,7 @@ fn what_was_typed_is_remembered_for_its_owner_alone() {
     let mut terminal = Terminal::run(&home.command(&["chat", "-q"]));
     terminal.see(PROMPT).say("one").say("/list").say(" a secret").press("\x04");
     terminal.end(0);
-    let file = home.path().join(".local/state/catgpt/history");
+    let file = home.path().join(HISTORY);
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
     assert_eq!(fs::read_to_string(&file).unwrap(), "#V2\none\n/list\n");
@@ -388,7 +390,21 @@ fn nothing_is_kept_if_nothing_may_be() {
     terminal.see("nothing is kept").see(PROMPT).say("one").say("two").press("\x04");
     terminal.end(0);
     assert_eq!(server.asked().iter().filter(|(role, _)| role == "user").count(), 2);
-    assert!(!home.db().exists());
+    assert!(!home.db().exists() && !home.path().join(HISTORY).exists());
+}
+
+#[test]
+fn what_is_typed_is_not_kept_in_plain_text_where_chats_are_encrypted() {
+    let home = Home::new();
+    fs::write(home.path().join("keys"), "k r1RUsX0b7pDkjIh0BHzWCG2CIPfBLpZ6XMKnGMKVtEk=\n").unwrap();
+    fs::set_permissions(home.path().join("keys"), fs::Permissions::from_mode(0o600)).unwrap();
+    let mut command = home.command(&["chat", "-q"]);
+    command.env("CATGPT_ENCRYPTION_KEYS", home.path().join("keys"));
+    let mut terminal = Terminal::run(&command);
+    // Up has the line all the same, as long as the conversation lasts.
+    terminal.see(PROMPT).say("a zebra").press("\x1b[A").see("a zebra").say("").press("\x04");
+    terminal.end(0);
+    assert!(home.db().exists() && !home.path().join(HISTORY).exists());
 }
 
 #[test]
