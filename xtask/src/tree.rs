@@ -15,7 +15,8 @@ const POSTGRES_CEILING: usize = 28;
 const REDIS_CEILING: usize = 9;
 /// The most crates that the command line links beyond the core's, PostgreSQL's and Redis' (it has them all): the
 /// words, the folders, completions and the manual, keys that are asked for unseen, the line editor and the terminal's width.
-const CLI_CEILING: usize = 40;
+/// (The last one, buffer-redux, keeps what was typed ahead of a prompt: the line editor throws it away without.)
+const CLI_CEILING: usize = 41;
 
 /// The most crates that the tools of MCP servers link beyond the core without its features: the official client, and what
 /// starts a program.
