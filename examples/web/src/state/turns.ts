@@ -148,6 +148,8 @@ export class Turns {
     if (event.type === "title") this.#store.dispatch({ type: "changed", chat, change: { title: event.title } });
     if (event.type !== "finished") return;
     this.#store.dispatch({ type: "changed", chat, change: { running: null, updated_ms: Date.now() } });
+    // What was in the way has ended: its banner would not be true any more.
+    if (this.#store.get().banner?.failure.kind === "busy") this.#store.dispatch({ type: "banner", banner: null });
     const reply = messages.at(-1);
     if (reply === undefined) return;
     const announced = { seq: reply.seq, status: event.status, text: textOf(reply.content) };

@@ -15,6 +15,7 @@ export function BannerBar() {
 function Bar({ banner }: { banner: Banner }) {
   const app = useActions();
   const left = useCountdown(banner.at, banner.failure.retry_after_ms ?? 0);
+  const running = useApp((state) => state.conversation.live !== null || state.conversation.pending !== null);
   const { title, advice } = wordsFor(banner.failure, navigator.language);
   const send = () => {
     const { conversation, drafts } = app.store.get();
@@ -35,7 +36,7 @@ function Bar({ banner }: { banner: Banner }) {
         )}
       </p>
       {banner.retry !== null && (
-        <button type="button" {...id("banner-retry")} disabled={left > 0} onClick={() => void app.again(banner, send)}>
+        <button type="button" {...id("banner-retry")} disabled={left > 0 || (banner.retry === "send" && running)} onClick={() => void app.again(banner, send)}>
           Try again
         </button>
       )}
