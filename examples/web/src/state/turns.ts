@@ -5,7 +5,7 @@ import { asFailure } from "./failure";
 import { rememberDraft } from "./prefs";
 import { pump } from "./pump";
 import { href } from "./route";
-import { draftOf } from "./state";
+import { draftOf, type Banner, type Choice } from "./state";
 import type { Store } from "./store";
 
 /** An ask before it has its key. */
@@ -63,11 +63,17 @@ export class Turns {
     if (watched?.turn != null) watched.control.abort();
   }
 
-  async send(text: string, options: { image?: boolean; model?: string; persona?: string } = {}): Promise<void> {
+  async send(text: string, choice: Choice = {}): Promise<void> {
     const chat = this.#shown.chat;
     if (!this.#idle()) return;
     this.#store.dispatch({ type: "drafted", chat: draftOf(chat), text: "" });
-    await this.#ask({ type: "send", chat, text, ...options });
+    await this.#ask({ type: "send", chat, text, ...choice });
+  }
+
+  /** What was refused, as it stands in the field by now: answered as it was to be. */
+  async again(choice: Choice = {}): Promise<void> {
+    const text = this.#store.get().drafts[draftOf(this.#shown.chat)]?.trim() ?? "";
+    if (text !== "") await this.send(text, choice);
   }
 
   async edit(seq: number, text: string): Promise<void> {
@@ -177,7 +183,8 @@ export class Turns {
     }
     if (!shown) return;
     this.#store.dispatch({ type: "refused", key: ask.key });
-    this.#store.dispatch({ type: "banner", banner: { failure, retry: ask.type === "send" ? "send" : null, at: Date.now() } });
+    const retry: Pick<Banner, "retry" | "choice"> = ask.type === "send" ? { retry: "send", choice: choiceOf(ask) } : { retry: null };
+    this.#store.dispatch({ type: "banner", banner: { failure, at: Date.now(), ...retry } });
     this.#watched = null;
     if (ask.chat !== null) void this.reload();
   }
@@ -261,3 +268,9 @@ export class Turns {
     }
   }
 }
+
+const choiceOf = ({ image, model, persona }: Ask & { type: "send" }): Choice => ({
+  ...(image && { image }),
+  ...(model && { model }),
+  ...(persona && { persona }),
+});
