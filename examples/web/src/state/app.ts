@@ -133,9 +133,9 @@ export class App {
   }
 
   /** What the banner's button does. */
-  async again(banner: Banner, send: () => void): Promise<void> {
+  async again(banner: Banner): Promise<void> {
     this.store.dispatch({ type: "banner", banner: null });
-    if (banner.retry === "send") send();
+    if (banner.retry === "send") await this.turns.again(banner.choice);
     if (banner.retry === "list") await this.list();
     if (banner.retry === "reload") await this.turns.reload();
   }

@@ -10,10 +10,19 @@ export interface Toast {
   chat: string | null;
 }
 
+/** How a message is to be answered. */
+export interface Choice {
+  image?: boolean;
+  model?: string;
+  persona?: string;
+}
+
 /** What went wrong, and what its button does about it. */
 export interface Banner {
   failure: Failure;
   retry: "send" | "reload" | "list" | null;
+  /** With `send`: what was chosen for the message. */
+  choice?: Choice;
   /** When it came, for the countdown of `retry_after_ms`. */
   at: number;
 }

@@ -95,6 +95,29 @@ describe("sending", () => {
     expect(asked[2]?.key).toBe("key-2");
   });
 
+  it("tries again what was chosen with a message, and not its words alone", async () => {
+    script.say(busy);
+    await turns.send("a cat", { image: true, persona: "pirate" });
+    const { retry, choice } = store.get().banner!;
+    expect(retry).toBe("send");
+    const again = turns.again(choice);
+    script.say(started(), finished(0));
+    await again;
+    expect(asked[1]).toEqual({ type: "send", chat: null, text: "a cat", image: true, persona: "pirate", key: "key-1" });
+  });
+
+  it("says that an answer is in the way for as long as it is", async () => {
+    await turns.open("c");
+    script.say(busy);
+    history = { messages: [message(0, "user", "hi"), message(1, "assistant", "", "running")], siblings: {}, running: "t", more: false };
+    await turns.send("mine");
+    expect(store.get().banner?.failure).toEqual(busy);
+    await until(() => expect(attached).toEqual([{ turn: "t", offset: 0 }]));
+    script.say(finished(0));
+    await until(() => expect(shown().live).toBeNull());
+    expect([store.get().banner, draft("c")]).toEqual([null, "mine"]);
+  });
+
   it("puts a refused message before what was written meanwhile", async () => {
     const sent = turns.send("first");
     store.dispatch({ type: "drafted", chat: "new", text: "second" });

@@ -5,7 +5,7 @@ import { asFailure } from "./failure";
 import { rememberDraft } from "./prefs";
 import { pump } from "./pump";
 import { href } from "./route";
-import { draftOf } from "./state";
+import { draftOf, type Banner, type Choice } from "./state";
 import type { Store } from "./store";
 
 /** An ask before it has its key. */
@@ -63,11 +63,17 @@ export class Turns {
     if (watched?.turn != null) watched.control.abort();
   }
 
-  async send(text: string, options: { image?: boolean; model?: string; persona?: string } = {}): Promise<void> {
+  async send(text: string, choice: Choice = {}): Promise<void> {
     const chat = this.#shown.chat;
     if (!this.#idle()) return;
     this.#store.dispatch({ type: "drafted", chat: draftOf(chat), text: "" });
-    await this.#ask({ type: "send", chat, text, ...options });
+    await this.#ask({ type: "send", chat, text, ...choice });
+  }
+
+  /** What was refused, as it stands in the field by now: answered as it was to be. */
+  async again(choice: Choice = {}): Promise<void> {
+    const text = this.#store.get().drafts[draftOf(this.#shown.chat)]?.trim() ?? "";
+    if (text !== "") await this.send(text, choice);
   }
 
   async edit(seq: number, text: string): Promise<void> {
@@ -148,6 +154,8 @@ export class Turns {
     if (event.type === "title") this.#store.dispatch({ type: "changed", chat, change: { title: event.title } });
     if (event.type !== "finished") return;
     this.#store.dispatch({ type: "changed", chat, change: { running: null, updated_ms: Date.now() } });
+    // What was in the way has ended: its banner would not be true any more.
+    if (this.#store.get().banner?.failure.kind === "busy") this.#store.dispatch({ type: "banner", banner: null });
     const reply = messages.at(-1);
     if (reply === undefined) return;
     const announced = { seq: reply.seq, status: event.status, text: textOf(reply.content) };
@@ -175,7 +183,8 @@ export class Turns {
     }
     if (!shown) return;
     this.#store.dispatch({ type: "refused", key: ask.key });
-    this.#store.dispatch({ type: "banner", banner: { failure, retry: ask.type === "send" ? "send" : null, at: Date.now() } });
+    const retry: Pick<Banner, "retry" | "choice"> = ask.type === "send" ? { retry: "send", choice: choiceOf(ask) } : { retry: null };
+    this.#store.dispatch({ type: "banner", banner: { failure, at: Date.now(), ...retry } });
     this.#watched = null;
     if (ask.chat !== null) void this.reload();
   }
@@ -259,3 +268,9 @@ export class Turns {
     }
   }
 }
+
+const choiceOf = ({ image, model, persona }: Ask & { type: "send" }): Choice => ({
+  ...(image && { image }),
+  ...(model && { model }),
+  ...(persona && { persona }),
+});

@@ -1,6 +1,6 @@
 /** What went wrong, in words, with what can be done about it; for limits it counts down. */
 import { useEffect, useState } from "react";
-import { draftOf, type Banner } from "../../state/state";
+import type { Banner } from "../../state/state";
 import { useApp } from "../../state/store";
 import { useActions } from "../context";
 import { Icon } from "../parts/Icon";
@@ -15,12 +15,8 @@ export function BannerBar() {
 function Bar({ banner }: { banner: Banner }) {
   const app = useActions();
   const left = useCountdown(banner.at, banner.failure.retry_after_ms ?? 0);
+  const running = useApp((state) => state.conversation.live !== null || state.conversation.pending !== null);
   const { title, advice } = wordsFor(banner.failure, navigator.language);
-  const send = () => {
-    const { conversation, drafts } = app.store.get();
-    const text = drafts[draftOf(conversation.chat)]?.trim() ?? "";
-    if (text !== "") void app.turns.send(text);
-  };
   return (
     <div className="banner" role="alert" {...id("banner")} data-kind={banner.failure.kind}>
       <Icon name="warning" />
@@ -35,7 +31,7 @@ function Bar({ banner }: { banner: Banner }) {
         )}
       </p>
       {banner.retry !== null && (
-        <button type="button" {...id("banner-retry")} disabled={left > 0} onClick={() => void app.again(banner, send)}>
+        <button type="button" {...id("banner-retry")} disabled={left > 0 || (banner.retry === "send" && running)} onClick={() => void app.again(banner)}>
           Try again
         </button>
       )}
