@@ -58,7 +58,7 @@ export class Desk implements Asked {
 
   async #look(question: number, method: string, body: unknown, signal: AbortSignal): Promise<void> {
     const answer = await this.#asked(method, body, signal);
-    this.native.say(question, JSON.stringify(answer ?? null));
+    this.native.say(question, method === "tool" ? whole(answer ?? null) : JSON.stringify(answer ?? null));
   }
 
   #asked(method: string, body: unknown, signal: AbortSignal): unknown {
@@ -86,9 +86,14 @@ export class Desk implements Asked {
 
   #fail(question: number, body: unknown, error: unknown): void {
     keepCause(question, (body as { turn?: unknown }).turn, error);
-    if (error instanceof CatgptError || error instanceof ToolError) this.native.fail(question, JSON.stringify(error));
+    if (error instanceof CatgptError || error instanceof ToolError) this.native.fail(question, whole(error));
     else this.native.raised(question, error instanceof Error ? error.constructor.name : typeof error);
   }
+}
+
+/** As JSON that all can read: a text that was cut in the middle of an emoji ends with half of one. */
+function whole(data: unknown): string {
+  return JSON.stringify(data, (_, value: unknown) => (typeof value === "string" ? value.toWellFormed() : value));
 }
 
 function pieces(answer: ModelAnswer): AsyncIterable<ModelEvent> | Iterable<ModelEvent> {

@@ -119,7 +119,7 @@ class OwnKindError(CatgptError):
     [
         (BusyError("taken", turn="job-42"), "taken"),
         (LimitedError("enough", retry_after=-1, limit={"name": "mine"}), "enough"),
-        (RefusedError("half: \ud83d"), "an error that cannot be read"),
+        (RefusedError("half: \ud83d"), r"half: \?"),
         (OwnKindError("mine", retryable=False), "an error that cannot be read"),
         (RateLimitedError("later", retry_after=math.inf), "RateLimitedError"),
         (UnavailableError(cast(str, OSError("no route"))), "UnavailableError"),

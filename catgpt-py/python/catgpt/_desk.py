@@ -14,7 +14,7 @@ from ._content import Image
 from ._data import Call, Part, Request, Usage
 from ._hooks import Hooks
 from ._hub import Hub
-from ._tools import Tools
+from ._tools import Tools, readable
 
 
 class Delta(TypedDict, total=False):
@@ -237,6 +237,6 @@ def _told(error: Exception) -> str | None:
     if not isinstance(error, _errors.CatgptError | _errors.ToolError):
         return None
     try:
-        return json.dumps(error.to_dict())
+        return readable(error.to_dict())
     except Exception:
         return None
