@@ -131,7 +131,7 @@ async def test_operators_ask_and_pages_are_shown(tmp_path: Path) -> None:
 
 @run
 async def test_a_socket_ends_with_its_token_unless_a_frame_brought_another(tmp_path: Path) -> None:
-    async with serving(app_of(Engine(model=Scripted("Hello")), tmp_path, life=1)) as host:
+    async with serving(app_of(Engine(model=Scripted("Hello")), tmp_path, life=3)) as host:
 
         def connected(*protocols: str, origin: str | None = None) -> websockets.connect:
             names = [websockets.Subprotocol(name) for name in protocols]

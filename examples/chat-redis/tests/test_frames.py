@@ -187,7 +187,7 @@ async def test_who_it_is_says_the_token_alone(tmp_path: Path, model: Model) -> N
 
 @run
 async def test_a_token_that_runs_out_ends_the_socket_and_no_task(tmp_path: Path, model: Model) -> None:
-    async with one(tmp_path, model, TOKEN_SECONDS="2") as (replica, guest):
+    async with one(tmp_path, model, TOKEN_SECONDS="4") as (replica, guest):
         async with guest.socket(replica) as socket:
             begun = await socket.begin("before |#g|after")
             async with guest.http(replica) as http:
