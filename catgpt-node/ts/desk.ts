@@ -6,7 +6,7 @@ import { hub, type Asked } from "./hub.js";
 import type { Memory } from "./memory.js";
 import type { ChatModel, ModelAnswer, ModelEvent, ModelRequest } from "./model.js";
 import { native, type NativeDesk } from "./native.js";
-import { spelled } from "./options.js";
+import { spelled, written } from "./options.js";
 import { STREAK, breathe } from "./pace.js";
 import { askTool, told, type Tool } from "./tools.js";
 
@@ -58,7 +58,7 @@ export class Desk implements Asked {
 
   async #look(question: number, method: string, body: unknown, signal: AbortSignal): Promise<void> {
     const answer = await this.#asked(method, body, signal);
-    this.native.say(question, JSON.stringify(answer ?? null));
+    this.native.say(question, written(answer ?? null));
   }
 
   #asked(method: string, body: unknown, signal: AbortSignal): unknown {
@@ -77,7 +77,7 @@ export class Desk implements Asked {
     const answer = await this.model?.stream(body as ModelRequest, signal);
     let ready = STREAK;
     for await (const event of pieces(answer ?? [])) {
-      const heard = this.native.say(question, JSON.stringify(typeof event === "string" ? { text: event } : event));
+      const heard = this.native.say(question, written(typeof event === "string" ? { text: event } : event));
       if (heard === "gone" || signal.aborted) return;
       if (heard === "wait") await new Promise<void>((resolve) => hub().park(question, resolve));
       if (--ready === 0) ready = (await breathe(), STREAK);
@@ -87,8 +87,14 @@ export class Desk implements Asked {
   #fail(question: number, body: unknown, error: unknown): void {
     keepCause(question, (body as { turn?: unknown }).turn, error);
     if (error instanceof CatgptError || error instanceof ToolError) this.native.fail(question, JSON.stringify(error));
-    else this.native.raised(question, error instanceof Error ? error.constructor.name : typeof error);
+    else this.native.raised(question, nameOf(error));
   }
+}
+
+/** The class of an error, whatever it pretends to be: the question must be answered. */
+function nameOf(error: unknown): string {
+  const name: unknown = error instanceof Error ? error.constructor?.name : typeof error;
+  return typeof name === "string" ? name : "Error";
 }
 
 function pieces(answer: ModelAnswer): AsyncIterable<ModelEvent> | Iterable<ModelEvent> {

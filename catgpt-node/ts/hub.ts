@@ -2,7 +2,7 @@
 import { onAbort } from "./abort.js";
 import { InvalidInputError, crossing, errorFrom, type ErrorInfo } from "./errors.js";
 import { causeOf } from "./causes.js";
-import type { OnProgress, Progress } from "./options.js";
+import { written, type OnProgress, type Progress } from "./options.js";
 import { native, type NativeCall, type NativeEngine, type NativeHub, type NativeServed, type NativeStream } from "./native.js";
 
 /** A call's answer: data, a turn to watch, or a response of the HTTP API. */
@@ -73,7 +73,7 @@ class Hub {
   async call(engine: NativeEngine, call: object, signal?: AbortSignal, onProgress?: OnProgress): Promise<Answer> {
     signal?.throwIfAborted();
     const watched = onProgress ? { ...call, watch: true } : call;
-    const ticket = crossing(() => engine.call(this.native, JSON.stringify(watched)));
+    const ticket = crossing(() => engine.call(this.native, written(watched)));
     if (!onProgress) return this.#answer(ticket, signal);
     const failed = new AbortController();
     const look = () => {
@@ -140,7 +140,16 @@ class Hub {
 
   #log({ level, target, message, fields }: LogRecord): void {
     const heard = [...this.#listeners.values()].filter((one) => LEVELS.indexOf(one.level) >= LEVELS.indexOf(level));
-    for (const { tell } of heard) tell({ level, target, message, fields });
+    for (const { tell } of heard) {
+      try {
+        tell({ level, target, message, fields });
+      } catch (error) {
+        // The process hears of it; what else has come must not be lost by it.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   #drain(): void {
