@@ -109,7 +109,9 @@ impl<'a> Repl<'a> {
     pub(crate) async fn run(&mut self, first: Option<Content>, signals: &mut Signals) -> Result<Exit, Failure> {
         let (user, models) = (self.chat.user.clone(), Arc::clone(&self.models));
         let terminal = Rc::clone(&self.terminal);
-        let mut prompt = Prompt::new(Words { runtime: Handle::current(), user, models }, &terminal)?;
+        // A file of lines would hold in plain text what the store keeps encrypted, or not at all.
+        let keeps = !self.ask.forgets() && self.config.encryption_keys().is_none();
+        let mut prompt = Prompt::new(Words { runtime: Handle::current(), user, models }, &terminal, keeps)?;
         let mut next = match first {
             Some(content) => self.turn(self.chat.session.send(content), signals).await?,
             None => Next::Ask,

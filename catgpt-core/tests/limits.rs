@@ -29,6 +29,8 @@ on_each_memory! {
     owners_have_plans
     what_a_model_makes_when_asked_counts_as_a_turn
     many_titles_at_once_overrun_a_quota_by_one_at_most
+    what_is_made_of_a_deleted_session_reserves_nothing_any_more
+    who_stops_waiting_for_a_title_leaves_it_to_its_end
     a_limit_is_lowered_raised_and_given_another_window
     nothing_is_stopped_for_a_send_that_cannot_begin
     what_a_turn_cost_is_told_everywhere
@@ -348,6 +350,50 @@ async fn many_titles_at_once_overrun_a_quota_by_one_at_most(store: Store) {
     let used = used(&ann(&engine), "tokens").await;
     assert!((1_000..=1_100).contains(&used), "{used}");
     assert_eq!(used, total(&sum(&ann(&engine)).await));
+}
+
+async fn what_is_made_of_a_deleted_session_reserves_nothing_any_more(store: Store) {
+    for title in [true, false] {
+        let gate = Gate::new();
+        let engine = builder(&hundred().then(gated(&gate)), &store).limit(tokens(100_000)).build();
+        let (session, user) = (chat(&engine, "a"), ann(&engine));
+        let before = used(&user, "tokens").await;
+        end(session.send("go").await.unwrap()).await;
+        let making = tokio::spawn({
+            let session = session.clone();
+            async move {
+                match title {
+                    true => session.make_title().await.map(drop),
+                    false => session.summarize(None).await.map(drop),
+                }
+            }
+        });
+        gate.reached().await;
+        assert!(used(&user, "tokens").await > before + 200);
+        session.delete().await.unwrap();
+        gate.open();
+        assert_eq!(making.await.unwrap().unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(used(&user, "tokens").await, before + 200);
+    }
+}
+
+async fn who_stops_waiting_for_a_title_leaves_it_to_its_end(store: Store) {
+    let gate = Gate::new();
+    let engine = builder(&hundred().then(gated(&gate)), &store).limit(tokens(100_000)).build();
+    let (session, user) = (chat(&engine, "a"), ann(&engine));
+    end(session.send("go").await.unwrap()).await;
+    let waiting = tokio::spawn({
+        let session = session.clone();
+        async move { session.make_title().await }
+    });
+    gate.reached().await;
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    gate.open();
+    eventually("it is paid for", || async { used(&user, "tokens").await == 200 }).await;
+    assert_eq!((session.info().await.unwrap().title.as_deref(), sum(&user).await.calls), (Some("ok"), 2));
+    engine.close(Duration::from_secs(20)).await.unwrap();
+    assert_eq!(session.make_title().await.unwrap_err().kind(), ErrorKind::Closed);
 }
 
 async fn a_limit_is_lowered_raised_and_given_another_window(store: Store) {

@@ -148,14 +148,27 @@ fn calls() -> catgpt_core::FinishReason {
 
 #[tokio::test(start_paused = true)]
 async fn what_goes_wrong_with_a_call_is_told_to_the_model_and_the_turn_goes_on() {
-    let names = ["fails", "panics", "hangs", "long", "nobody"];
+    /// Foreign code may panic even when it is let go of.
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("as planned, too");
+        }
+    }
+    let names = ["fails", "panics", "hangs", "bursts", "long", "rambles", "nobody"];
     let asked = Scripted::calls(names.map(|name| call(name, name)));
     let model = asked.then(Scripted::reply("Oh."));
     let tools = [
         function(spec("fails"), |_, _| async { Err(Error::new(ErrorKind::Unavailable, "no boat today")) }),
         function(spec("panics"), |_, _| async { panic!("as planned") }),
         function(spec("hangs"), |_, _| std::future::pending::<Result<Value>>()).timeout(Duration::from_secs(3)),
+        function(spec("bursts"), |_, _| async {
+            let _bomb = Bomb;
+            std::future::pending().await
+        })
+        .timeout(Duration::from_secs(3)),
         function(spec("long"), |_, _| async { Ok(json!("x".repeat(1 << 20))) }),
+        function(spec("rambles"), |_, _| async { Err(Error::new(ErrorKind::Unavailable, "x".repeat(20 << 20))) }),
     ];
     let engine = builder(&model, &in_memory()).tools(tools).unwrap().build();
     let events = told(&engine, "Hi").await;
@@ -165,12 +178,14 @@ async fn what_goes_wrong_with_a_call_is_told_to_the_model_and_the_turn_goes_on()
         "fails! no boat today",
         "panics! the tool panicked",
         "hangs! the tool did not answer in time",
+        "bursts! the tool did not answer in time",
         "long! the tool's result is too long",
-        "nobody! there is no tool \"nobody\"; those that there are: fails, hangs, long, panics",
+        "rambles! the tool's result is too long",
+        "nobody! there is no tool \"nobody\"; those that there are: bursts, fails, hangs, long, panics, rambles",
     ]) {
-        assert!(result.starts_with(expect), "{result}");
+        assert!(result.starts_with(expect), "{result:.200}");
     }
-    assert_eq!(results.len(), 5);
+    assert_eq!(results.len(), 7);
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,15 +43,6 @@ test("what cannot be used is refused by name, and no value is quoted", async () 
   }
 });
 
-test("half a character is shown as such and refuses nothing", async () => {
-  const { session, model } = scripted([{ text: "ok" }, { finish: "stop" }]);
-  const half = "🐈".slice(0, 1);
-  await (await session.send(`a${half}b \\ud83d \n${half}`)).text();
-  assert.equal(model.requests[0].messages.at(-1).text, "a\ufffdb \\ud83d \n\ufffd");
-  const own = new Engine({ model: () => [half, "🐈", `\\${half}`] });
-  assert.equal(await (await own.local().session("chat").send("Hi")).text(), "\ufffd🐈\\\ufffd");
-});
-
 test("an engine that was closed takes no sends, also if nobody had used it", async () => {
   const { engine, session } = scripted([{ text: "a" }, { finish: "stop" }]);
   await engine.close();

@@ -72,6 +72,17 @@ test("a tool fails with its words, or with its type alone", async () => {
   ]);
 });
 
+test("a text that was cut in the middle of a character is told all the same", async () => {
+  const cut = "so good \u{1F63A}".slice(0, 9);
+  const says = tool({ name: "says" }, () => ({ said: [cut] }));
+  const fails = tool({ name: "fails" }, () => { throw new ToolError(cut); });
+  const { session } = able([says, fails], wants(["1", "says", {}], ["2", "fails", {}]), DONE);
+  assert.deepEqual(await results(await session.send("Hi")), [
+    [{ said: ["so good \ufffd"] }, false],
+    ["so good \ufffd", true],
+  ]);
+});
+
 test("a tool that gives nothing gives null", async () => {
   const { session } = able([tool({ name: "mute" }, () => {})], wants(["1", "mute", null]), DONE);
   assert.deepEqual(await results(await session.send("Hi")), [[null, false]]);

@@ -6,7 +6,7 @@ import { hub, type Asked } from "./hub.js";
 import type { Memory } from "./memory.js";
 import type { ChatModel, ModelAnswer, ModelEvent, ModelRequest } from "./model.js";
 import { native, type NativeDesk } from "./native.js";
-import { spelled, written } from "./options.js";
+import { spelled } from "./options.js";
 import { STREAK, breathe } from "./pace.js";
 import { askTool, told, type Tool } from "./tools.js";
 
@@ -58,7 +58,7 @@ export class Desk implements Asked {
 
   async #look(question: number, method: string, body: unknown, signal: AbortSignal): Promise<void> {
     const answer = await this.#asked(method, body, signal);
-    this.native.say(question, written(answer ?? null));
+    this.native.say(question, method === "tool" ? whole(answer ?? null) : JSON.stringify(answer ?? null));
   }
 
   #asked(method: string, body: unknown, signal: AbortSignal): unknown {
@@ -77,7 +77,7 @@ export class Desk implements Asked {
     const answer = await this.model?.stream(body as ModelRequest, signal);
     let ready = STREAK;
     for await (const event of pieces(answer ?? [])) {
-      const heard = this.native.say(question, written(typeof event === "string" ? { text: event } : event));
+      const heard = this.native.say(question, whole(typeof event === "string" ? { text: event } : event));
       if (heard === "gone" || signal.aborted) return;
       if (heard === "wait") await new Promise<void>((resolve) => hub().park(question, resolve));
       if (--ready === 0) ready = (await breathe(), STREAK);
@@ -86,7 +86,7 @@ export class Desk implements Asked {
 
   #fail(question: number, body: unknown, error: unknown): void {
     keepCause(question, (body as { turn?: unknown }).turn, error);
-    if (error instanceof CatgptError || error instanceof ToolError) this.native.fail(question, JSON.stringify(error));
+    if (error instanceof CatgptError || error instanceof ToolError) this.native.fail(question, whole(error));
     else this.native.raised(question, nameOf(error));
   }
 }
@@ -95,6 +95,13 @@ export class Desk implements Asked {
 function nameOf(error: unknown): string {
   const name: unknown = error instanceof Error ? error.constructor?.name : typeof error;
   return typeof name === "string" ? name : "Error";
+}
+
+/** As JSON that all can read: a text that was cut in the middle of an emoji ends with half of one. */
+function whole(data: unknown): string {
+  const json = JSON.stringify(data);
+  // Only halves are written as such escapes. Others are taken along, so that what follows a written backslash is none.
+  return json?.includes("\\ud") ? json.replace(/\\(?:(ud[89a-f]..)|.)/g, (escape, half) => (half ? "\ufffd" : escape)) : json;
 }
 
 function pieces(answer: ModelAnswer): AsyncIterable<ModelEvent> | Iterable<ModelEvent> {

@@ -2,7 +2,7 @@
 import { onAbort } from "./abort.js";
 import { InvalidInputError, crossing, errorFrom, type ErrorInfo } from "./errors.js";
 import { causeOf } from "./causes.js";
-import { written, type OnProgress, type Progress } from "./options.js";
+import type { OnProgress, Progress } from "./options.js";
 import { native, type NativeCall, type NativeEngine, type NativeHub, type NativeServed, type NativeStream } from "./native.js";
 
 /** A call's answer: data, a turn to watch, or a response of the HTTP API. */
@@ -73,7 +73,7 @@ class Hub {
   async call(engine: NativeEngine, call: object, signal?: AbortSignal, onProgress?: OnProgress): Promise<Answer> {
     signal?.throwIfAborted();
     const watched = onProgress ? { ...call, watch: true } : call;
-    const ticket = crossing(() => engine.call(this.native, written(watched)));
+    const ticket = crossing(() => engine.call(this.native, JSON.stringify(watched)));
     if (!onProgress) return this.#answer(ticket, signal);
     const failed = new AbortController();
     const look = () => {

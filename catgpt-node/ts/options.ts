@@ -6,13 +6,6 @@ export function spelled(options: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).map(([name, value]) => [snake(name), value]));
 }
 
-/** A value as JSON that the core can read: what is half a character in JavaScript's strings becomes U+FFFD, as in `fetch`. */
-export function written(value: unknown): string {
-  const json = JSON.stringify(value);
-  // Only halves are written as such escapes. Others are taken along, so that what follows a written backslash is none.
-  return json?.includes("\\ud") ? json.replace(/\\(?:(ud[89a-f]..)|.)/g, (escape, half) => (half ? "\ufffd" : escape)) : json;
-}
-
 /** Every call takes a signal: an abort rejects it with the signal's reason. */
 export interface CallOptions {
   signal?: AbortSignal | undefined;

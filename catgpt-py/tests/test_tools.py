@@ -117,6 +117,41 @@ async def test_what_has_no_form_in_json_is_a_failure_of_the_tool() -> None:
     ]
 
 
+@run
+async def test_what_no_encoding_knows_is_told_all_the_same() -> None:
+    name = b"notes \xff.txt".decode(errors="surrogateescape")
+
+    def files() -> dict[str, list[str]]:
+        """Lists files."""
+        return {name: [name, "é"]}
+
+    def reads() -> None:
+        """Reads one."""
+        raise ToolError(f"cannot read {name}")
+
+    def wrong() -> None:
+        """Says what went wrong with something that is no text."""
+        raise InvalidInputError(ValueError("hunter2"))  # type: ignore[arg-type]
+
+    calls = wants(("1", "files", {}), ("2", "reads", {}), ("3", "wrong", {}))
+    assert await results(engine_of(calls, DONE, tools=[files, reads, wrong])) == [
+        ({"notes ?.txt": ["notes ?.txt", "é"]}, False),
+        ("cannot read notes ?.txt", True),
+        ("the application's own code failed with InvalidInputError", True),
+    ]
+
+
+@run
+async def test_a_tool_that_finds_nothing_next_fails_at_once() -> None:
+    def first() -> str:
+        """Finds the first."""
+        return next(iter(()))
+
+    assert await results(engine_of(wants(("1", "first", {})), DONE, tools=[first])) == [
+        ("the application's own code failed with RuntimeError", True)
+    ]
+
+
 class Hanging:
     def __init__(self) -> None:
         self.begun = self.stopped = False

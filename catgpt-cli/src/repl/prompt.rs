@@ -1,6 +1,7 @@
 //! The line that is typed: its editor has a thread of its own, for it waits for keys.
 
 use std::fs::DirBuilder;
+use std::io::ErrorKind::InvalidData;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use rustyline::{Behavior, Cmd, CompletionType, Editor, KeyCode, KeyEvent, Modifi
 
 use super::complete::Words;
 use super::terminal::Terminal;
+use crate::notes::tell;
 use crate::signals::{Caught, Signals};
 
 /// How many lines are remembered, and how many bytes one may have.
@@ -36,11 +38,13 @@ type Lines = Editor<Words, FileHistory>;
 pub(super) struct Prompt {
     /// Not here while somebody types.
     editor: Option<Lines>,
+    /// Where lines are kept, if they may be.
     history: Option<PathBuf>,
 }
 
 impl Prompt {
-    pub(super) fn new(words: Words, terminal: &Terminal) -> Result<Self> {
+    /// `keeps`: whether what is typed may be written to a file.
+    pub(super) fn new(words: Words, terminal: &Terminal, keeps: bool) -> Result<Self> {
         let behavior = if terminal.apart { Behavior::PreferTerm } else { Behavior::Stdio };
         let config = config(behavior).map_err(|error| unusable(&error))?;
         let mut editor = Lines::with_config(config).map_err(|error| unusable(&error))?;
@@ -53,7 +57,7 @@ impl Prompt {
             // There may be none yet.
             let _ = editor.load_history(history);
         }
-        Ok(Self { editor: Some(editor), history })
+        Ok(Self { editor: Some(editor), history: history.filter(|_| keeps) })
     }
 
     /// Waits for a line. After a signal nobody is asked again.
@@ -80,6 +84,12 @@ impl Prompt {
             }
             Err(ReadlineError::Interrupted) => Ok(Typed::Cleared),
             Err(ReadlineError::Eof) => Ok(Typed::End),
+            Err(ReadlineError::Io(error)) if error.kind() == InvalidData => {
+                // What came with it may be half a paste, of which no line was meant alone.
+                terminal.forget();
+                tell("what was typed is not UTF-8 text; nothing was sent");
+                Ok(Typed::Cleared)
+            }
             Err(error) => Err(unusable(&error)),
         }
     }

@@ -14,6 +14,8 @@ use crate::terminal::{PROMPT, Terminal};
 const MODEL: &str = "mock,n=4";
 /// Long enough that no test sees its end.
 const SLOW: &str = "mock,n=100000,d=10";
+/// What was typed, in the home of its owner.
+const HISTORY: &str = ".local/state/catgpt/history";
 
 /// A conversation with a model of the server, at its first prompt.
 fn talk(server: &Server, home: &Home, model: &str, words: &[&str]) -> Terminal {
@@ -57,6 +59,20 @@ fn a_paste_while_an_answer_is_shown_is_one_message_of_the_next_prompt() {
 }
 
 #[test]
+fn lines_typed_while_an_answer_is_shown_are_said_one_after_another() {
+    let (home, server) = (Home::new(), Server::start());
+    let mut terminal = talk(&server, &home, SLOW, &["chat", "-s", "trip"]);
+    terminal.type_line("hi").see("the quick");
+    server.next("Done.");
+    server.next("Done too.");
+    terminal.type_line("one").type_line("two").press("\x03");
+    terminal.see("stopped").see("Done.").see("Done too.").see(PROMPT).press("\x04");
+    terminal.end(0);
+    let said = said(&home, "trip");
+    assert_eq!(said[2..], ["one", "Done.", "two", "Done too."]);
+}
+
+#[test]
 fn alt_enter_and_ctrl_j_begin_a_new_line() {
     let (home, server) = (Home::new(), Server::start());
     let mut terminal = talk(&server, &home, MODEL, &[]);
@@ -78,6 +94,18 @@ fn ctrl_c_stops_the_answer_and_keeps_it() {
     terminal.say("/continue").type_line("/quit");
     assert!(terminal.end(0).contains("And more."));
     assert_eq!(said(&home, "trip").len(), 3);
+}
+
+#[test]
+fn what_is_not_utf8_is_told_and_the_conversation_goes_on() {
+    let (home, server) = (Home::new(), Server::start());
+    let mut terminal = talk(&server, &home, MODEL, &["chat", "-s", "trip"]);
+    terminal.press(b"caf\xe9 au lait\rtwo\r").see("not UTF-8").see(PROMPT);
+    terminal.say("hi");
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(server.asked().last().unwrap().1, "hi");
+    terminal.press("\x04");
+    terminal.end(0);
 }
 
 #[test]
@@ -317,7 +345,7 @@ fn what_was_typed_is_remembered_for_its_owner_alone() {
     let mut terminal = Terminal::run(&home.command(&["chat", "-q"]));
     terminal.see(PROMPT).say("one").say("/list").say(" a secret").press("\x04");
     terminal.end(0);
-    let file = home.path().join(".local/state/catgpt/history");
+    let file = home.path().join(HISTORY);
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
     assert_eq!(fs::read_to_string(&file).unwrap(), "#V2\none\n/list\n");
@@ -346,7 +374,21 @@ fn nothing_is_kept_if_nothing_may_be() {
     terminal.see("nothing is kept").see(PROMPT).say("one").say("two").press("\x04");
     terminal.end(0);
     assert_eq!(server.asked().iter().filter(|(role, _)| role == "user").count(), 2);
-    assert!(!home.db().exists());
+    assert!(!home.db().exists() && !home.path().join(HISTORY).exists());
+}
+
+#[test]
+fn what_is_typed_is_not_kept_in_plain_text_where_chats_are_encrypted() {
+    let home = Home::new();
+    fs::write(home.path().join("keys"), "k r1RUsX0b7pDkjIh0BHzWCG2CIPfBLpZ6XMKnGMKVtEk=\n").unwrap();
+    fs::set_permissions(home.path().join("keys"), fs::Permissions::from_mode(0o600)).unwrap();
+    let mut command = home.command(&["chat", "-q"]);
+    command.env("CATGPT_ENCRYPTION_KEYS", home.path().join("keys"));
+    let mut terminal = Terminal::run(&command);
+    // Up has the line all the same, as long as the conversation lasts.
+    terminal.see(PROMPT).say("a zebra").press("\x1b[A").see("a zebra").say("").press("\x04");
+    terminal.end(0);
+    assert!(home.db().exists() && !home.path().join(HISTORY).exists());
 }
 
 #[test]

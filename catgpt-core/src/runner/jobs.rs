@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 use tokio::time::{sleep, timeout};
+use tracing::Instrument;
 
 use super::limits::{ANSWER, Counted};
 use super::{Held, Runner};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hooks::TurnAt;
-use crate::id::SessionId;
+use crate::id::{Owner, SessionId};
 use crate::limits::settle;
-use crate::memory::{Op, Purpose, Reserved};
+use crate::memory::{Done, Op, Purpose, Reserved};
 use crate::message::{FinishReason, Usage};
 use crate::model::{ChatModel, ModelEvent, ModelRequest, Secret};
 use crate::prompt::Measured;
@@ -80,6 +81,25 @@ impl Runner {
     pub(super) fn hold_job(self: &Arc<Self>) -> Option<Held> {
         let turns = self.turns();
         (!turns.closed).then(|| self.hold(turns))
+    }
+
+    /// Does what somebody asked for in a task of its own, which holds the engine open: who stops waiting for it leaves it to
+    /// its end, with its bill.
+    pub(crate) async fn made<T: Send + 'static>(
+        self: &Arc<Self>,
+        make: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(Error::new(ErrorKind::Unsupported, "a model is asked in a tokio runtime; call it inside one"));
+        }
+        let entered = self.enter()?;
+        let making = async move {
+            let made = make.await;
+            drop(entered);
+            made
+        };
+        let lost = |_| Error::new(ErrorKind::Unexpected, "the runtime ended, or code of ours panicked, meanwhile");
+        tokio::spawn(making.in_current_span()).await.map_err(lost)?
     }
 
     /// Asks, again as the engine asks again for turns, and reads until it is `enough`. Also says what was used. `at` is the
@@ -162,6 +182,23 @@ impl Runner {
         let bill = used.usage.map(|usage| Op::Bill { session, model, purpose, usage, cost });
         let settle = (!settle.is_empty()).then_some(Op::Settle { settle });
         bill.into_iter().chain(settle).collect()
+    }
+
+    /// Writes what came of a job, with its bill. A session that was deleted meanwhile has none, as for a turn, but what was
+    /// reserved for it becomes what was used.
+    pub(super) async fn write(&self, owner: &Owner, made: Option<Op>, bill: Vec<Op>) -> Result<Option<Done>> {
+        let settle: Vec<_> = bill.iter().filter(|op| matches!(op, Op::Settle { .. })).cloned().collect();
+        let ops: Vec<_> = made.into_iter().chain(bill).collect();
+        if ops.is_empty() {
+            return Ok(None);
+        }
+        match self.apply(owner, ops).await {
+            Err(gone) if gone.kind() == ErrorKind::NotFound && !settle.is_empty() => {
+                self.apply(owner, settle).await?;
+                Err(gone)
+            }
+            done => Ok(done?.into_iter().next()),
+        }
     }
 
     /// Waits until the engine ends what still runs.

@@ -245,10 +245,9 @@ impl Runner {
             let body = Body::new(&Content::from(text.as_str())).encode();
             Op::AddSummary { session: at.session.clone(), upto, over, body, model: asked.name(), usage: used.usage }
         });
-        let ops: Vec<_> = add.into_iter().chain(bill).collect();
-        let done = if ops.is_empty() { Vec::new() } else { self.apply(&at.owner, ops).await? };
-        text.map(|_| match done.first() {
-            Some(Done::Seq(seq)) => Some(*seq),
+        let done = self.write(&at.owner, add, bill).await?;
+        text.map(|_| match done {
+            Some(Done::Seq(seq)) => Some(seq),
             _ => None,
         })
     }

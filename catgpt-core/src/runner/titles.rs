@@ -138,9 +138,8 @@ impl Runner {
             let title = Some(encode_title(title, TitleSource::Model));
             Op::SetTitle { session, title, over }
         });
-        let ops: Vec<_> = set.into_iter().chain(bill).collect();
-        let done = if ops.is_empty() { Vec::new() } else { self.apply(&owner, ops).await? };
-        title.map(|title| (done.first() != Some(&Done::Nothing)).then_some(title))
+        let done = self.write(&owner, set, bill).await?;
+        title.map(|title| (done != Some(Done::Nothing)).then_some(title))
     }
 }
 

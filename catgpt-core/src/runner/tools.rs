@@ -2,7 +2,7 @@
 //! its panic is a result that tells the model so.
 
 use std::collections::{BTreeMap, HashSet};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -79,7 +79,7 @@ impl Toolbox {
         Span::current().record("otel.status_code", answer.as_ref().err().map(|_| "ERROR"));
         match answer {
             Ok(output) => ToolResult { id, output, is_error: false },
-            Err(error) => ToolResult { id, output: Value::String(error.to_string()), is_error: true },
+            Err(error) => ToolResult { id, output: told(&error), is_error: true },
         }
     }
 }
@@ -103,8 +103,11 @@ pub(super) fn span(turn: &Span, call: &ToolCall, arguments: bool) -> Span {
 
 async fn answered(tool: &Arc<dyn Tool>, rules: ToolRules, at: &CallAt, arguments: Value) -> Result<Value> {
     // The call itself stands in the future: foreign code may panic before it gives its own.
-    let call = AssertUnwindSafe(async { tool.call(at, arguments).await }).catch_unwind();
-    match timeout(rules.timeout, call).await {
+    let mut call = Box::pin(AssertUnwindSafe(async { tool.call(at, arguments).await }).catch_unwind());
+    let answer = timeout(rules.timeout, &mut call).await;
+    // It may panic even when it is let go of.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(call)));
+    match answer {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(Error::new(ErrorKind::Unexpected, "the tool panicked; this is a defect of its code")),
         Err(_) => {
@@ -112,6 +115,11 @@ async fn answered(tool: &Arc<dyn Tool>, rules: ToolRules, at: &CallAt, arguments
             Err(late.with("waited_ms", rules.timeout.as_millis()))
         }
     }
+}
+
+/// What a model is told of an error, which is no longer than a result.
+fn told(error: &Error) -> Value {
+    bounded(Value::String(error.to_string())).unwrap_or_else(|long| Value::String(long.to_string()))
 }
 
 /// A result, unless it is too long.

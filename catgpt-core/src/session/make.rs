@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::IntoFuture;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
@@ -12,7 +13,7 @@ use crate::limits::{Limit, LimitKeys};
 use crate::runner::limits::Counted;
 
 /// Something that a model is to make; await it. It counts as a turn: one more of [`Unit::Turns`](crate::memory::Unit), and
-/// its tokens and their cost, by the engine's limits or by those that are given.
+/// its tokens and their cost, by the engine's limits or by those that are given. Who stops waiting leaves it to its end.
 #[must_use = "nothing is made before it is awaited"]
 pub struct Make<T> {
     make: Box<dyn FnOnce(Counted) -> BoxFuture<'static, Result<T>> + Send>,
@@ -28,7 +29,10 @@ impl Session {
     /// reached, `Truncated` if there is no title in the answer, and whatever keeps the model from answering.
     pub fn make_title(&self) -> Make<String> {
         let Self { runner, owner, id } = self.clone();
-        Make::new(move |counted| Box::pin(async move { runner.make_title(&owner, &id, counted).await }))
+        Make::new(move |counted| {
+            let maker = Arc::clone(&runner);
+            Box::pin(async move { runner.made(async move { maker.make_title(&owner, &id, counted).await }).await })
+        })
     }
 
     /// Has the conversation summed up now, up to the end of the turn of message `upto` (`None`: of the newest whole turn),
@@ -43,10 +47,12 @@ impl Session {
     pub fn summarize(&self, upto: impl Into<Option<Seq>>) -> Make<Summary> {
         let (Self { runner, owner, id }, upto) = (self.clone(), upto.into());
         Make::new(move |counted| {
-            Box::pin(async move {
-                let seq = runner.summarize(&owner, &id, upto, counted).await?;
-                Ok(Summary::new(runner.summary(&owner, &id, seq).await?, Some(seq)))
-            })
+            let maker = Arc::clone(&runner);
+            let make = async move {
+                let seq = maker.summarize(&owner, &id, upto, counted).await?;
+                Ok(Summary::new(maker.summary(&owner, &id, seq).await?, Some(seq)))
+            };
+            Box::pin(async move { runner.made(make).await })
         })
     }
 }

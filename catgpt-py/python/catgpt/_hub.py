@@ -187,7 +187,14 @@ class AsyncioHub(Hub):
         return task.cancel
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.to_thread(work)
+        def worked() -> T:
+            try:
+                return work()
+            except StopIteration as error:
+                # No future holds it, so nobody would ever hear of it. A coroutine says the same.
+                raise RuntimeError("the function raised StopIteration") from error
+
+        return await asyncio.to_thread(worked)
 
     def closed(self) -> bool:
         return not any(hub is self and not loop.is_closed() for loop, hub in _hubs.items())

@@ -200,4 +200,10 @@ class Tools:
 
     def said(self, answer: Any) -> str:
         """An answer as JSON."""
-        return json.dumps(answer, default=plain, allow_nan=False)
+        return readable(answer)
+
+
+def readable(data: Any) -> str:
+    """Data as JSON that all can read. The name of a file whose bytes are no text has characters that no encoding knows."""
+    text = json.dumps(data, default=plain, allow_nan=False, ensure_ascii=False)
+    return text.encode(errors="replace").decode()
