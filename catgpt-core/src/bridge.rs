@@ -37,7 +37,9 @@ mod watch;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::OnceCell;
@@ -131,7 +133,24 @@ pub struct Bridge {
     hooks: Vec<Arc<dyn Hook>>,
     tools: Vec<Arc<dyn Tool>>,
     /// The engine of this process; a forked child opens its own.
-    engine: Mutex<(u64, Arc<OnceCell<Engine>>)>,
+    engine: Mutex<(u64, Arc<Slot>)>,
+}
+
+/// The engine of one process.
+#[derive(Default)]
+struct Slot {
+    engine: OnceCell<Engine>,
+    /// It was asked to close, perhaps before it was open.
+    closed: AtomicBool,
+}
+
+impl Slot {
+    /// Lets it be opened no more, and says whether there is one to close. One that is being opened is waited for.
+    async fn close(&self, within: Duration) -> bool {
+        self.closed.store(true, SeqCst);
+        let opening = self.engine.get_or_try_init(async || Err(()));
+        matches!(tokio::time::timeout(within, opening).await, Ok(Ok(_)))
+    }
 }
 
 impl Bridge {
@@ -186,11 +205,13 @@ impl Bridge {
         if let Call::Backup { path, watch: watched } = call {
             return self.backup(path, watched.then_some(watch)).await;
         }
-        let engine = self.engine();
-        if matches!(call, Call::Close { .. }) && !engine.initialized() {
+        let slot = self.slot();
+        if let Call::Close { deadline_ms } = call
+            && !slot.close(Duration::from_millis(deadline_ms)).await
+        {
             return Ok(Answer::Json("null".into()));
         }
-        match engine.get_or_try_init(|| self.open()).await {
+        match slot.engine.get_or_try_init(|| self.open(&slot.closed)).await {
             Ok(engine) => call.run(engine, hub, watch).await,
             Err(error) => call.without_engine(error),
         }
@@ -210,7 +231,7 @@ impl Bridge {
         crate::memory::backup(url, path, tell).await.map(|()| Answer::Json("null".into()))
     }
 
-    fn engine(&self) -> Arc<OnceCell<Engine>> {
+    fn slot(&self) -> Arc<Slot> {
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         if engine.0 != runtime::generation() {
             // What the parent opened is not touched here: its threads do not exist, and its files are the parent's.
@@ -220,8 +241,18 @@ impl Bridge {
         Arc::clone(&engine.1)
     }
 
-    async fn open(&self) -> Result<Engine> {
-        self.config.open(Arc::clone(&self.model), self.memory.clone(), &self.hooks, &self.tools).await
+    async fn open(&self, closed: &AtomicBool) -> Result<Engine> {
+        let error = || Error::new(ErrorKind::Closed, "the engine was closed: make another one");
+        if closed.load(SeqCst) {
+            return Err(error());
+        }
+        let engine = self.config.open(Arc::clone(&self.model), self.memory.clone(), &self.hooks, &self.tools).await?;
+        // It was closed meanwhile, by somebody who perhaps waits no more.
+        if closed.load(SeqCst) {
+            engine.close(Duration::ZERO).await?;
+            return Err(error());
+        }
+        Ok(engine)
     }
 }
 

@@ -44,7 +44,11 @@ impl Host {
 
     fn call(&mut self, bridge: &Arc<Bridge>, call: &Value) -> Result<Answer, Failure> {
         let ticket = bridge.call(&self.hub, &call.to_string()).map_err(Failure::from)?;
-        let mine = |notice: &Notice| matches!(notice, Notice::Done { id, .. } if *id == ticket.id);
+        self.answer(ticket.id)
+    }
+
+    fn answer(&mut self, ticket: u64) -> Result<Answer, Failure> {
+        let mine = |notice: &Notice| matches!(notice, Notice::Done { id, .. } if *id == ticket);
         self.notice(mine, |notice| match notice {
             Notice::Done { outcome, .. } => outcome,
             other => panic!("{other:?}"),
@@ -181,6 +185,26 @@ fn a_busy_session_is_an_error_that_names_the_turn() {
 }
 
 #[test]
+fn an_engine_that_was_closed_takes_no_sends_also_if_nobody_had_opened_it() {
+    let send = json!({ "do": "send", "owner": "alice", "session": "chat", "content": "Hi" });
+    let (play, bridge) = scripted(&json!([[{ "text": "a" }, { "finish": "stop" }]]));
+    let mut host = Host::new();
+    host.json(&bridge, &json!({ "do": "close" }));
+    assert_eq!(host.call(&bridge, &send).unwrap_err().info.kind, ErrorKind::Closed);
+    host.json(&bridge, &json!({ "do": "close" }));
+    assert_eq!(host.json(&bridge, &json!({ "do": "health" }))["healthy"], false);
+    assert_eq!(play.requests(), "[]");
+    // Closed while the first call opens it: that one may have come to its end, and no other begins.
+    for _ in 0..20 {
+        let (_, bridge) = scripted(&json!([[{ "text": "a" }, { "finish": "stop" }]]));
+        let first = bridge.call(&host.hub, &send.to_string()).unwrap();
+        host.json(&bridge, &json!({ "do": "close" }));
+        host.answer(first.id).map_or_else(|failure| assert_eq!(failure.info.kind, ErrorKind::Closed), drop);
+        assert_eq!(host.call(&bridge, &send).unwrap_err().info.kind, ErrorKind::Closed);
+    }
+}
+
+#[test]
 fn what_is_not_a_call_is_refused_and_quotes_no_value() {
     let (_, bridge) = scripted(&json!([[]]));
     let host = Host::new();
@@ -194,6 +218,13 @@ fn what_is_not_a_call_is_refused_and_quotes_no_value() {
         let error = bridge.call(&host.hub, &call.to_string()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{call}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+    for (call, says) in [
+        (json!({ "do": "send", "owner": "alice", "session": "chat", "content": 7 }), "a message is a text"),
+        (json!({ "do": "create", "owner": "alice", "session": "chat", "persona": 7 }), "a persona is the name"),
+    ] {
+        let error = bridge.call(&host.hub, &call.to_string()).unwrap_err();
+        assert!(error.message().contains(says), "{error}");
     }
     let live = r#"{"live":"postgres://h/d"}"#;
     let models = [r#"{"model":{"own":1}}"#, r#"{"model":{"images":{"colour":1}}}"#, r#"{"model":{"by_name":{}}}"#];

@@ -43,6 +43,13 @@ test("what cannot be used is refused by name, and no value is quoted", async () 
   }
 });
 
+test("an engine that was closed takes no sends, also if nobody had used it", async () => {
+  const { engine, session } = scripted([{ text: "a" }, { finish: "stop" }]);
+  await engine.close();
+  await assert.rejects(session.send("Hi"), { code: "closed" });
+  await engine.close();
+});
+
 test("without a key and an endpoint there is an error and no other model", () => {
   assert.throws(() => new Engine({ model: "gpt-4o-mini" }), { code: "unauthorized" });
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Engine, InvalidInputError, onLog } from "catgpt-node";
 import { Scripted } from "catgpt-node/testing";
-import { folder, scripted, until } from "./kit/kit.js";
+import { folder, runModule, scripted, until } from "./kit/kit.js";
 
 const MARK = "xyzzy";
 
@@ -50,6 +50,20 @@ test("the log has a line for each turn, for whoever listens, and nothing that wa
   assert.equal(all.length, 2);
   assert.ok(!JSON.stringify([all, await engine.metrics()]).includes(MARK));
   assert.throws(() => onLog("loud", () => {}), InvalidInputError);
+});
+
+test("a listener that throws is told to the process, and nothing else is lost", async () => {
+  const { code, stdout, stderr } = await runModule(`
+    import { Engine, onLog } from "catgpt-node";
+    const heard = [];
+    process.on("uncaughtException", (error) => heard.push(error.message));
+    onLog("debug", () => { throw new Error("the listener's own"); });
+    const session = new Engine({ model: "offline" }).user("alice").session("chat");
+    for (let n = 0; n < 20; n++) await (await session.send("Hi")).result();
+    while (heard.length < 20) await new Promise(setImmediate);
+    console.log(new Set(heard));
+  `);
+  assert.deepEqual([code, stdout], [0, "Set(1) { \"the listener's own\" }\n"], stderr);
 });
 
 test("messages are told to who asks for them", async () => {

@@ -42,6 +42,12 @@ test("an answer may be a string, an event, a list, or a promise of them", async 
   }
 });
 
+test("half a character of a model's is shown as such", async () => {
+  const half = "🐈".slice(0, 1);
+  const { session } = own(() => [half, "🐈", `\\ud83d \n${half}`, `\\${half}`]);
+  assert.equal(await (await session.send("Hi")).text(), "\ufffd🐈\\ud83d \n\ufffd\\\ufffd");
+});
+
 test("what a model throws fails the turn without its words, and is the cause", async () => {
   const thrown = new TypeError("hunter2");
   const { session } = own(async function* () {

@@ -61,11 +61,14 @@ test("a tool fails with its words, or with its type alone", async () => {
   const known = tool({ name: "known" }, () => { throw new ToolError("there is no such city"); });
   const other = tool({ name: "other" }, async () => { throw new RangeError("hunter2"); });
   const odd = tool({ name: "odd" }, () => 1n);
-  const { session } = able([known, other, odd], wants(["1", "known", {}], ["2", "other", {}], ["3", "odd", {}]), DONE);
+  const bare = tool({ name: "bare" }, () => { throw Object.assign(new Error(), { constructor: undefined }); });
+  const calls = wants(["1", "known", {}], ["2", "other", {}], ["3", "odd", {}], ["4", "bare", {}]);
+  const { session } = able([known, other, odd, bare], calls, DONE);
   assert.deepEqual(await results(await session.send("Hi")), [
     ["there is no such city", true],
     ["the application's own code failed with RangeError", true],
     ["the application's own code failed with TypeError", true],
+    ["the application's own code failed with Error", true],
   ]);
 });
 

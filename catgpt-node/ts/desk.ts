@@ -77,7 +77,7 @@ export class Desk implements Asked {
     const answer = await this.model?.stream(body as ModelRequest, signal);
     let ready = STREAK;
     for await (const event of pieces(answer ?? [])) {
-      const heard = this.native.say(question, JSON.stringify(typeof event === "string" ? { text: event } : event));
+      const heard = this.native.say(question, whole(typeof event === "string" ? { text: event } : event));
       if (heard === "gone" || signal.aborted) return;
       if (heard === "wait") await new Promise<void>((resolve) => hub().park(question, resolve));
       if (--ready === 0) ready = (await breathe(), STREAK);
@@ -87,13 +87,21 @@ export class Desk implements Asked {
   #fail(question: number, body: unknown, error: unknown): void {
     keepCause(question, (body as { turn?: unknown }).turn, error);
     if (error instanceof CatgptError || error instanceof ToolError) this.native.fail(question, whole(error));
-    else this.native.raised(question, error instanceof Error ? error.constructor.name : typeof error);
+    else this.native.raised(question, nameOf(error));
   }
+}
+
+/** The class of an error, whatever it pretends to be: the question must be answered. */
+function nameOf(error: unknown): string {
+  const name: unknown = error instanceof Error ? error.constructor?.name : typeof error;
+  return typeof name === "string" ? name : "Error";
 }
 
 /** As JSON that all can read: a text that was cut in the middle of an emoji ends with half of one. */
 function whole(data: unknown): string {
-  return JSON.stringify(data, (_, value: unknown) => (typeof value === "string" ? value.toWellFormed() : value));
+  const json = JSON.stringify(data);
+  // Only halves are written as such escapes. Others are taken along, so that what follows a written backslash is none.
+  return json?.includes("\\ud") ? json.replace(/\\(?:(ud[89a-f]..)|.)/g, (escape, half) => (half ? "\ufffd" : escape)) : json;
 }
 
 function pieces(answer: ModelAnswer): AsyncIterable<ModelEvent> | Iterable<ModelEvent> {

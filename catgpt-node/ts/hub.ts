@@ -140,7 +140,16 @@ class Hub {
 
   #log({ level, target, message, fields }: LogRecord): void {
     const heard = [...this.#listeners.values()].filter((one) => LEVELS.indexOf(one.level) >= LEVELS.indexOf(level));
-    for (const { tell } of heard) tell({ level, target, message, fields });
+    for (const { tell } of heard) {
+      try {
+        tell({ level, target, message, fields });
+      } catch (error) {
+        // The process hears of it; what else has come must not be lost by it.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   #drain(): void {

@@ -12,7 +12,7 @@ use crate::session::{Append, Metadata, NewMessage, Session};
 
 /// A persona: a built-in one by its name, or its fields.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a persona is the name of a built-in one, or an object with `name` and `system`")]
 pub enum Who {
     /// The built-in persona of this name.
     Builtin(String),
@@ -39,7 +39,7 @@ impl Who {
 
 /// What is said: a text, or a list of texts and parts.
 #[derive(Clone, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a message is a text, or a list of texts and images")]
 pub enum Words {
     /// A text.
     Text(String),
