@@ -6,7 +6,13 @@ mod calls;
 #[path = "scenarios/kit.rs"]
 mod kit;
 
-use std::{collections::HashMap, fs, mem, panic::catch_unwind, path::Path, time::Duration};
+use std::{
+    collections::HashMap,
+    fs, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    time::Duration,
+};
 
 use calls::{ask, call, look, news};
 use catgpt_core::{Error, Reply, memory};
@@ -17,25 +23,37 @@ use tokio::{runtime::Runtime, time::timeout};
 const LONG: Duration = Duration::from_secs(10);
 
 #[test]
-fn every_scenario_plays_on_every_memory() {
-    let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/scenarios")).unwrap();
-    let files = files.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "json"));
-    let played: Vec<_> = files.map(|path| (catch_unwind(|| play_on_all(&path)).is_ok(), path)).collect();
-    assert!(!played.is_empty() && played.iter().all(|(ok, _)| *ok), "{played:#?}");
+fn every_scenario_plays_in_memory() {
+    play_all(|| "memory:".into());
 }
 
-fn play_on_all(path: &Path) {
-    let (mut scenario, folder): (Fields, _) =
-        (from_slice(&fs::read(path).unwrap()).unwrap(), tempfile::tempdir().unwrap());
-    // All stores here are the library's own.
-    scenario.remove("built_in");
-    assert_eq!(scenario["name"].as_str(), path.file_stem().unwrap().to_str());
-    play(scenario.clone(), "memory:");
-    if cfg!(feature = "sqlite") {
-        play(scenario.clone(), &format!("sqlite:{}/chat.db", folder.path().display()));
-    }
-    #[cfg(feature = "postgres")]
-    play(scenario, &catgpt_scratch::Database::new().url());
+#[cfg(feature = "sqlite")]
+#[test]
+fn every_scenario_plays_on_sqlite() {
+    let mut folder = None;
+    play_all(|| format!("sqlite:{}/chat.db", folder.insert(tempfile::tempdir().unwrap()).path().display()));
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn every_scenario_plays_on_postgres() {
+    let mut database = None;
+    play_all(|| database.insert(catgpt_scratch::Database::new()).url());
+}
+
+/// Plays each on a store of its own.
+fn play_all(mut fresh: impl FnMut() -> String) {
+    let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/scenarios")).unwrap();
+    let files = files.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "json"));
+    let mut play_on = |path: &Path| {
+        let mut scenario: Fields = from_slice(&fs::read(path).unwrap()).unwrap();
+        // All stores here are the library's own.
+        scenario.remove("built_in");
+        assert_eq!(scenario["name"].as_str(), path.file_stem().unwrap().to_str());
+        play(scenario, &fresh());
+    };
+    let played: Vec<_> = files.map(|path| (catch_unwind(AssertUnwindSafe(|| play_on(&path))).is_ok(), path)).collect();
+    assert!(!played.is_empty() && played.iter().all(|(ok, _)| *ok), "{played:#?}");
 }
 
 fn play(mut scenario: Fields, url: &str) {
