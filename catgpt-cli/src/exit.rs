@@ -1,6 +1,7 @@
 //! How the program ends: its exit codes, and what is said about an error.
 
 use std::borrow::Cow;
+use std::error::Error as _;
 use std::fmt;
 use std::io;
 
@@ -84,10 +85,18 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Error(error) => error.fmt(f),
+            Self::Error(error) => f.write_str(&told(error)),
             Self::Output(error) => write!(f, "stdout cannot be written: {error}"),
             Self::Told(_) => Ok(()),
         }
+    }
+}
+
+/// An error as a person reads it: also why the system refused, without which "cannot be read" helps nobody.
+pub(crate) fn told(error: &Error) -> String {
+    match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
+        Some(cause) if error.context("cause").is_none() => format!("{error} (cause: {cause})"),
+        _ => error.to_string(),
     }
 }
 

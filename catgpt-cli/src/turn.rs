@@ -46,11 +46,13 @@ pub(crate) async fn run(
         begun = begin(send, &chat.session, notes) => begun?,
         caught = signals.next() => {
             // Nothing is stored yet, or the turn began in this moment: then it is ended.
-            engine.close(Duration::ZERO).await?;
-            return Ok(caught.exit());
+            let again = unless_asked_again(engine.close(Duration::ZERO), signals).await?;
+            return Ok(again.unwrap_or(caught.exit()));
         }
         () = &mut late => {
-            engine.close(Duration::ZERO).await?;
+            if let Some(exit) = unless_asked_again(engine.close(Duration::ZERO), signals).await? {
+                return Ok(exit);
+            }
             return Err(Error::new(ErrorKind::Busy, "the chat was busy until the time limit: try again later").into());
         }
     };
@@ -70,12 +72,21 @@ pub(crate) async fn run(
         caught = signals.next() => Stop::Caught(caught),
         () = &mut late => Stop::Late,
     };
-    tokio::select! {
-        ended = end_early(engine, chat, turn, &stop, show) => ended?,
-        // Whoever asks twice does not want to wait.
-        caught = signals.next() => return Ok(caught.exit()),
+    match unless_asked_again(end_early(engine, chat, turn, &stop, show), signals).await? {
+        Some(exit) => Ok(exit),
+        None => stop.verdict(),
     }
-    stop.verdict()
+}
+
+/// Waits until the turn has ended; but whoever asks twice does not want to wait, and leaves with this.
+async fn unless_asked_again<E>(
+    ended: impl Future<Output = Result<(), E>>,
+    signals: &mut Signals,
+) -> Result<Option<Exit>, E> {
+    tokio::select! {
+        ended = ended => ended.map(|()| None),
+        caught = signals.next() => Ok(Some(caught.exit())),
+    }
 }
 
 /// Ends the turn early and waits until it is stored.
@@ -205,4 +216,23 @@ pub(crate) fn waiting(calls: &[ToolCall]) -> String {
 fn blockless() -> Failure {
     tell("the answer has no such code block that is whole");
     Failure::Told(Exit::Failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_second_signal_leaves_also_while_a_store_lets_nobody_end_the_turn() {
+        let mut signals = Signals::catch().unwrap();
+        kill_process(getpid(), Signal::INT).unwrap();
+        assert_eq!(signals.next().await, Caught::Interrupt);
+        kill_process(getpid(), Signal::INT).unwrap();
+        let left = unless_asked_again(pending::<Result<(), Error>>(), &mut signals).await;
+        assert_eq!(left.unwrap(), Some(Exit::Interrupt));
+        let ended = unless_asked_again(async { Ok::<_, Error>(()) }, &mut signals).await;
+        assert_eq!(ended.unwrap(), None);
+    }
 }

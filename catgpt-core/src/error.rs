@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::id::TurnId;
@@ -273,7 +274,8 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
-        if let Some(turn) = self.0.turn {
+        // An error that was data has said it already.
+        if let Some(turn) = self.0.turn.filter(|turn| !self.0.message.contains(&turn.to_string())) {
             write!(f, " (turn: {turn})")?;
         }
         for (key, value) in &self.0.context {
@@ -300,6 +302,8 @@ impl StdError for Error {
 }
 
 /// An [`Error`] as plain data: what events carry, what a failed message stores, what other languages get.
+///
+/// Applications make their own: what is not read of their facts, such as a turn that is none of ours, is not there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorInfo {
     /// What went wrong.
@@ -309,14 +313,18 @@ pub struct ErrorInfo {
     /// Whether the same call may succeed later.
     pub retryable: bool,
     /// Milliseconds that the other side asked to wait.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// The turn that this is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
     pub turn: Option<TurnId>,
     /// The limit that is reached.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
     pub limit: Option<Box<LimitInfo>>,
+}
+
+fn readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(given: D) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(serde_json::Value::deserialize(given)?).ok())
 }
 
 /// A limit that is reached.
@@ -362,5 +370,22 @@ mod tests {
         assert_eq!(back.retry_after(), Some(Duration::from_secs(2)));
         assert_eq!(back.to_string(), "slow down (status: 429)");
         assert!(back.is_retryable());
+    }
+
+    #[test]
+    fn a_turn_is_named_once_however_often_an_error_was_data() {
+        let turn = TurnId::fresh();
+        let error = Error::new(ErrorKind::Busy, "a turn runs").with_turn(turn).with("session", "a");
+        let again = Error::from(Error::from(error.info()).info());
+        assert_eq!(again.to_string(), format!("a turn runs (turn: {turn}) (session: a)"));
+        assert_eq!(again.turn(), Some(turn));
+    }
+
+    #[test]
+    fn facts_of_somebody_elses_error_that_cannot_be_read_are_not_there() {
+        let theirs = r#"{"kind":"busy","message":"m","retryable":true,"turn":"job-42","retry_after_ms":-1,"limit":{"name":"x"}}"#;
+        let read: ErrorInfo = serde_json::from_str(theirs).unwrap();
+        assert_eq!((read.turn, read.retry_after_ms, read.limit), (None, None, None));
+        assert_eq!((read.kind, read.message.as_str(), read.retryable), (ErrorKind::Busy, "m", true));
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use catgpt_core::bridge::{self, Heard, Said};
 use napi_derive::napi;
 
+use crate::Id;
 use crate::hub::Hub;
-use crate::{Id, read};
 
 /// Where questions to the application are answered by their number.
 #[napi]
@@ -43,8 +43,8 @@ impl Desk {
 
     /// It failed, and says how.
     #[napi]
-    pub fn fail(&self, question: Id, error: String) -> napi::Result<&'static str> {
-        Ok(self.heard(question, Said::Error(read(&error)?)))
+    pub fn fail(&self, question: Id, error: String) -> &'static str {
+        self.heard(question, Said::error(&error))
     }
 
     /// It failed with something of the application's own.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use catgpt_core::bridge::{self, Heard, Said};
-use catgpt_core::{Error, ErrorKind};
 use pyo3::prelude::*;
 
 use crate::error::Result;
@@ -47,10 +46,8 @@ impl Desk {
     }
 
     /// Says that it failed with an error of this library, as JSON.
-    fn fail(&self, id: u64, info: &str) -> Result<&'static str> {
-        let unreadable = |error| Error::new(ErrorKind::InvalidInput, "this is not an error's JSON").caused_by(error);
-        let info = serde_json::from_str(info).map_err(|error: serde_json::Error| unreadable(error))?;
-        Ok(heard(self.0.say(id, Said::Error(info))))
+    fn fail(&self, id: u64, info: &str) -> &'static str {
+        heard(self.0.say(id, Said::error(info)))
     }
 
     /// Says that it raised something of this type.

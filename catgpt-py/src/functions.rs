@@ -8,9 +8,9 @@ use catgpt_core::wire::guest as guests;
 use catgpt_core::wire::{Format, feed, rest, sse};
 use catgpt_core::{Error, ErrorKind, Event, Image, Limit, Owner, Persona, SessionId};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyString};
 
-use crate::error::{Result, json};
+use crate::error::{Raised, Result, json};
 
 /// This process is about to fork.
 #[pyfunction]
@@ -59,16 +59,22 @@ pub(crate) fn failure(finished: &str) -> Result<Option<String>> {
 
 /// An owner's name, if it can be one.
 #[pyfunction]
-pub(crate) fn owner(name: &str) -> Result<String> {
-    Ok(Owner::new(name)?.as_str().to_owned())
+pub(crate) fn owner(name: &Bound<'_, PyString>) -> Result<String> {
+    Ok(Owner::new(unicode(name)?)?.as_str().to_owned())
 }
 
 /// A session's id, if it can be one; without one a fresh id.
 #[pyfunction]
 #[pyo3(signature = (id=None))]
-pub(crate) fn session(id: Option<&str>) -> Result<String> {
-    let id = id.map_or_else(|| Ok(SessionId::fresh()), SessionId::new)?;
+pub(crate) fn session(id: Option<&Bound<'_, PyString>>) -> Result<String> {
+    let id = id.map_or_else(|| Ok(SessionId::fresh()), |id| Ok::<_, Raised>(SessionId::new(unicode(id)?)?))?;
     Ok(id.as_str().to_owned())
+}
+
+/// A client's JSON can bring a string that is not Unicode.
+fn unicode<'a>(given: &'a Bound<'_, PyString>) -> Result<&'a str> {
+    let half = "half of a character is no text: give whole Unicode characters";
+    given.to_str().map_err(|_| Error::new(ErrorKind::InvalidInput, half).into())
 }
 
 /// The turn and the offset in the id of a server-sent event.

@@ -20,6 +20,7 @@ from catgpt.fastapi import (
     accept,
     address,
     configure_logs,
+    error_response,
     install,
     lifespan,
     log_requests,
@@ -103,6 +104,13 @@ async def test_every_refusal_has_one_form_and_quotes_nothing(tmp_path: Path) -> 
         assert allowed.headers["access-control-expose-headers"] == "x-turn"
         foreign = await client.post("/said", json={"text": "who"}, headers={"origin": "https://evil.example"})
         assert "access-control-allow-origin" not in foreign.headers
+
+
+def test_an_error_of_ones_own_is_answered_too() -> None:
+    said = error_response(BusyError("taken", turn="job-42", retry_after=-1, limit={"name": "mine"}))
+    assert (said.status_code, json.loads(bytes(said.body))) == (409, {"error": {"kind": "busy", "message": "taken", "retryable": True}})
+    named = error_response(BusyError(f"a turn runs (turn: {TURN})", turn=TURN))
+    assert json.loads(bytes(named.body))["error"]["message"] == f"a turn runs (turn: {TURN})"
 
 
 @run

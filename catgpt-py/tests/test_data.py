@@ -71,6 +71,9 @@ def test_names_are_checked_at_once() -> None:
         engine.user("")
     with pytest.raises(InvalidInputError):
         engine.user("alice").session("a\nb")
+    for half in (lambda: engine.user("\ud83d"), lambda: engine.local().session("\ud83d")):
+        with pytest.raises(InvalidInputError, match="Unicode"):
+            half()
     assert engine.local().owner is None and engine.user("alice").owner == "alice"
     fresh = engine.local().new_session().id
     assert fresh != engine.local().new_session().id and engine.local().session(fresh).id == fresh

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from catgpt import ChatModel, Engine, Finished, RateLimitedError, Reasoning, Request, Said, Text, UnexpectedError, Usage
+from catgpt import (
+    BusyError,
+    CatgptError,
+    ChatModel,
+    Engine,
+    Finished,
+    LimitedError,
+    RateLimitedError,
+    Reasoning,
+    RefusedError,
+    Request,
+    Said,
+    Text,
+    UnavailableError,
+    UnexpectedError,
+    Usage,
+)
 
 from .dict_memory import DictMemory
 from .helpers import run, settled
@@ -91,6 +108,29 @@ async def test_a_model_may_raise_this_librarys_errors() -> None:
         await (await session.send("Hi")).text()
     assert (raised.value.retry_after, raised.value.message) == (7, "slow down")
     assert isinstance(raised.value.__cause__, RateLimitedError)
+
+
+class OwnKindError(CatgptError):
+    code = "nobodys"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (BusyError("taken", turn="job-42"), "taken"),
+        (LimitedError("enough", retry_after=-1, limit={"name": "mine"}), "enough"),
+        (RefusedError("half: \ud83d"), r"half: \?"),
+        (OwnKindError("mine", retryable=False), "an error that cannot be read"),
+        (RateLimitedError("later", retry_after=math.inf), "RateLimitedError"),
+        (UnavailableError(cast(str, OSError("no route"))), "UnavailableError"),
+    ],
+)
+@run
+async def test_an_error_with_facts_of_its_own_ends_the_turn_all_the_same(error: CatgptError, told: str) -> None:
+    error.retryable = False
+    with pytest.raises(CatgptError, match=told) as raised:
+        await (await session_of(Async(error)).send("Hi")).text()
+    assert raised.value.__cause__ is error
 
 
 @run

@@ -16,7 +16,7 @@ use super::block_on;
 use crate::args::Common;
 use crate::config::keys::{self, Provider};
 use crate::config::{Config, ENCRYPTION_KEYS, FILE, Folders, Model, Shown, Store, host, known_personas, private, var};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, told};
 use crate::notes::Notes;
 
 /// How long an endpoint may take to accept a connection.
@@ -57,7 +57,7 @@ fn configured(common: &Common, report: &mut Report) -> io::Result<Config> {
     let there = if Path::new(&path).exists() { "" } else { " (not there, and need not be)" };
     match Config::load(common) {
         Ok(config) => report.good("config", format_args!("{path}{there}")).map(|()| config),
-        Err(error) => report.bad("config", error).map(|()| Config::without_file(common)),
+        Err(error) => report.bad("config", told(&error)).map(|()| Config::without_file(common)),
     }
 }
 
@@ -65,7 +65,7 @@ fn model(config: &Config, report: &mut Report) -> io::Result<()> {
     let said = config.model(None);
     let (protocol, _) = Protocol::of(said.as_ref().map_or("", |said| &said.value));
     match Model::choose(config, None) {
-        Err(error) => return report.bad("model", error),
+        Err(error) => return report.bad("model", told(&error)),
         Ok(Model::Offline) if said.is_some() => return report.good("model", "the offline cat, as it is told"),
         Ok(Model::Offline) => {
             let state = "the offline cat, since there is neither a key (OPENAI_API_KEY, catgpt keys set) nor \
@@ -130,11 +130,11 @@ fn folders(report: &mut Report) -> io::Result<()> {
             match keys::names(&folders.keys) {
                 Ok(names) if names.is_empty() => report.good("keys", "none are kept")?,
                 Ok(_) => report.good("keys", folders.keys.display())?,
-                Err(error) => report.bad("keys", error)?,
+                Err(error) => report.bad("keys", told(&error))?,
             }
             report.good("cache", folders.cache.display())
         }
-        Err(error) => report.bad("folders", error),
+        Err(error) => report.bad("folders", told(&error)),
     }
 }
 
@@ -145,11 +145,11 @@ async fn store(config: &Config, notes: Notes, report: &mut Report) -> io::Result
             let by = config.encryption_keys().map_or("", |said| said.by);
             report.good("encrypted", format_args!("with the keys that {by} names"))?;
         }
-        Err(error) => report.bad("encrypted", error)?,
+        Err(error) => report.bad("encrypted", told(&error))?,
     }
     let store = match Store::choose(config) {
         Ok(store) => store,
-        Err(error) => return report.bad("store", error),
+        Err(error) => return report.bad("store", told(&error)),
     };
     let (place, file) = match &store {
         Store::File(path) => (path.display().to_string(), store.file()),
@@ -166,7 +166,7 @@ async fn store(config: &Config, notes: Notes, report: &mut Report) -> io::Result
     }
     match look(config, &store, notes).await {
         Ok(state) => report.good("store", format_args!("{place} ({state}{})", mode(file)))?,
-        Err(error) => report.bad("store", error)?,
+        Err(error) => report.bad("store", told(&error))?,
     }
     live(config, Shown::choose(config, &store), report).await
 }
@@ -185,7 +185,7 @@ async fn live(config: &Config, shown: Option<Shown>, report: &mut Report) -> io:
     };
     match asked.await {
         Ok(()) => report.good("live", format_args!("from {} (works)", shown.1)),
-        Err(error) => report.bad("live", error),
+        Err(error) => report.bad("live", told(&error)),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::args::Ask;
 use crate::chat::Chat;
 use crate::commands::{index, local};
 use crate::config::{Model, known_personas};
-use crate::exit::{Exit, Failure, invalid};
+use crate::exit::{Exit, Failure, invalid, told};
 use crate::notes::{OFFLINE, tell};
 use crate::refs::{self, short};
 use crate::render::visible;
@@ -43,7 +43,7 @@ impl Repl<'_> {
         match send {
             Ok(Some(send)) => return self.turn(send, signals).await,
             Ok(None) => {}
-            Err(error) => tell(error),
+            Err(error) => tell(told(&error)),
         }
         Ok(Next::Ask)
     }

@@ -1,6 +1,7 @@
 //! The line that is typed: its editor has a thread of its own, for it waits for keys.
 
 use std::fs::DirBuilder;
+use std::io::ErrorKind::InvalidData;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use rustyline::{Behavior, Cmd, CompletionType, Editor, KeyCode, KeyEvent, Modifi
 
 use super::complete::Words;
 use super::terminal::Terminal;
+use crate::notes::tell;
 use crate::signals::{Caught, Signals};
 
 /// How many lines are remembered, and how many bytes one may have.
@@ -82,6 +84,12 @@ impl Prompt {
             }
             Err(ReadlineError::Interrupted) => Ok(Typed::Cleared),
             Err(ReadlineError::Eof) => Ok(Typed::End),
+            Err(ReadlineError::Io(error)) if error.kind() == InvalidData => {
+                // What came with it may be half a paste, of which no line was meant alone.
+                terminal.forget();
+                tell("what was typed is not UTF-8 text; nothing was sent");
+                Ok(Typed::Cleared)
+            }
             Err(error) => Err(unusable(&error)),
         }
     }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use rustix::termios::{InputModes, LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{InputModes, LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 
 use crate::color;
 
@@ -45,6 +45,11 @@ impl Terminal {
     /// As it was found; also what is under way for a line that is being typed ends.
     pub(super) fn restore(&self) {
         self.set(&self.found, false);
+    }
+
+    /// What was typed and not read is thrown away.
+    pub(super) fn forget(&self) {
+        let _ = tcflush(&self.input, QueueSelector::IFlush);
     }
 
     /// Nobody may be there any more. A paste has to be known as one also between two prompts.

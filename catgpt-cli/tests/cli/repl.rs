@@ -59,6 +59,20 @@ fn a_paste_while_an_answer_is_shown_is_one_message_of_the_next_prompt() {
 }
 
 #[test]
+fn lines_typed_while_an_answer_is_shown_are_said_one_after_another() {
+    let (home, server) = (Home::new(), Server::start());
+    let mut terminal = talk(&server, &home, SLOW, &["chat", "-s", "trip"]);
+    terminal.type_line("hi").see("the quick");
+    server.next("Done.");
+    server.next("Done too.");
+    terminal.type_line("one").type_line("two").press("\x03");
+    terminal.see("stopped").see("Done.").see("Done too.").see(PROMPT).press("\x04");
+    terminal.end(0);
+    let said = said(&home, "trip");
+    assert_eq!(said[2..], ["one", "Done.", "two", "Done too."]);
+}
+
+#[test]
 fn alt_enter_and_ctrl_j_begin_a_new_line() {
     let (home, server) = (Home::new(), Server::start());
     let mut terminal = talk(&server, &home, MODEL, &[]);
@@ -80,6 +94,18 @@ fn ctrl_c_stops_the_answer_and_keeps_it() {
     terminal.say("/continue").type_line("/quit");
     assert!(terminal.end(0).contains("And more."));
     assert_eq!(said(&home, "trip").len(), 3);
+}
+
+#[test]
+fn what_is_not_utf8_is_told_and_the_conversation_goes_on() {
+    let (home, server) = (Home::new(), Server::start());
+    let mut terminal = talk(&server, &home, MODEL, &["chat", "-s", "trip"]);
+    terminal.press(b"caf\xe9 au lait\rtwo\r").see("not UTF-8").see(PROMPT);
+    terminal.say("hi");
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(server.asked().last().unwrap().1, "hi");
+    terminal.press("\x04");
+    terminal.end(0);
 }
 
 #[test]

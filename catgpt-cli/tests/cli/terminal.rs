@@ -72,14 +72,14 @@ impl Terminal {
         Self { child, keys, shown, seen: 0 }
     }
 
-    pub(crate) fn press(&mut self, keys: &str) -> &mut Self {
-        self.keys.write_all(keys.as_bytes()).unwrap();
+    pub(crate) fn press(&mut self, keys: impl AsRef<[u8]>) -> &mut Self {
+        self.keys.write_all(keys.as_ref()).unwrap();
         self
     }
 
     /// A line, and Enter.
     pub(crate) fn type_line(&mut self, line: &str) -> &mut Self {
-        self.press(&format!("{line}\r"))
+        self.press(format!("{line}\r"))
     }
 
     /// Waits until this is shown, after what was seen before.

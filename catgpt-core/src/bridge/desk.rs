@@ -26,6 +26,13 @@ pub enum Said {
     End,
 }
 
+impl Said {
+    /// It failed, and says how, as the JSON of an [`ErrorInfo`]. Whatever that is, the question is answered.
+    pub fn error(json: &str) -> Self {
+        serde_json::from_str(json).map_or_else(|_| Self::Raised("an error that cannot be read".into()), Self::Error)
+    }
+}
+
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {

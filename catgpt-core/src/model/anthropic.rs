@@ -39,7 +39,7 @@ const PROVIDER: &str = "anthropic";
 /// ```
 ///
 /// Of the parameters, `seed` has no place in this protocol and is left out. A temperature may be at most 1, and a model
-/// that thinks takes none; newer models take none at all. What cannot be sent is an error that says so.
+/// that thinks takes none but 1; so do newer models. What cannot be sent is an error that says so.
 #[derive(Clone)]
 pub struct Anthropic {
     endpoint: Endpoint,

@@ -45,9 +45,29 @@ const NO_IMAGES: [&str; 8] = [
     "content part type for text-only",
 ];
 
+/// How OpenAI in codes, and Anthropic in words, say that they cannot use a picture, which they never will.
+const BAD_IMAGE_CODES: [&str; 13] = [
+    "invalid_image",
+    "invalid_image_format",
+    "invalid_base64_image",
+    "invalid_image_url",
+    "invalid_image_mode",
+    "image_too_large",
+    "image_too_small",
+    "image_parse_error",
+    "image_file_too_large",
+    "image_file_not_found",
+    "unsupported_image_media_type",
+    "empty_image_file",
+    "failed_to_download_image",
+];
+const BAD_IMAGE: [&str; 4] =
+    ["could not process image", "image exceeds", "image dimensions exceed", "image was specified using"];
+
 /// The codes of filters.
-const REFUSALS: [&str; 5] = [
+const REFUSALS: [&str; 6] = [
     "content_filter",
+    "bio_policy",
     "content_policy_violation",
     "moderation_blocked",
     "invalid_prompt",
@@ -129,6 +149,10 @@ fn judge(status: Option<u16>, code: &str, kind: &str, sentence: &str) -> Verdict
     if !matches!(status, Some(401 | 403 | 429)) && says(&NO_IMAGES) {
         return verdict(ErrorKind::Refused, "this model takes no pictures: choose one that does, or send text");
     }
+    if is(&BAD_IMAGE_CODES) || blames_request && says(&BAD_IMAGE) {
+        let message = "the model cannot use a picture that it was sent: look at its size, its format and its address";
+        return verdict(ErrorKind::Refused, message);
+    }
     if is(&REFUSALS) || says(&[FILTERED]) {
         return verdict(ErrorKind::Refused, "the provider's filter refused this conversation");
     }
@@ -149,7 +173,7 @@ fn judge(status: Option<u16>, code: &str, kind: &str, sentence: &str) -> Verdict
         None if is(&["invalid_api_key", "authentication_error", "permission_error"]) => by_status(401),
         None if is(&["rate_limit_exceeded", "rate_limit_error", "requests", "tokens"]) => by_status(429),
         None if is(&["model_not_found", "not_found_error"]) => by_status(404),
-        None if is(&["invalid_request_error", "BadRequestError"]) => by_status(400),
+        None if is(&["invalid_request_error", "BadRequestError", "data_residency_mismatch"]) => by_status(400),
         None => by_status(500),
     }
 }
@@ -220,6 +244,29 @@ mod tests {
         }
         let error = refused(429, json!({ "message": "too many requests that support image input" }));
         assert_eq!(error.kind(), ErrorKind::RateLimited);
+    }
+
+    #[test]
+    fn a_picture_that_cannot_be_used_is_not_tried_again() {
+        let says = |sentence: &str| json!({ "type": "invalid_request_error", "message": sentence });
+        for complaint in [
+            says("Could not process image"),
+            says("messages.2.content.0.image.source.base64: image exceeds 5 MB maximum: 8259148 bytes > 5242880 bytes"),
+            says("messages.7.content.2: At least one of the image dimensions exceed max allowed size: 8000 pixels"),
+            says(
+                "The image was specified using the image/jpeg media type, but the image appears to be a image/png image",
+            ),
+            json!({ "type": "invalid_request_error", "code": "invalid_image_url", "param": "url" }),
+        ] {
+            for error in [refused(400, complaint.clone()), in_stream(&complaint, Reveal::Codes)] {
+                assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Refused, false), "{complaint}");
+                assert!(error.message().contains("picture"), "{error}");
+            }
+        }
+        for code in BAD_IMAGE_CODES {
+            let error = in_stream(&json!({ "code": code, "message": "m" }), Reveal::Codes);
+            assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Refused, false), "{code}");
+        }
     }
 
     #[test]

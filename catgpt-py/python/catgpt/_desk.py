@@ -149,12 +149,8 @@ class Server:
         # What fails by it is the turn, and not a call of its own.
         if method == "stream" or (isinstance(self.code, Hooks) and method != "after_turn"):
             _errors.keep(body["turn"] or number, error)
-        if isinstance(error, _errors.CatgptError | _errors.ToolError):
-            try:
-                self.desk.fail(number, readable(error.to_dict()))
-            except Exception:
-                # Its message is no text.
-                self.desk.raised(number, type(error).__name__)
+        if (told := _told(error)) is not None:
+            self.desk.fail(number, told)
         else:
             self.desk.raised(number, type(error).__name__)
 
@@ -233,3 +229,14 @@ def _piece(said: Said) -> str:
     if isinstance(said, Image):
         return json.dumps({"part": said.to_dict()})
     return json.dumps({"usage": said.to_dict()} if isinstance(said, Usage) else said)
+
+
+def _told(error: Exception) -> str | None:
+    """What an error says, if it is one to be told. One that holds something else than it should is not: it must not leave
+    the question without an answer."""
+    if not isinstance(error, _errors.CatgptError | _errors.ToolError):
+        return None
+    try:
+        return readable(error.to_dict())
+    except Exception:
+        return None

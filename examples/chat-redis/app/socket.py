@@ -73,7 +73,7 @@ async def answered(user: User, text: str, open: int) -> AsyncGenerator[str, None
     try:
         ask = json.loads(text)
         told = command(ask, user)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         unread = {"kind": "invalid_input", "message": "this is no frame: see /docs, under Webhooks", "retryable": False}
         yield json.dumps({"type": "error", **unread})
         return

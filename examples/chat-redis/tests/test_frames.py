@@ -52,7 +52,8 @@ async def test_the_frames_of_the_seed_as_it_writes_them(tmp_path: Path, model: M
         assert datetime.fromisoformat(message["timestamp"]).tzinfo is not None
         assert text(socket.seen, task) == "Your wörld\n```py\n"
         assert shown[-1]["task_id"] == task and shown[-1]["stored"] == len("Your wörld\n```py\n".encode())
-        for wrong in ("not json", '{"action": "dance"}', '{"action": "send_message"}', "[]"):
+        unplaced = '{"action": "edit", "chat_id": "123", "message_id": 1e999, "content": "x"}'
+        for wrong in ("not json", '{"action": "dance"}', '{"action": "send_message"}', "[]", unplaced):
             await socket.ws.send(wrong)
             refused = await socket.next()
             assert refused["type"] == "error" and refused["kind"] == "invalid_input" and refused["message"]

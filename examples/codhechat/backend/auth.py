@@ -60,7 +60,7 @@ class Auth:
             opens = self.tries.get_window_stats(rate, key).reset_time - time.time()
             raise LimitedError("too many tries to sign in: wait a little", retry_after=opens)
 
-    def sign_in(self, name: str, password: str, new: bool) -> str:
+    def sign_in(self, name: str, password: bytes, new: bool) -> str:
         """The account's id; blocks. To register again with the same password is to sign in."""
         if new:
             account = name, f"account:{secrets.token_hex(16)}", PASSWORDS.hash(password)
@@ -91,7 +91,8 @@ class Auth:
         async def sign_in(person: Person, asked: Request, claims: dict[str, Any] = caller) -> dict[str, Any]:
             self.count(f"address {address(asked)}", 5 * self.most)
             self.count(f"name {person.name}", self.most)
-            new, password = asked.url.path.endswith("/register"), person.password.get_secret_value()
+            new = asked.url.path.endswith("/register")
+            password = person.password.get_secret_value().encode(errors="surrogatepass")
             id = await asyncio.to_thread(self.sign_in, person.name, password, new)
             if claims["sub"].startswith("guest:"):  # what one account has, another one never gets
                 await engine.user(id).claim(claims["sub"])

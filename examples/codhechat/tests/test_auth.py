@@ -209,6 +209,8 @@ async def test_passwords_are_checked_and_not_told(tmp_path: Path) -> None:
             assert (answer.status_code, answer.json()["error"]["kind"]) == (status, kind)
             assert "horse" not in answer.text and "short" not in answer.text.replace("shorter", "")
         assert refusals[0][0].json() == refusals[1][0].json(), "whether there is such a name is not told"
+        odd, kind = rb'{"name": "odd", "password": "half a character \ud83d"}', {"content-type": "application/json"}
+        assert (await other.http.post("/auth/register", content=odd, headers=kind)).status_code == 200
         stored = (tmp_path / "accounts.db").read_bytes()
         assert b"ada" in stored and b"horse" not in stored
 

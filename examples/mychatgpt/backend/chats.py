@@ -75,7 +75,7 @@ def _fresh(key: str | None) -> int:
     again for want of an answer finds the chat that it began."""
     if key is None:
         return 1 + secrets.randbits(BITS - 1)
-    return 1 + (int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> (65 - BITS))
+    return 1 + (int.from_bytes(hashlib.sha256(key.encode(errors="surrogatepass")).digest()[:8]) >> (65 - BITS))
 
 
 def _time(ms: int) -> datetime:

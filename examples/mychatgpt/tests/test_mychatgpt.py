@@ -82,7 +82,10 @@ def test_what_is_not_there_is_404_and_is_not_begun(start: Callable[..., Any], en
         assert client.post("/api/chat", json={"message": "Hi", "chat_id": 5}).status_code == 404
         answers = [client.get("/api/chats/5"), client.put("/api/chats/5?title=x"), client.delete("/api/chats/5")]
         assert [answer.status_code for answer in answers] == [404] * 3
-        assert answers[0].json()["error"]["kind"] == "not_found" and client.get("/api/chats").json() == []
+        assert answers[0].json()["error"]["kind"] == "not_found"
+        half = client.post("/api/chat", content=rb'{"message": "Hi", "key": "\ud83d"}', headers={"content-type": "application/json"})
+        assert (half.status_code, half.json()["error"]["kind"]) == (400, "invalid_input")
+        assert client.get("/api/chats").json() == []
 
 
 def test_without_a_key_the_offline_cat_answers(start: Callable[..., Any], env: dict[str, str]) -> None:

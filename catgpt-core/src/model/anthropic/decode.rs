@@ -24,7 +24,7 @@ pub(super) struct Decoder {
     open: Vec<(u64, Block)>,
     limits: Limits,
     thoughts: usize,
-    /// A call that was cut off; whether it counts depends on why.
+    /// Calls that may have been cut off; whether they count depends on why it ended.
     half: Vec<Call>,
     finish: Option<FinishReason>,
     tokens: Tokens,
@@ -94,6 +94,9 @@ impl Decoder {
 
     fn begin(&mut self, index: u64, block: &Value, out: &mut Queue) -> Result<()> {
         self.close(index, out);
+        // What something comes after was not cut off.
+        let whole = std::mem::take(&mut self.half).into_iter().filter_map(|call| call.whole(false));
+        out.extend(whole.map(ModelEvent::ToolCall));
         let text = |name: &str| scalar(&block[name]).into_owned();
         let begun = match block["type"].as_str().unwrap_or_default() {
             "tool_use" => {
@@ -155,7 +158,8 @@ impl Decoder {
                 if call.arguments.trim().is_empty() && given.as_object().is_some_and(|given| !given.is_empty()) {
                     call.arguments = given.to_string();
                 }
-                if call.is_whole() {
+                // One without arguments may have been cut off before them, and those after one that waits wait too.
+                if !call.arguments.trim().is_empty() && call.is_whole() && self.half.is_empty() {
                     out.extend(call.whole(false).map(ModelEvent::ToolCall))
                 } else {
                     self.half.push(call)

@@ -80,9 +80,10 @@ pub(super) fn body(model: &Anthropic, request: &ModelRequest) -> Result<Vec<u8>>
 fn check(params: &Params, thinks: bool) -> Result<()> {
     let fail = |field, rule: &'static str| Err(Error::invalid(rule).with("field", field));
     match params {
-        Params { temperature: Some(_), .. } if thinks => {
-            fail("temperature", "a model that thinks takes no temperature here: leave it out, or let it not think")
-        }
+        Params { temperature: Some(t), .. } if thinks && *t != 1.0 => fail(
+            "temperature",
+            "a model that thinks takes no temperature but 1 here: leave it out, or let it not think",
+        ),
         Params { temperature: Some(t), .. } if *t > 1.0 => {
             fail("temperature", "this model takes a temperature from 0 to 1: lower it")
         }
@@ -94,12 +95,11 @@ fn check(params: &Params, thinks: bool) -> Result<()> {
 fn thinking(model: &Anthropic, name: &str, params: &Params, messages: &[Message]) -> (Option<Value>, u32) {
     let usual = model.max_tokens.unwrap_or_else(|| usual_max(name));
     let wanted = params.max_tokens.unwrap_or(usual);
-    if began_without_thoughts(messages) {
-        return (None, wanted);
-    }
     match model.thinking {
         Thinking::Unsaid => (None, wanted),
+        // A reply that sees fit to begin without a thought may have one later.
         Thinking::Adaptive => (Some(value!({ "type": "adaptive" })), wanted),
+        Thinking::Budget(_) if began_without_thoughts(messages) => (None, wanted),
         Thinking::Budget(budget) => {
             let unsaid = params.max_tokens.is_none() && model.max_tokens.is_none();
             let most = if unsaid { usual.max(budget.saturating_add(ANSWER)) } else { wanted };
@@ -118,7 +118,7 @@ fn usual_max(name: &str) -> u32 {
     }
 }
 
-/// Whether the reply that goes on has asked for tools without having thought: then it may not begin to.
+/// Whether the reply that goes on has asked for tools without having thought: then it may not begin to with a budget.
 fn began_without_thoughts(messages: &[Message]) -> bool {
     let [.., said, given] = messages else { return false };
     let goes_on = given.content.iter().any(|block| block["type"] == "tool_result");

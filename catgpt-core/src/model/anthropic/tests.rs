@@ -121,7 +121,9 @@ fn what_the_protocol_does_not_take_is_refused_by_its_name() {
         params: Params { temperature: Some(temperature), ..Params::default() },
         ..said(vec![PromptMessage::new(Role::User, "Hi")])
     };
-    request::body(&client(), &with(1.0)).unwrap();
+    for model in [client(), client().thinking(2048), client().adaptive_thinking()] {
+        request::body(&model, &with(1.0)).unwrap();
+    }
     for (model, temperature) in [(client(), 1.5), (client().thinking(2048), 0.5), (client().adaptive_thinking(), 0.5)] {
         let error = request::body(&model, &with(temperature)).unwrap_err();
         assert_eq!((error.kind(), error.context("field")), (ErrorKind::InvalidInput, Some("temperature")));
@@ -160,6 +162,8 @@ fn a_reply_that_began_without_thoughts_goes_on_without() {
     let bare = ModelRequest { tools: tools(), ..said(vec![user.clone(), reply(step.clone())]) };
     let thinking = client().thinking(2048);
     assert_eq!(body(&thinking, &bare).get("thinking"), None);
+    // A model that thinks as it sees fit has chosen so, and may choose otherwise.
+    assert_eq!(body(&client().adaptive_thinking(), &bare)["thinking"]["type"], "adaptive");
     let thought = [thought("anthropic")].into_iter().chain(step.clone());
     let thought = ModelRequest { tools: tools(), ..said(vec![user.clone(), reply(thought)]) };
     assert_eq!(body(&thinking, &thought)["thinking"]["type"], "enabled");

@@ -25,12 +25,17 @@ pub(super) struct Decoder {
     /// The items, by number, of which something was told.
     told: HashSet<u64>,
     /// The items that are told whole.
-    whole: HashSet<u64>,
+    whole: HashSet<Name>,
+    /// Whether items come without their numbers, as those of llama.cpp do.
+    unnumbered: bool,
     limits: Limits,
     /// A call that was cut off; whether it counts depends on why.
     half: Vec<Call>,
     called: bool,
     refused: bool,
+    /// Thoughts, and words, came in pieces.
+    mused: bool,
+    streamed: bool,
     /// Words were said, and the next ones are of another item.
     spoke: bool,
     apart: bool,
@@ -40,6 +45,13 @@ pub(super) struct Decoder {
     reveal: Reveal,
 }
 
+/// What an item is known by.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Name {
+    Number(u64),
+    Id(String),
+}
+
 impl Decoder {
     /// A decoder that gives thoughts to `keep` as parts, and whose errors say as much as `reveal` allows.
     pub(super) fn new(reveal: Reveal, keep: bool) -> Self {
@@ -47,15 +59,16 @@ impl Decoder {
     }
 
     fn event(&mut self, event: &Value, out: &mut Queue) -> Result<Step> {
-        let index = number(&event["output_index"]).unwrap_or(0);
+        let index = number(&event["output_index"]);
         match event["type"].as_str().unwrap_or_default() {
-            "response.output_text.delta" => self.say(index, &scalar(&event["delta"]), out),
-            "response.refusal.delta" => {
-                self.refused = true;
+            kind @ ("response.output_text.delta" | "response.refusal.delta") => {
+                self.refused |= kind == "response.refusal.delta";
+                self.streamed = true;
                 self.say(index, &scalar(&event["delta"]), out);
             }
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                self.told.insert(index);
+                self.mused = true;
+                self.tell(index);
                 push_reasoning(&scalar(&event["delta"]), out);
             }
             // Its paragraphs come without what stands between them.
@@ -79,8 +92,14 @@ impl Decoder {
         Ok(Step::More)
     }
 
-    fn say(&mut self, index: u64, text: &str, out: &mut Queue) {
-        self.told.insert(index);
+    /// Something of this item is told.
+    fn tell(&mut self, index: Option<u64>) {
+        self.unnumbered |= index.is_none();
+        self.told.extend(index);
+    }
+
+    fn say(&mut self, index: Option<u64>, text: &str, out: &mut Queue) {
+        self.tell(index);
         if text.is_empty() {
             return;
         }
@@ -92,12 +111,14 @@ impl Decoder {
     }
 
     /// An item that is whole: what was not told of it yet.
-    fn item(&mut self, index: u64, item: &Value, out: &mut Queue) -> Result<()> {
-        if !self.whole.insert(index) {
+    fn item(&mut self, index: Option<u64>, item: &Value, out: &mut Queue) -> Result<()> {
+        if self.was_whole(index, item) {
             return Ok(());
         }
-        let told = self.told.contains(&index);
-        match item["type"].as_str().unwrap_or_default() {
+        let kind = item["type"].as_str().unwrap_or_default();
+        let told = index.is_some_and(|index| self.told.contains(&index))
+            || self.unnumbered && if kind == "reasoning" { self.mused } else { self.streamed };
+        match kind {
             "message" if !told => {
                 self.apart = true;
                 for piece in list(&item["content"]) {
@@ -112,6 +133,16 @@ impl Decoder {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether it was told whole before. From now on it is.
+    fn was_whole(&mut self, index: Option<u64>, item: &Value) -> bool {
+        self.unnumbered |= index.is_none();
+        let id = ["call_id", "id"].into_iter().filter_map(|name| item[name].as_str()).find(|id| !id.is_empty());
+        let new_id = self.whole.insert(Name::Id(id.map_or_else(|| item.to_string(), str::to_owned)));
+        let new_number = index.is_none_or(|index| self.whole.insert(Name::Number(index)));
+        // The last event counts items where those before it did not.
+        !new_number || self.unnumbered && !new_id
     }
 
     fn thought(&mut self, item: &Value, told: bool, out: &mut Queue) {
@@ -146,7 +177,8 @@ impl Decoder {
         let call = Call { id, name: text("name"), arguments };
         self.limits.take(true, call.id.len() + call.name.len() + call.arguments.len())?;
         self.called = true;
-        if call.is_whole() {
+        // One that was cut off before its arguments looks as if it took none.
+        if call.is_whole() && item["status"] != "incomplete" {
             out.extend(call.whole(false).map(ModelEvent::ToolCall))
         } else {
             self.half.push(call)
@@ -158,7 +190,7 @@ impl Decoder {
     fn response(&mut self, status: &str, response: &Value, out: &mut Queue) -> Result<Step> {
         if status != "failed" {
             for (index, item) in (0..).zip(list(&response["output"])) {
-                self.item(index, item, out)?;
+                self.item(Some(index), item, out)?;
             }
         }
         out.extend(usage(&response["usage"]).map(ModelEvent::Usage));

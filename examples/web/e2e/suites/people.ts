@@ -1,10 +1,11 @@
 /** The page for all kinds of people: without a mouse, by ear, in the dark, on a phone. */
 
 import { expect, test } from "vitest";
+import type { TestId } from "../../src/ui/testids.ts";
 import { Gate, pieces, text } from "../kit/model.ts";
 import type { Stage } from "../kit/stage.ts";
 import { eventually, within } from "../kit/wait.ts";
-import { words } from "./reload.ts";
+import { until, words } from "./reload.ts";
 
 export function people(stage: Stage): void {
   test("all of a conversation with keys alone", async () => {
@@ -41,6 +42,41 @@ export function people(stage: Stage): void {
     await keyboard.press("Enter");
     await chat.ends("cancelled");
     await expect.poll(() => chat.questions.count()).toBe(2);
+  });
+
+  test("menus and dialogs take the focus, and give it back", async () => {
+    const chat = await stage.visit();
+    await chat.talk("menus");
+    const id = await chat.id();
+    const { keyboard } = chat.page;
+    const focused = (name: TestId) =>
+      eventually(`${name} has the focus`, () => chat.page.evaluate((it) => (document.activeElement as HTMLElement).dataset["testid"] === it, name));
+    const button = chat.item(id).getByTestId("chat-menu");
+    await button.focus();
+    await keyboard.press("Enter");
+    await focused("chat-rename");
+    await keyboard.press("Escape");
+    await focused("chat-menu");
+    await expect.poll(() => button.getAttribute("aria-expanded")).toBe("false");
+    await keyboard.press("Enter");
+    await focused("chat-rename");
+    await keyboard.press("Enter");
+    await focused("chat-rename-input");
+    await keyboard.type("By keys");
+    await keyboard.press("Enter");
+    await focused("chat-open");
+    await expect.poll(() => chat.title(id).innerText()).toBe("By keys");
+    await button.focus();
+    await keyboard.press("Enter");
+    await focused("chat-rename");
+    await keyboard.press("End");
+    await focused("chat-delete");
+    await keyboard.press("Enter");
+    // What cannot be undone is not what a second Enter does.
+    await focused("confirm-no");
+    await keyboard.press("Escape");
+    await focused("chat-menu");
+    expect(await chat.item(id).count()).toBe(1);
   });
 
   test("what is being composed with an input method is not sent", async () => {
@@ -92,8 +128,9 @@ export function people(stage: Stage): void {
     const below = () => chat.get("messages").evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
     await chat.ask("scroll");
     await within("the answer is half there", half.reached);
-    await eventually("half of it is seen", async () => (await chat.said()).includes("line 55"));
-    await eventually("its end is in sight", async () => (await below()) < 60);
+    // All of it, so that nothing grows below the reader while the wheel turns.
+    await chat.shows(until(lines, 0.5, 12));
+    await eventually("its end is in sight", async () => (await below()) < 1);
     await chat.get("messages").hover();
     await chat.page.mouse.wheel(0, -600);
     // A wheel may turn smoothly: where it comes to rest is a whole turn away.

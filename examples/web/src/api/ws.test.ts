@@ -130,11 +130,11 @@ describe.each([["ws-request", request], ["ws-task", task]])("%s", (_name, kind) 
     });
     const auth = new Auth("", "slot", memoryStore(), fetch);
     kind.make(create, client(() => json({}), auth).http);
-    await vi.waitFor(() => expect(all[0]?.onmessage).toBeTypeOf("function"));
+    await vi.waitFor(() => expect(all[0]?.onmessage).toBeTypeOf("function"), { timeout: 30_000 });
     await auth.renew("jwt-1");
     expect(all[0]?.closed).toBe(null);
     await auth.signIn("tom", "pw");
-    await vi.waitFor(() => expect(all).toHaveLength(2));
+    await vi.waitFor(() => expect(all).toHaveLength(2), { timeout: 30_000 });
     expect([all[0]?.closed, all[1]?.protocols]).toEqual([4000, ["catgpt", "jwt-3"]]);
   });
 });

@@ -65,7 +65,7 @@ beforeEach(() => {
 });
 
 const shown = () => store.get().conversation;
-const until = (check: () => void) => vi.waitFor(check, { timeout: 2_000 });
+const until = (check: () => void) => vi.waitFor(check, { timeout: 30_000 });
 const draft = (chat: string) => store.get().drafts[chat] ?? "";
 
 describe("sending", () => {

@@ -33,8 +33,8 @@ export function Page() {
 
   return (
     <div className="app" {...id("app")} data-skin={skin} data-app={name} data-ready={ready}>
-      <a className="skip" href="#composer" onClick={toComposer}>
-        To the message field
+      <a className="skip" href="#main" onClick={toContent}>
+        To the content
       </a>
       <Sidebar open={drawer} close={() => setDrawer(false)} />
       {drawer && <div className="veil" onClick={() => setDrawer(false)} />}
@@ -46,10 +46,10 @@ export function Page() {
   );
 }
 
-/** The address belongs to the chats; the link only moves the focus. */
-function toComposer(event: React.MouseEvent): void {
+/** The address belongs to the chats; the link only moves the focus: to the message field, where there is one. */
+function toContent(event: React.MouseEvent): void {
   event.preventDefault();
-  document.getElementById("composer")?.focus();
+  (document.getElementById("composer") ?? document.getElementById("main"))?.focus();
 }
 
 /** Says an answer once, when it ended: a reader who listens is not told every token. */

@@ -112,6 +112,24 @@ fn a_call_that_the_limit_cut_off_is_none_and_one_that_is_no_json_is_its_text() {
     assert_eq!(calls(&ends("max_tokens")), []);
     assert_eq!(calls(&ends("tool_use")), [("f", &value!("{\"x"))]);
     assert_eq!(calls(&read(false, &half)), []);
+    // Cut off before its arguments it looks as if it took none.
+    let bare = [start(0, value!({ "type": "tool_use", "id": "a", "name": "f", "input": {} })), stop(0)];
+    let ends = |more: &[Value]| read(false, &[&bare[..], more].concat());
+    assert_eq!(calls(&ends(&[stopped("max_tokens")])), []);
+    assert_eq!(calls(&ends(&[stopped("tool_use")])), [("f", &value!({}))]);
+    let next = start(1, value!({ "type": "tool_use", "id": "b", "name": "g" }));
+    assert_eq!(
+        calls(&ends(&[next, delta(1, value!({ "partial_json": "{" })), stopped("max_tokens")])),
+        [("f", &value!({}))]
+    );
+}
+
+#[test]
+fn calls_keep_their_order_where_all_end_at_the_end() {
+    let call = |n: u64, name: &str| start(n, value!({ "type": "tool_use", "id": name, "name": name }));
+    let given = delta(1, value!({ "partial_json": "{\"x\":1}" }));
+    let all = [call(0, "f"), call(1, "g"), given, stop(0), stop(1), stopped("tool_use")];
+    assert_eq!(calls(&read(false, &all)), [("f", &value!({})), ("g", &value!({ "x": 1 }))]);
 }
 
 #[test]

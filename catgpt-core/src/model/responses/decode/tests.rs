@@ -81,6 +81,35 @@ fn what_was_told_is_not_told_again_and_what_was_not_is() {
 }
 
 #[test]
+fn items_without_their_numbers_are_told_once_and_none_is_lost() {
+    let plain = |mut event: Value| {
+        event.as_object_mut().unwrap().remove("output_index");
+        event
+    };
+    let thought = value!({ "type": "reasoning", "id": "rs", "summary": [], "content": [{ "text": "hm" }] });
+    let message = |id: &str, text: &str| value!({ "type": "message", "id": id, "content": [{ "text": text }] });
+    let called =
+        |id: &str| ModelEvent::ToolCall(crate::ToolCall { id: id.into(), name: "f".into(), arguments: value!({}) });
+    let rest = [called("c1"), called("c2"), finish(FinishReason::ToolCalls)];
+    // As llama.cpp has it.
+    let all = value!([thought, message("m", "Hi"), call("c1", "{}"), call("c2", "{}")]);
+    let pieces = [
+        value!({ "type": "response.reasoning_text.delta", "item_id": "rs", "delta": "hm" }),
+        plain(text(0, "H")),
+        plain(text(0, "i")),
+    ];
+    let ends = list(&all).map(|item| plain(done(0, item.clone())));
+    let events: Vec<_> = pieces.into_iter().chain(ends).chain([completed(all.clone())]).collect();
+    let told = [&[ModelEvent::Reasoning("hm".into()), said("Hi")][..], &rest].concat();
+    assert_eq!(read(false, &events), told);
+    // Not in pieces, and some of it without an id.
+    let all = value!([message("", "A"), message("", "B"), call("c1", "{}"), call("c2", "{}")]);
+    let ends = list(&all).map(|item| plain(done(0, item.clone())));
+    let events: Vec<_> = ends.chain([completed(all.clone())]).collect();
+    assert_eq!(read(false, &events), [&[said("A\n\nB")][..], &rest].concat());
+}
+
+#[test]
 fn messages_of_one_answer_stand_apart() {
     let added = |index: u64, kind: &str| value!({ "type": "response.output_item.added", "output_index": index, "item": { "type": kind } });
     let all = [
@@ -122,6 +151,10 @@ fn a_call_that_the_limit_cut_off_is_none_and_one_that_is_no_json_is_its_text() {
     let half = done(0, call("c1", "{\"x"));
     let cut = read(false, &[half.clone(), incomplete(value!({ "reason": "max_output_tokens" }))]);
     assert_eq!(cut, [finish(FinishReason::Length)]);
+    let mut bare = call("c1", "");
+    bare["status"] = "incomplete".into();
+    let cut = read(false, &[done(0, bare), incomplete(value!({ "reason": "max_output_tokens" }))]);
+    assert_eq!(cut, [finish(FinishReason::Length)]);
     let whole = read(false, &[half, completed(value!([]))]);
     assert!(matches!(&whole[0], ModelEvent::ToolCall(call) if call.arguments == value!("{\"x")), "{whole:?}");
 }
@@ -153,6 +186,9 @@ fn failures_have_their_kinds_and_their_usage() {
         (failed("rate_limit_exceeded"), ErrorKind::RateLimited, true),
         (failed("context_length_exceeded"), ErrorKind::ContextTooLong, false),
         (failed("invalid_prompt"), ErrorKind::Refused, false),
+        (failed("bio_policy"), ErrorKind::Refused, false),
+        (failed("failed_to_download_image"), ErrorKind::Refused, false),
+        (failed("data_residency_mismatch"), ErrorKind::InvalidInput, false),
         (
             value!({ "type": "error", "code": "rate_limit_exceeded", "message": "m", "param": null }),
             ErrorKind::RateLimited,

@@ -17,7 +17,7 @@ export function ChatPane({ openSidebar }: { openSidebar: () => void }) {
   const live = useApp((state) => state.conversation.live?.turn ?? "");
   const empty = useApp((state) => state.conversation.messages.length === 0 && state.conversation.pending === null);
   return (
-    <main className="chat" id="main" {...id("chat")} data-chat={chat ?? "new"} data-loading={phase === "loading"} data-live={live}>
+    <main className="chat" id="main" tabIndex={-1} {...id("chat")} data-chat={chat ?? "new"} data-loading={phase === "loading"} data-live={live}>
       <TitleBar openSidebar={openSidebar} />
       {phase === "missing" ? <Missing /> : empty && phase === "ready" ? <Greeting /> : <Messages />}
       <div className="dock">
@@ -49,7 +49,7 @@ function TitleBar({ openSidebar }: { openSidebar: () => void }) {
       <button type="button" className="icon drawer" {...id("sidebar-open")} aria-label="Chats" onClick={openSidebar}>
         <Icon name="menu" />
       </button>
-      <h1 {...id("chat-title")}>{missing ? "Not found" : title || app.api.capabilities.name}</h1>
+      <h1 dir="auto" {...id("chat-title")}>{missing ? "Not found" : title || app.api.capabilities.name}</h1>
       <ConnectionPill />
       <Menu testId="chat-export" label="Save this chat" icon="download" items={items} />
     </header>

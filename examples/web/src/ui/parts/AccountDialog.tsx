@@ -37,7 +37,7 @@ export function AccountDialog({ close }: { close: () => void }) {
       >
         <label>
           Name
-          <input name="name" required autoFocus autoComplete="username" {...id("account-name")} />
+          <input name="name" required data-first autoComplete="username" {...id("account-name")} />
         </label>
         <label>
           Password

@@ -14,13 +14,12 @@ export function Confirm({ question, close }: { question: Question; close: () => 
     <Dialog testId="confirm" title={question.title} close={close}>
       <p>{question.text}</p>
       <div className="buttons">
-        <button type="button" {...id("confirm-no")} onClick={close}>
+        <button type="button" data-first {...id("confirm-no")} onClick={close}>
           Keep
         </button>
         <button
           type="button"
           className="danger"
-          autoFocus
           {...id("confirm-yes")}
           onClick={() => {
             close();

@@ -1,5 +1,5 @@
-/** The browser's own dialog: it holds the focus, closes with Escape, and gives the focus back. */
-import { useEffect, useRef, type ReactNode } from "react";
+/** The browser's own dialog: it holds the focus (first on `data-first`), closes with Escape, and gives the focus back. */
+import { useLayoutEffect, useRef, type ReactNode } from "react";
 import { Icon } from "./Icon";
 import { id, type TestId } from "../testids";
 
@@ -12,9 +12,11 @@ interface Props {
 
 export function Dialog({ testId, title, close, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Closed while it is still in the page: one that is taken out of it gives no focus back.
+  useLayoutEffect(() => {
     const element = dialog.current;
     element?.showModal();
+    element?.querySelector<HTMLElement>("[data-first]")?.focus();
     return () => element?.close();
   }, []);
   return (

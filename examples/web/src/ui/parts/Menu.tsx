@@ -1,5 +1,5 @@
 /** A button with a menu in the top layer: the browser closes it (Escape, a click elsewhere), arrows move in it. */
-import { useId, useRef, useState, type KeyboardEvent } from "react";
+import { useId, useLayoutEffect, useRef, useState, type KeyboardEvent } from "react";
 import { Icon, type IconName } from "./Icon";
 import { id, type TestId } from "../testids";
 
@@ -23,6 +23,10 @@ export function Menu({ testId, label, icon = "more", items }: Props) {
   const list = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
   const name = useId();
+  // Its items are there once it is known to be open, and not when the browser says so.
+  useLayoutEffect(() => {
+    if (open) list.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
+  }, [open]);
   if (items.length === 0) return null;
   const close = () => list.current?.hidePopover();
   return (
@@ -38,10 +42,7 @@ export function Menu({ testId, label, icon = "more", items }: Props) {
         className="menu"
         aria-label={label}
         onBeforeToggle={(event) => event.newState === "open" && place(event.currentTarget, button.current, items.length)}
-        onToggle={(event) => {
-          setOpen(event.newState === "open");
-          if (event.newState === "open") event.currentTarget.querySelector<HTMLElement>("[role=menuitem]")?.focus();
-        }}
+        onToggle={(event) => setOpen(event.newState === "open")}
         onKeyDown={move}
       >
         {open &&
@@ -77,6 +78,8 @@ function place(list: HTMLElement, button: HTMLElement | null, items: number): vo
 }
 
 function move(event: KeyboardEvent<HTMLDivElement>): void {
+  // The focus goes back to the button, and from there on.
+  if (event.key === "Tab") return event.currentTarget.hidePopover();
   const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
   const step = steps[event.key];
   if (step === undefined) return;

@@ -1,5 +1,6 @@
 /** One chat of the side bar: its link, whether it is running, its menu; renamed in its place. */
-import { memo, useState } from "react";
+import { memo, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import type { Chat } from "../../api/types";
 import { titleOf } from "../../state/chats";
 import { href } from "../../state/route";
@@ -20,16 +21,21 @@ interface Props {
 
 export const ChatItem = memo(function ChatItem({ chat, shown, selected, ask, close }: Props) {
   const [renaming, setRenaming] = useState(false);
+  const item = useRef<HTMLLIElement>(null);
   const items = useItems(chat, ask, () => setRenaming(true));
+  const named = (byKey: boolean) => {
+    flushSync(() => setRenaming(false));
+    if (byKey) item.current?.querySelector("a")?.focus();
+  };
   return (
-    <li className="chat-item" {...id("chat-item")} data-chat={chat.id} data-running={chat.running !== null} data-pinned={chat.pinned} data-shown={shown}>
+    <li ref={item} className="chat-item" {...id("chat-item")} data-chat={chat.id} data-running={chat.running !== null} data-pinned={chat.pinned} data-shown={shown}>
       {selected !== null && <Check chat={chat} selected={selected} />}
       {renaming ? (
-        <Rename chat={chat} close={() => setRenaming(false)} />
+        <Rename chat={chat} close={named} />
       ) : (
         <a href={href({ page: "chat", chat: chat.id })} {...id("chat-open")} aria-current={shown ? "page" : undefined} title={titleOf(chat)} onClick={close}>
           {chat.pinned && <Icon name="pin" />}
-          <span className="title">{titleOf(chat)}</span>
+          <span className="title" dir="auto">{titleOf(chat)}</span>
           {chat.running !== null && <i className="dot" role="img" aria-label="An answer is being written" {...id("chat-running")} />}
         </a>
       )}
@@ -71,31 +77,32 @@ function Check({ chat, selected }: { chat: Chat; selected: boolean }) {
   );
 }
 
-/** Enter and leaving keep the name, Escape does not. */
-function Rename({ chat, close }: { chat: Chat; close: () => void }) {
+/** Enter and leaving keep the name, Escape does not. `close` hears whether a key did it: then the focus stays here. */
+function Rename({ chat, close }: { chat: Chat; close: (byKey: boolean) => void }) {
   const app = useActions();
   const [title, setTitle] = useState(chat.title ?? "");
-  const keep = () => {
+  const keep = (byKey: boolean) => {
     const name = title.trim();
     if (name !== "" && name !== chat.title) void app.rename(chat.id, name);
-    close();
+    close(byKey);
   };
   return (
     <input
       className="rename"
       {...id("chat-rename-input")}
       aria-label="Name of the chat"
+      dir="auto"
       autoFocus
       maxLength={200}
       value={title}
       onFocus={(event) => event.target.select()}
       onChange={(event) => setTitle(event.target.value)}
-      onBlur={keep}
+      onBlur={() => keep(false)}
       onKeyDown={(event) => {
-        if (event.key === "Enter" && !event.nativeEvent.isComposing) keep();
+        if (event.key === "Enter" && !event.nativeEvent.isComposing) keep(true);
         if (event.key !== "Escape") return;
         event.stopPropagation();
-        close();
+        close(true);
       }}
     />
   );

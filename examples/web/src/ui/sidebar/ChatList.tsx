@@ -41,7 +41,7 @@ function Group({ chat, before, children }: { chat: Chat; before: Chat | undefine
   return (
     <>
       {(before === undefined || ageOf(before) !== age) && (
-        <li className="age" role="presentation">
+        <li className="age">
           {age}
         </li>
       )}

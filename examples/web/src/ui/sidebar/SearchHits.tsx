@@ -50,8 +50,8 @@ function HitView({ hit, close }: { hit: Hit; close: () => void }) {
   return (
     <li className="hit" {...id("search-hit")} data-chat={hit.session.id} data-seq={hit.seq ?? ""}>
       <a href={href({ page: "chat", chat: hit.session.id })} onClick={open}>
-        <strong>{titleOf(hit.session)}</strong>
-        <span>{hit.snippet.map((piece, index) => (piece.hit ? <mark key={index}>{piece.text}</mark> : piece.text))}</span>
+        <strong dir="auto">{titleOf(hit.session)}</strong>
+        <span dir="auto">{hit.snippet.map((piece, index) => (piece.hit ? <mark key={index}>{piece.text}</mark> : piece.text))}</span>
       </a>
     </li>
   );

@@ -18,7 +18,7 @@ export function UsagePage({ openSidebar }: { openSidebar: () => void }) {
     app.api.usage().then(setData, (thrown: unknown) => setFailure(asFailure(thrown)));
   }, [app]);
   return (
-    <main className="usage" id="main" {...id("usage")}>
+    <main className="usage" id="main" tabIndex={-1} {...id("usage")}>
       <header className="bar">
         <button type="button" className="icon drawer" {...id("sidebar-open")} aria-label="Chats" onClick={openSidebar}>
           <Icon name="menu" />
@@ -26,7 +26,7 @@ export function UsagePage({ openSidebar }: { openSidebar: () => void }) {
         <h1>Usage</h1>
         <ConnectionPill />
       </header>
-      <div className="sheets">
+      <div className="sheets" tabIndex={0} role="region" aria-label="Figures">
         {failure !== null && <p role="alert">{wordsFor(failure).title}. {wordsFor(failure).advice}</p>}
         {failure === null && data === null && <p aria-busy="true">Reading…</p>}
         {data !== null && <Sheets usage={data.usage} limits={data.limits} />}
