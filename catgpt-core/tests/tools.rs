@@ -430,6 +430,12 @@ async fn all_calls_that_wait_are_decided_and_nothing_else() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert_eq!((error.context("undecided"), error.context("unknown")), (undecided, unknown));
     }
+    // What is told to the model is bounded, whatever is decided.
+    let long = "x".repeat(1 << 20);
+    for decision in [Decision::deny("b", &*long), Decision::error("b", &*long), Decision::output("b", &*long)] {
+        let error = session(&engine).decide([Decision::deny("a", "no"), decision]).await.unwrap_err();
+        assert_eq!((error.kind(), error.context("most")), (ErrorKind::InvalidInput, Some("1048576")));
+    }
     let nobody = engine.user("bob").unwrap().session("trip").unwrap().decide([]).await.unwrap_err();
     assert_eq!((nobody.kind(), model.asked(), ran.all().len()), (ErrorKind::NotFound, 1, 0));
 }

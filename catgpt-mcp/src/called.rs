@@ -46,14 +46,17 @@ impl Tool for McpTool {
 /// Texts as a text, data as data, and what has pictures, sounds or resources in it as MCP writes it.
 fn given(result: CallToolResult) -> Result<Value> {
     let CallToolResult { content, structured_content, is_error, .. } = result;
-    let texts: Option<Vec<&str>> = content.iter().map(|block| block.as_text().map(|text| text.text.as_str())).collect();
+    let text = |block: &ContentBlock| block.as_text().map(|text| text.text.clone());
     if is_error == Some(true) {
-        let said = texts.map(|texts| texts.join("\n")).filter(|text| !text.is_empty());
+        let said: Vec<_> = content.iter().filter_map(text).filter(|text| !text.is_empty()).collect();
+        let data = structured_content.map(|data| data.to_string());
+        let said = (!said.is_empty()).then(|| said.join("\n")).or(data);
         return Err(Error::new(
             ErrorKind::Refused,
             said.unwrap_or_else(|| "the tool failed and did not say why".into()),
         ));
     }
+    let texts: Option<Vec<_>> = content.iter().map(text).collect();
     Ok(match (structured_content, texts) {
         (Some(data), _) => data,
         (None, Some(texts)) => Value::String(texts.join("\n")),

@@ -41,7 +41,12 @@ impl ServerHandler for Everything {
         let offer = |name: &'static str| Offer::new(name, format!("does {name}"), Arc::new(schema.clone()));
         let (tools, next_cursor) = match page.and_then(|page| page.cursor) {
             None => (vec![offer("echo").with_annotations(ToolAnnotations::new().read_only(true))], Some("more".into())),
-            Some(_) => (["files.write", "two", "picture", "fail", "refuse", "hang"].map(offer).into(), None),
+            Some(_) => (
+                ["files.write", "two", "picture", "fail", "blurred", "coded", "mute", "refuse", "hang"]
+                    .map(offer)
+                    .into(),
+                None,
+            ),
         };
         Ok(ListToolsResult { tools, next_cursor, ..ListToolsResult::default() })
     }
@@ -61,6 +66,15 @@ impl ServerHandler for Everything {
             "two" => CallToolResult::success(vec![text("one"), text("two")]),
             "picture" => CallToolResult::success(vec![ContentBlock::image("AAAA", "image/png")]),
             "fail" => CallToolResult::error(vec![text("the disk is full")]),
+            "blurred" => {
+                CallToolResult::error(vec![text("the page is gone"), ContentBlock::image("AAAA", "image/png")])
+            }
+            "coded" => {
+                let mut coded = CallToolResult::structured_error(json!({ "code": 7 }));
+                coded.content.clear();
+                coded
+            }
+            "mute" => CallToolResult::error(Vec::new()),
             "refuse" => return Err(ErrorData::invalid_params("no such folder", None)),
             _ => {
                 self.begun.notify_one();
@@ -95,7 +109,18 @@ async fn all_pages_are_offered_and_only_what_changes_nothing_runs_unasked() {
     let names: Vec<String> = tools.tools().iter().map(|tool| tool.spec().name).collect();
     assert_eq!(
         names,
-        ["disk_echo", "disk_files_write", "disk_two", "disk_picture", "disk_fail", "disk_refuse", "disk_hang"]
+        [
+            "disk_echo",
+            "disk_files_write",
+            "disk_two",
+            "disk_picture",
+            "disk_fail",
+            "disk_blurred",
+            "disk_coded",
+            "disk_mute",
+            "disk_refuse",
+            "disk_hang"
+        ]
     );
     let (echo, write) = (named(&tools, "disk_echo"), named(&tools, "disk_files_write"));
     assert_eq!(echo.spec().description, "does echo");
@@ -128,10 +153,15 @@ async fn answers_are_texts_data_or_what_mcp_writes() {
     assert_eq!(call("two", json!({})).await.unwrap(), "one\ntwo");
     let picture = call("picture", json!({})).await.unwrap();
     assert_eq!(picture, json!([{ "type": "image", "data": "AAAA", "mimeType": "image/png" }]));
-    let failed = call("fail", json!({})).await.unwrap_err();
-    assert_eq!(failed.to_string(), "the disk is full");
-    let refused = call("refuse", json!({})).await.unwrap_err();
-    assert_eq!(refused.to_string(), "no such folder");
+    for (name, said) in [
+        ("fail", "the disk is full"),
+        ("blurred", "the page is gone"),
+        ("coded", r#"{"code":7}"#),
+        ("mute", "the tool failed and did not say why"),
+        ("refuse", "no such folder"),
+    ] {
+        assert_eq!(call(name, json!({})).await.unwrap_err().to_string(), said);
+    }
     assert_eq!(call("echo", json!("text")).await.unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 

@@ -98,6 +98,11 @@ impl Cipher {
         Ok(part)
     }
 
+    /// The beginning of a record that is sealed with it.
+    pub(super) fn header(&self) -> Vec<u8> {
+        [&MAGIC[..], &self.part, &[0, 0]].concat()
+    }
+
     pub(super) fn seal(
         &self,
         owner: &Owner,

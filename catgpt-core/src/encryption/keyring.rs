@@ -185,8 +185,11 @@ impl Encryption {
 
     /// The key for new records: the one in use, unless it has been for long.
     async fn writing(&self, owner: &Owner) -> Result<(Arc<Cipher>, Arc<str>)> {
-        if let Some(found) = self.ring.known().write_with(owner) {
-            return Ok(found);
+        let found = self.ring.known().write_with(owner);
+        if let Some((cipher, id)) = found {
+            // One that was destroyed seals no longer than it opens.
+            self.reading(owner, &cipher.header()).await?;
+            return Ok((cipher, id));
         }
         let key = DataKey::fresh()?;
         let wrapped = self.ring.provider.wrap(owner, &key).await?;

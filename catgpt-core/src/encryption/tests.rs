@@ -215,6 +215,24 @@ async fn who_destroys_the_key_of_one_owner_destroys_what_he_said_in_every_copy()
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_process_seals_with_a_destroyed_key_for_an_hour_at_most() {
+    let provider = each();
+    let (here, there) = (Encryption::new(provider), Encryption::new(provider));
+    let (place, bob) = (Place::Message(TurnId::fresh(), Role::User), Owner::new("bob").unwrap());
+    for owner in [&ann(), &bob] {
+        there.seal(owner, place, b"my secret").await.unwrap();
+    }
+    here.forget(&ann()).await.unwrap();
+    tokio::time::advance(std::time::Duration::from_secs(60 * 60)).await;
+    assert_eq!(there.seal(&ann(), place, b"more").await.unwrap_err().kind(), ErrorKind::Store);
+    // The key of one who is still there was looked at again, and is the same.
+    for _ in 0..2 {
+        there.seal(&bob, place, b"more").await.unwrap();
+    }
+    assert_eq!((provider.wrapped.load(Ordering::Relaxed), provider.unwrapped.load(Ordering::Relaxed)), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_provider_is_asked_rarely() {
     let provider = each();
     let (writer, reader) = (Encryption::new(provider), Encryption::new(provider));

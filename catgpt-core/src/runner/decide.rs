@@ -97,7 +97,7 @@ fn one(call: &ToolCall, asked: &str, verdict: &DecisionKind, tools: &Toolbox) ->
     let result = match verdict {
         DecisionKind::Approve(true) => None,
         DecisionKind::Approve(false) => failed("the call was denied".to_owned()),
-        DecisionKind::Deny(why) => failed(format!("the call was denied: {why}")),
+        DecisionKind::Deny(why) => told(bounded(Value::String(format!("the call was denied: {why}")))?, true),
         DecisionKind::Output(output) => told(bounded(output.clone())?, false),
         DecisionKind::Error(text) => told(bounded(Value::String(text.clone()))?, true),
     };
