@@ -93,7 +93,7 @@ fn each(input: &mut dyn BufRead, assets: &Assets, take: &mut Take<'_>) -> Result
     while let Some(element) = elements.next().map_err(super::unreadable)? {
         let found = match element {
             Element::Whole(bytes) => conversation(bytes, assets, lost),
-            Element::Cut(bytes) => Err(broken(bytes, cut())),
+            Element::Cut(bytes) => Err(broken(bytes, cut(bytes))),
             Element::TooLong => {
                 let error = Error::invalid("a conversation is too long to be read").with("max", split::MAX_ELEMENT);
                 Err(Found::refused(None, None, error))
@@ -116,8 +116,11 @@ fn each(input: &mut dyn BufRead, assets: &Assets, take: &mut Take<'_>) -> Result
     Ok(Flow::On)
 }
 
-fn cut() -> Error {
-    let text = "a conversation ends in its middle: if it is the last one, download the export again";
+fn cut(of: &[u8]) -> Error {
+    let text = match of {
+        [] => "the file ends before its list of conversations does: download the export again",
+        _ => "a conversation ends in its middle: if it is the last one, download the export again",
+    };
     Error::new(crate::error::ErrorKind::Truncated, text)
 }
 

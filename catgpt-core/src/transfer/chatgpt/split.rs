@@ -11,7 +11,7 @@ pub(super) const MAX_ELEMENT: usize = 256 << 20;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Element<'a> {
     Whole(&'a [u8]),
-    /// The file ends before the object does.
+    /// The file ends before the object does, or, with nothing of an object, before its list does.
     Cut(&'a [u8]),
     TooLong,
 }
@@ -29,6 +29,8 @@ pub(super) struct Elements<'a> {
     buffer: Vec<u8>,
     /// The length of that object.
     given: usize,
+    /// A list has begun and not ended.
+    open: bool,
 }
 
 /// Where in an object we are.
@@ -62,7 +64,7 @@ impl Place {
 
 impl<'a> Elements<'a> {
     pub(super) fn new(input: &'a mut dyn BufRead) -> Self {
-        Self { input, buffer: Vec::new(), given: 0 }
+        Self { input, buffer: Vec::new(), given: 0, open: false }
     }
 
     pub(super) fn next(&mut self) -> io::Result<Option<Element<'_>>> {
@@ -70,7 +72,7 @@ impl<'a> Elements<'a> {
         self.buffer.shrink_to(1 << 20);
         self.given = 0;
         if !self.skip_to_object()? {
-            return Ok(None);
+            return Ok(std::mem::take(&mut self.open).then_some(Element::Cut(&[])));
         }
         let (mut place, mut at, mut next) = (Place::default(), 0, None);
         loop {
@@ -89,7 +91,7 @@ impl<'a> Elements<'a> {
                 return Ok(Some(Element::TooLong));
             }
             if !self.fill()? {
-                self.given = at;
+                (self.given, self.open) = (at, false);
                 return Ok(Some(Element::Cut(&self.buffer)));
             }
         }
@@ -104,7 +106,9 @@ impl<'a> Elements<'a> {
     fn skip_to_object(&mut self) -> io::Result<bool> {
         loop {
             let found = self.buffer.iter().position(|byte| *byte == b'{');
-            self.buffer.drain(..found.unwrap_or(self.buffer.len()));
+            let between = self.buffer.drain(..found.unwrap_or(self.buffer.len()));
+            let bracket = between.filter(|byte| matches!(byte, b'[' | b']')).last();
+            self.open = bracket.map_or(self.open, |bracket| bracket == b'[');
             if found.is_some() {
                 return Ok(true);
             }
@@ -232,7 +236,10 @@ mod tests {
     #[test]
     fn a_file_that_ends_early_is_known_as_one() {
         assert_eq!(split(b"[{\"a\":1},{\"b\":", 4), ["{\"a\":1}", "Cut([123, 34, 98, 34, 58])"]);
-        assert_eq!(split(b"", 4), [""; 0]);
+        assert_eq!(split(b"[{\"a\":1},\n", 4), ["{\"a\":1}", "Cut([])"]);
+        for whole in [&b""[..], b"[ ]\n", b"{\"a\":1}", b"{\"a\":1}\n{\"a\":1}"] {
+            assert!(split(whole, 4).iter().all(|element| element.starts_with('{')), "{whole:?}");
+        }
     }
 
     #[test]
