@@ -107,7 +107,7 @@ impl<'a> Elements<'a> {
         loop {
             let found = self.buffer.iter().position(|byte| *byte == b'{');
             let between = self.buffer.drain(..found.unwrap_or(self.buffer.len()));
-            let bracket = between.filter(|byte| matches!(byte, b'[' | b']')).last();
+            let bracket = between.rev().find(|byte| matches!(byte, b'[' | b']'));
             self.open = bracket.map_or(self.open, |bracket| bracket == b'[');
             if found.is_some() {
                 return Ok(true);
